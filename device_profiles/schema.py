@@ -1,0 +1,175 @@
+"""A device profile: one YAML file, pure data, from which everything about that device follows."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+FUNCTIONS = (
+    "lighting", "wifi", "camera", "screen", "air", "emergency", "water", "charging", "manhole",  # the nine of a pole
+    "energy", "leakage", "tilt", "gateway",  # and what they hang on
+)  # fmt: skip
+
+# Registers of 16 bits that a value takes (Modbus Application Protocol 1.1b3 knows single bits and 16-bit words only).
+WORDS = {
+    "bool": 1, "uint16": 1, "int16": 1, "uint32": 2, "int32": 2, "float32": 2, "uint64": 4, "int64": 4, "float64": 4,
+}  # fmt: skip
+BIT_TABLES = ("coil", "discrete")
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(text: object) -> float:
+    """A duration as people write it ("200ms", "5s", "15m", "1h", "7d") -> seconds. Raises ValueError."""
+    match = _DURATION.match(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("a duration is a number with ms, s, m, h or d, as in 500ms, 5s or 15m")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _fraction(text: object) -> object:
+    # A scale such as 100/254 (DALI's levels) has no exact decimal form.
+    if isinstance(text, str) and re.fullmatch(r"\d+(\.\d+)?/\d+(\.\d+)?", text):
+        above, below = text.split("/")
+        return float(above) / float(below)
+    return text
+
+
+Duration = Annotated[float, BeforeValidator(seconds, json_schema_input_type=str)]
+Scale = Annotated[float, BeforeValidator(_fraction, json_schema_input_type=float | str)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # wire.names
+PointName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Function = Literal[FUNCTIONS]  # type: ignore[valid-type]
+Table = Literal["coil", "discrete", "input", "holding"]
+NumberType = Literal["bool", "uint16", "int16", "uint32", "int32", "float32", "uint64", "int64", "float64"]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Labels(Model):
+    """What operators read, in English and Chinese (简体中文)."""
+
+    en: str = Field(min_length=1)
+    zh: str = Field(min_length=1)
+
+
+class Location(Model):
+    """Where a value stands in a Modbus device, and how its raw number becomes a value: raw * scale + offset."""
+
+    table: Table
+    address: int = Field(ge=0, le=0xFFFF, description="0-based PDU address")
+    type: NumberType = "bool"
+    word_order: Literal["high_first", "low_first"] = "high_first"
+    bit: int | None = Field(None, ge=0, le=15, description="one bit of a register; type must be bool")
+    scale: Scale = 1.0
+    offset: float = 0.0
+    step: int = Field(0, ge=0, description="added to the address per channel, where a device has channels")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.table in BIT_TABLES and (self.type != "bool" or self.bit is not None):
+            raise ValueError(f"a {self.table} is one bit: type is bool and bit is left out")
+        if self.table not in BIT_TABLES and (self.type == "bool") != (self.bit is not None):
+            raise ValueError("a bool in a register needs its bit (0 to 15), and only a bool has one")
+        if self.type == "bool" and (self.scale != 1 or self.offset != 0):
+            raise ValueError("a bool has neither scale nor offset")
+        if self.address + WORDS[self.type] > 0x10000:
+            raise ValueError("the value reaches beyond address 65535")
+        return self
+
+
+class Emulate(Model):
+    """How the emulated device moves this value: around ± swing over period, with noise; a bool is on for `around`."""
+
+    around: float
+    swing: float = Field(0.0, ge=0)
+    period: Duration = 600.0
+    noise: float = Field(0.0, ge=0)
+
+
+class Point(Model):
+    """One quantity that a device tells."""
+
+    labels: Labels
+    unit: str = Field("", description="SenML unit (RFC 8428 and RFC 8798), empty where there is none")
+    function: Function | None = Field(None, description="where it differs from the profile's")
+    at: Location | None = Field(None, description="Modbus devices")
+    counter: str | None = Field(None, description="the gateway's own counters")
+    range: tuple[float, float] | None = Field(None, description="a value outside has the quality range")
+    invalid: tuple[int, ...] = Field((), description="raw numbers that the maker uses for no value")
+    values: dict[int, str] = Field(default_factory=dict, description="meaning of each code")
+    deadband: float = Field(0.0, ge=0, description="a smaller change is not reported before the group's silence ends")
+    poll: Name | None = None
+    event: bool = Field(False, description="a change of it must not wait")
+    emulate: Emulate | None = None
+
+
+class PollGroup(Model):
+    """Points that are read together."""
+
+    every: Duration = Field(gt=0)
+    silence: Duration = Field(300.0, gt=0, description="an unchanged value is reported again after this time")
+
+
+class Argument(Model):
+    labels: Labels
+    unit: str = ""
+    range: tuple[float, float]
+
+
+class Command(Model):
+    """One thing that a device does: one argument, written to one place, read back from one point."""
+
+    labels: Labels
+    args: dict[PointName, Argument] = Field(min_length=1, max_length=1)
+    write: Location
+    read_back: PointName = Field(description="the point that shows what became of it")
+    tolerance: float = Field(0.0, ge=0, description="allowed between what was written and what is read back")
+    settle: Duration = Field(0.2, description="time from the write to the first read-back")
+
+
+class Golden(Model):
+    """One recorded exchange: the words that a device answered, and the values that they mean."""
+
+    source: str
+    exchanges: tuple[tuple[str, str], ...] = Field(min_length=1, description="request and response, hexadecimal")
+    values: dict[PointName, float | bool | str | None] = Field(min_length=1)
+
+
+class ModbusDefaults(Model):
+    """The factory settings and the limits of a Modbus device."""
+
+    unit: int = Field(1, ge=1, le=247)
+    baud: int = 9600
+    parity: Literal["none", "even", "odd"] = "none"
+    stop_bits: Literal[1, 2] = 1
+    block: int = Field(60, ge=1, le=125, description="most registers in one read")
+    gap: int = Field(8, ge=0, le=124, description="most unused registers that a block may bridge")
+    channels: int = Field(1, ge=1, le=256)
+    latency: Duration = Field(0.02, description="from the request's end to the answer's start, usually")
+
+
+class Profile(Model):
+    profile: Name
+    version: int = Field(ge=1)
+    function: Function
+    maker: str
+    model: str
+    labels: Labels
+    source: str = Field(min_length=10, description="where the facts come from")
+    verified: Literal["excerpt", "third-party", "manual", "bench", "field"] = Field(
+        description="how far: seen as an excerpt, in others' working code, in the maker's manual, on a bench, on a pole"
+    )
+    caveats: tuple[str, ...] = ()
+    protocol: Literal["modbus", "gateway"]
+    modbus: ModbusDefaults | None = None
+    polls: dict[Name, PollGroup] = Field(min_length=1)
+    points: dict[PointName, Point] = Field(min_length=1)
+    commands: dict[PointName, Command] = Field(default_factory=dict)
+
+    def function_of(self, point: str) -> str:
+        """The measurement that a point belongs to."""
+        return self.points[point].function or self.function
