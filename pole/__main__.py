@@ -1,0 +1,3 @@
+from pole.command import main
+
+main()

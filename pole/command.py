@@ -1,0 +1,33 @@
+"""The verbs of `pole`. Each stands in a module of its own and imports what it needs when it is called."""
+
+import sys
+
+import typer
+
+from pole import demo, gateway, ingest, profile, query, reconcile, send, site
+
+app = typer.Typer(
+    name="pole",
+    help="Smart multi-function poles: from a device's register to the database, without losing a reading.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.add_typer(gateway.app, name="gateway")
+app.add_typer(ingest.app, name="ingest")
+app.add_typer(profile.app, name="profile")
+app.add_typer(site.app, name="site")
+app.command("send")(send.send)
+app.command("reconcile")(reconcile.reconcile)
+app.command("query")(query.query)
+
+
+def main() -> None:
+    from device_profiles.problems import FileProblem
+
+    try:
+        app()
+    except FileProblem as problem:
+        print(problem, file=sys.stderr)
+        sys.exit(2)

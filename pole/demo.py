@@ -1,0 +1,5 @@
+"""`pole demo`."""
+
+
+def demo() -> None:
+    """demo"""

@@ -1,0 +1,5 @@
+"""`pole query`."""
+
+
+def query() -> None:
+    """query"""

@@ -1,0 +1,5 @@
+"""`pole reconcile`."""
+
+
+def reconcile() -> None:
+    """reconcile"""

@@ -1,0 +1,5 @@
+"""`pole send`."""
+
+
+def send() -> None:
+    """send"""
