@@ -26,3 +26,12 @@ class PackError(WireError):
 
 class MessageError(WireError):
     pass
+
+
+def shown(value: object) -> str:
+    """A refused value for a detail: at most 80 characters, and never the inside of what may be nested deep."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    return repr(value[:80] if isinstance(value, str) else value)[:80]

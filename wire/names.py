@@ -1,4 +1,4 @@
-"""Names of areas, nodes, poles, devices and points: one rule for topics, packs and the database."""
+"""Names of areas, nodes, poles, devices and points: one rule for topics, packs and the database. And texts."""
 
 MAX_NAME = 64
 NAME_RULE = "1 to 64 of the characters A-Z a-z 0-9 . _ -, the first a letter or a digit"
@@ -9,9 +9,20 @@ _REST = _FIRST + "._-"
 
 def is_name(text: object) -> bool:
     """True when text is a name that may stand in a topic, a base name and a tag."""
-    if not isinstance(text, str) or not 0 < len(text) <= MAX_NAME or text[0] not in _FIRST:
+    return isinstance(text, str) and 0 < len(text) <= MAX_NAME and text[0] in _FIRST and has_only(text, _REST)
+
+
+def has_only(text: str, allowed: str) -> bool:
+    """True when each character of text is one of allowed."""
+    return not text.strip(allowed)  # strip stops at the first character that is not allowed
+
+
+def is_text(text: object, most: int) -> bool:
+    """True for a str of at most `most` characters that UTF-8 can carry (JSON can escape half a surrogate pair)."""
+    if not isinstance(text, str) or len(text) > most:
         return False
-    for char in text:  # noqa: SIM110  MicroPython: a generator would allocate
-        if char not in _REST:
-            return False
+    try:
+        text.encode()
+    except UnicodeError:
+        return False
     return True

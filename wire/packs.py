@@ -6,9 +6,10 @@ value is float, int, bool, str or None, and quality is None exactly when there i
 
 import json
 
-from wire.errors import PackError
-from wire.names import NAME_RULE, is_name
-from wire.senml import EXACT_INTEGER, RELATIVE_LIMIT_S, new_base, resolve
+from wire.errors import PackError, shown
+from wire.names import NAME_RULE, has_only, is_name, is_text
+from wire.payloads import check_size, load
+from wire.senml import EXACT_INTEGER, MAX_TIME_S, RELATIVE_LIMIT_S, check_understood, is_number, new_base, resolve
 
 MAX_RECORDS = 1000
 MAX_BYTES = 64 * 1024
@@ -38,82 +39,85 @@ class Pack:
 def encode(epoch: str, number: int, readings: list[tuple[str, str, int, object, str | None]]) -> bytes:
     """Readings -> payload. Raises PackError where a reading or the pack's size breaks the contract."""
     check_identity(epoch, number)
-    if not 0 < len(readings) <= MAX_RECORDS:
-        raise PackError("records", "a pack has 1 to %d records, not %d" % (MAX_RECORDS, len(readings)))
+    check_records(len(readings))
+    identity = '"ep":"%s","sq":%d,' % (epoch, number)
+    base_device, base_ms = None, 0
     out: list[str] = []
-    base_device = None
-    base_ms = -1
     for device, point, time_ms, value, quality in readings:
-        out.append("," if out else "[")
+        check_time(time_ms)
+        out.append(",{" if out else "[{")
         if device != base_device:
             check_device(device)
-            out.append('{"bn":"%s/",' % device)
+            out.append('"bn":"%s/",' % device)
             base_device = device
             if time_ms != base_ms:
                 out.append('"bt":%s,' % seconds(time_ms))
                 base_ms = time_ms
-            if len(out) == 3:
-                out.append('"ep":"%s","sq":%d,' % (epoch, number))
-        else:
-            out.append("{")
+            out.append(identity)
+            identity = ""
         if not is_name(point):
-            raise PackError("name", "a point is %s, not %r" % (NAME_RULE, str(point)[:80]))
+            raise PackError("name", "a point is %s; not %s" % (NAME_RULE, shown(point)))
         out.append('"n":"%s",' % point)
         if time_ms != base_ms:
             out.append('"t":%s,' % seconds(time_ms - base_ms))
         out.append(_encode_value(value, quality))
     out.append("]")
     body = "".join(out).encode()
-    if len(body) > MAX_BYTES:
-        raise PackError("size", "a pack has at most %d bytes, not %d" % (MAX_BYTES, len(body)))
+    check_size(body, MAX_BYTES, PackError)
     return body
 
 
 def decode(body: bytes) -> Pack:
     """Payload -> Pack. Raises PackError where the pack as a whole is unusable; single bad records are in `refused`."""
     records = _load(body)
-    first = records[0]
-    epoch, number = first.get("ep"), first.get("sq")
+    epoch, number = records[0].get("ep"), records[0].get("sq")
     check_identity(epoch, number)
+    check_understood(records)
     pack = Pack(epoch, number, [], [])  # type: ignore[arg-type]
     base = new_base()
     for index in range(len(records)):
-        record = records[index]
         try:
-            pack.readings.append(_reading(record, base, index))
+            pack.readings.append(_reading(records[index], base, index))
         except PackError as error:
             pack.refused.append((index, error.reason, error.detail))
     return pack
 
 
 def check_identity(epoch: object, number: object) -> None:
-    """Raises PackError unless epoch is 8 lower-case hexadecimal digits and number is 1 to 2**53."""
-    if not isinstance(epoch, str) or len(epoch) != 8 or not _is_hex(epoch):
-        raise PackError("epoch", "ep is 8 lower-case hexadecimal digits, not %r" % str(epoch)[:32])
+    """Raises PackError unless epoch is 8 lower-case hexadecimal digits and number is 1 to 2**53 - 1."""
+    if not isinstance(epoch, str) or len(epoch) != 8 or not has_only(epoch, "0123456789abcdef"):
+        raise PackError("epoch", "ep is 8 lower-case hexadecimal digits, not %s" % shown(epoch))
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= EXACT_INTEGER:
-        raise PackError("number", "sq is an integer from 1, not %r" % str(number)[:32])
+        raise PackError("number", "sq is an integer from 1, not %s" % shown(number))
 
 
-def check_device(device: str) -> None:
+def check_device(device: object) -> None:
     """Raises PackError unless device is "pole/device"."""
     parts = device.split("/") if isinstance(device, str) else []
     if len(parts) != 2 or not is_name(parts[0]) or not is_name(parts[1]):
-        raise PackError("name", "a device is pole/device, each %s; not %r" % (NAME_RULE, str(device)[:140]))
+        raise PackError("name", "a device is pole/device, each %s; not %s" % (NAME_RULE, shown(device)))
+
+
+def check_time(time_ms: object) -> None:
+    """Raises PackError unless time_ms is an integer, later than 2**28 s and not later than 2**33 s after 1970."""
+    if not isinstance(time_ms, int) or not RELATIVE_LIMIT_S * 1000 <= time_ms <= MAX_TIME_S * 1000:
+        raise PackError("time", "a time lies between 2**28 and 2**33 s after 1970, in ms, not %s" % shown(time_ms))
+
+
+def check_records(count: int) -> None:
+    """Raises PackError unless a pack may have so many records."""
+    if not 0 < count <= MAX_RECORDS:
+        raise PackError("records", "a pack has 1 to %d records, not %d" % (MAX_RECORDS, count))
 
 
 def is_quality(text: object) -> bool:
     """True for a code that may stand in `q`."""
-    if not isinstance(text, str):
-        return False
-    if text in QUALITIES:
-        return True
+    if not isinstance(text, str) or text in QUALITIES:
+        return isinstance(text, str)
     digits = text[10:]
-    if text[:10] != "exception-" or not 0 < len(digits) <= 3 or digits[0] == "0":
+    if text[:10] != "exception-" or not 0 < len(digits) <= 3 or not has_only(digits, "0123456789"):
         return False
-    for char in digits:
-        if not "0" <= char <= "9":
-            return False
-    return int(digits) <= 255
+    return digits[0] != "0" and int(digits) <= 255
 
 
 def seconds(time_ms: int) -> str:
@@ -123,19 +127,13 @@ def seconds(time_ms: int) -> str:
 
 
 def _load(body: bytes) -> list[dict[str, object]]:
-    if len(body) > MAX_BYTES:
-        raise PackError("size", "a pack has at most %d bytes, not %d" % (MAX_BYTES, len(body)))
-    try:
-        records = json.loads(str(body, "utf-8"))
-    except (ValueError, RuntimeError, MemoryError):  # RuntimeError: nested too deep
-        raise PackError("json", "the payload is not JSON in UTF-8") from None
-    if not isinstance(records, list) or not records:
-        raise PackError("shape", "a pack is an array of records")
-    if len(records) > MAX_RECORDS:
-        raise PackError("records", "a pack has 1 to %d records, not %d" % (MAX_RECORDS, len(records)))
+    records = load(body, MAX_BYTES, PackError)
+    if not isinstance(records, list):
+        raise PackError("shape", "a pack is an array of records, not %s" % shown(records))
+    check_records(len(records))
     for record in records:
         if not isinstance(record, dict):
-            raise PackError("shape", "a record is an object")
+            raise PackError("shape", "a record is an object, not %s" % shown(record))
     return records
 
 
@@ -143,41 +141,30 @@ def _reading(record: dict[str, object], base: dict[str, object], index: int):  #
     name, unit, time_ms, value, _sum = resolve(record, base)
     parts = name.split("/")
     if len(parts) != 3 or not (is_name(parts[0]) and is_name(parts[1]) and is_name(parts[2])):
-        raise PackError("name", "bn + n is pole/device/point, not %r" % name[:200])
+        raise PackError("name", "bn + n is pole/device/point, each %s; not %s" % (NAME_RULE, shown(name)))
     if index and ("ep" in record or "sq" in record):
         raise PackError("label", "ep and sq stand on the first record alone")
-    if time_ms < RELATIVE_LIMIT_S * 1000:
-        raise PackError("time", "bt + t is an absolute time in seconds since 1970, not %s" % seconds(time_ms))
-    if time_ms > EXACT_INTEGER:
-        raise PackError("time", "bt + t is out of range")
+    check_time(time_ms)
     quality = record.get("q")
     if "q" in record and not is_quality(quality):
-        raise PackError("quality", "q is one of %s, exception-1 to exception-255; not %r" % (", ".join(QUALITIES), str(quality)[:32]))
+        known = ", ".join(QUALITIES)
+        raise PackError("quality", "q is one of %s, exception-1 to exception-255; not %s" % (known, shown(quality)))
     if (value is None) == (quality is None):
         raise PackError("value", "a record has a value or a quality, and not both")
-    if isinstance(value, str) and len(value) > MAX_TEXT:
-        raise PackError("value", "a text has at most %d characters" % MAX_TEXT)
+    if isinstance(value, str) and not is_text(value, MAX_TEXT):
+        raise PackError("value", "a text has at most %d characters, none of them half a pair" % MAX_TEXT)
     return parts[0], parts[1], parts[2], time_ms, value, quality, unit
 
 
 def _encode_value(value: object, quality: str | None) -> str:
     if quality is not None:
         if value is not None or not is_quality(quality):
-            raise PackError("quality", "a reading of quality %r has no value, and a known code" % str(quality)[:32])
+            raise PackError("quality", "a reading with a quality has no value, and a known code: %s" % shown(quality))
         return '"q":"%s"}' % quality
     if value is True or value is False:
         return '"vb":true}' if value else '"vb":false}'
-    if isinstance(value, int) and -EXACT_INTEGER <= value <= EXACT_INTEGER:
-        return '"v":%d}' % value
-    if isinstance(value, float) and value - value == 0:
-        return '"v":%s}' % repr(value)
-    if isinstance(value, str) and len(value) <= MAX_TEXT:
+    if is_number(value):
+        return '"v":%s}' % json.dumps(value)
+    if is_text(value, MAX_TEXT):
         return '"vs":%s}' % json.dumps(value)
-    raise PackError("value", "a value is a finite number, true or false, or a text of at most %d characters" % MAX_TEXT)
-
-
-def _is_hex(text: str) -> bool:
-    for char in text:
-        if char not in "0123456789abcdef":
-            return False
-    return True
+    raise PackError("value", "a value is a finite number, a bool or a text of at most %d characters" % MAX_TEXT)

@@ -1,11 +1,11 @@
 """`down/stored`: the numbers of the packs that are in the database, as ranges of one spool epoch."""
 
-import json
-
-from wire.errors import MessageError, PackError
+from wire.errors import MessageError, PackError, shown
 from wire.packs import check_identity
+from wire.payloads import load
 
 MAX_RANGES = 1000
+MAX_BYTES = 64 * 1024
 
 
 def ranges(numbers: list[int]) -> list[list[int]]:
@@ -27,12 +27,9 @@ def encode(epoch: str, stored: list[list[int]]) -> bytes:
 
 def decode(body: bytes) -> tuple[str, list[list[int]]]:
     """Payload -> (epoch, ranges). Raises MessageError."""
-    try:
-        message = json.loads(str(body, "utf-8"))
-    except (ValueError, RuntimeError, MemoryError):
-        raise MessageError("json", "the payload is not JSON in UTF-8") from None
+    message = load(body, MAX_BYTES, MessageError)
     if not isinstance(message, dict):
-        raise MessageError("shape", "stored is an object with ep and sq")
+        raise MessageError("shape", "stored is an object with ep and sq, not %s" % shown(message))
     epoch, stored = message.get("ep"), message.get("sq")
     _check(epoch, stored)
     return epoch, stored  # type: ignore[return-value]
@@ -44,7 +41,7 @@ def _check(epoch: object, stored: object) -> None:
     last = 0
     for pair in stored:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise MessageError("ranges", "a range is [first, last]")
+            raise MessageError("ranges", "a range is [first, last], not %s" % shown(pair))
         try:
             check_identity(epoch, pair[0])
             check_identity(epoch, pair[1])

@@ -1,6 +1,6 @@
 """MQTT topics: `poles/{area}/{node}/{up|down}/{channel}`."""
 
-from wire.errors import TopicError
+from wire.errors import TopicError, shown
 from wire.names import NAME_RULE, is_name
 
 ROOT = "poles"
@@ -37,12 +37,12 @@ def parse(topic: str) -> tuple[str, str, str, str]:
     """topic -> (area, node, "up" or "down", channel). Raises TopicError."""
     parts = topic.split("/")
     if len(parts) != 5 or parts[0] != ROOT:
-        raise TopicError("topic", "a topic is poles/area/node/up|down/channel, not %r" % topic[:200])
+        raise TopicError("topic", "a topic is poles/area/node/up|down/channel, not %s" % shown(topic))
     area, node, direction, channel = parts[1], parts[2], parts[3], parts[4]
     _check_name(area, "area")
     _check_name(node, "node")
     if direction not in ("up", "down"):
-        raise TopicError("topic", "direction is up or down, not %r" % direction[:64])
+        raise TopicError("topic", "direction is up or down, not %s" % shown(direction))
     _check_channel(channel, UP if direction == "up" else DOWN)
     return area, node, direction, channel
 
@@ -56,9 +56,9 @@ def _join(area: str, node: str, direction: str, channel: str, channels: dict[str
 
 def _check_name(text: str, what: str) -> None:
     if not is_name(text):
-        raise TopicError("topic", "%s is %s, not %r" % (what, NAME_RULE, str(text)[:80]))
+        raise TopicError("topic", "%s is %s; not %s" % (what, NAME_RULE, shown(text)))
 
 
 def _check_channel(channel: str, channels: dict[str, tuple[int, bool]]) -> None:
     if channel not in channels:
-        raise TopicError("topic", "channel is one of %s, not %r" % (", ".join(sorted(channels)), channel[:64]))
+        raise TopicError("topic", "channel is one of %s; not %s" % (", ".join(sorted(channels)), shown(channel)))
