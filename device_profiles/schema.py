@@ -46,7 +46,7 @@ NumberType = Literal["bool", "uint16", "int16", "uint32", "int32", "float32", "u
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Labels(Model):
@@ -102,7 +102,7 @@ class Point(Model):
     invalid: tuple[int, ...] = Field((), description="raw numbers that the maker uses for no value")
     values: dict[int, str] = Field(default_factory=dict, description="meaning of each code")
     deadband: float = Field(0.0, ge=0, description="a smaller change is not reported before the group's silence ends")
-    poll: Name | None = None
+    poll: Name = Field(description="the poll group that reads it")
     event: bool = Field(False, description="a change of it must not wait")
     emulate: Emulate | None = None
 
@@ -134,9 +134,12 @@ class Command(Model):
 class Golden(Model):
     """One recorded exchange: the words that a device answered, and the values that they mean."""
 
-    source: str
+    source: str = Field(min_length=10, description="who recorded it, or from what it was computed")
+    recorded: bool = Field(description="true: bytes that a device or its manual gave; false: computed from the map")
+    framing: Literal["rtu", "tcp"] = Field("rtu", description="rtu: with CRC; tcp: with the MBAP header")
     exchanges: tuple[tuple[str, str], ...] = Field(min_length=1, description="request and response, hexadecimal")
-    values: dict[PointName, float | bool | str | None] = Field(min_length=1)
+    values: dict[PointName, float | bool | None] = Field(min_length=1, description="null where the words hold no value")
+    uncovered: tuple[PointName, ...] = Field((), description="points that the exchanges do not show")
 
 
 class ModbusDefaults(Model):

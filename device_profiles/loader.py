@@ -1,0 +1,67 @@
+"""Finds and reads the device profiles that are shipped, and any other by its path."""
+
+from functools import cache
+from pathlib import Path
+
+from device_profiles import problems, wording
+from device_profiles.consistency import faults, golden_faults
+from device_profiles.schema import Golden, Profile
+
+FOLDER = Path(__file__).parent
+GOLDEN = ".golden.yaml"
+
+
+def load(path: Path | str) -> Profile:
+    """One profile's file -> Profile. Raises FileProblem."""
+    data = problems.read_yaml(path)
+    profile = problems.check(Profile, data, path)
+    found = faults(profile)
+    if profile.profile != Path(path).stem:
+        found.append(
+            (("profile",), f"'{profile.profile}' must be the file's name: rename the file to {profile.profile}.yaml.")
+        )
+    if found:
+        raise problems.problem(found, data, path)
+    return profile
+
+
+@cache
+def profiles() -> dict[str, Profile]:
+    """All shipped profiles by name."""
+    return {name: load(path) for name, path in sorted(files().items())}
+
+
+@cache
+def files() -> dict[str, Path]:
+    """The files of all shipped profiles by name: device_profiles/<function>/<name>.yaml."""
+    return {path.stem: path for path in FOLDER.glob("*/*.yaml") if not path.name.endswith(GOLDEN)}
+
+
+def profile(name: str) -> Profile:
+    """One shipped profile. Raises FileProblem for a name that is unknown."""
+    if name not in files():
+        raise problems.FileProblem(unknown(name))
+    return profiles()[name]
+
+
+def golden(profile_name: str) -> Golden:
+    """The recorded exchange of a shipped profile. Raises FileProblem."""
+    if profile_name not in files():
+        raise problems.FileProblem(unknown(profile_name))
+    return load_golden(files()[profile_name], profiles()[profile_name])
+
+
+def load_golden(path: Path, of: Profile) -> Golden:
+    """The exchange beside a profile's file. Raises FileProblem."""
+    beside = path.with_name(path.stem + GOLDEN)
+    data = problems.read_yaml(beside)
+    exchange = problems.check(Golden, data, beside)
+    found = golden_faults(of, exchange)
+    if found:
+        raise problems.problem(found, data, beside)
+    return exchange
+
+
+def unknown(name: str) -> str:
+    """`'xy-md30' is not a known profile. …`"""
+    return f"'{name}' is not a known profile.{wording.suggestion(name, files())} `pole profile list` shows all."
