@@ -1,0 +1,44 @@
+"""What an emulated point would like to hold at an instant: a pure function of its seed and of time."""
+
+import hashlib
+import math
+
+from device_profiles.schema import Emulate, Point
+
+_SWING_OF_RANGE = 0.1  # where the profile does not say how a value moves: the middle of its range, and a tenth of it
+
+
+def movement(point: Point) -> Emulate:
+    """The profile's own `emulate`, or a plausible one: the middle of the range, the first code, a bit that is off."""
+    if point.emulate is not None:
+        return point.emulate
+    if point.values:
+        return Emulate(around=min(point.values), swing=0.0, period="10m", noise=0.0)  # type: ignore[arg-type]
+    low, high = point.range if point.range is not None and not _is_bool(point) else (0.0, 0.0)
+    return Emulate(around=(low + high) / 2, swing=_SWING_OF_RANGE * (high - low), period="10m", noise=0.0)  # type: ignore[arg-type]
+
+
+def wanted(point: Point, seed: str, time_ms: int) -> float | bool:
+    """Value in the point's unit, inside its range, not yet as coarse as the device's registers."""
+    move = movement(point)
+    turn = time_ms / 1000 / move.period + _chance(seed)
+    if _is_bool(point):
+        return turn % 1 < move.around
+    noise = move.noise * (2 * _chance(f"{seed}@{time_ms}") - 1) if move.noise else 0.0
+    return clipped(point, move.around + move.swing * math.sin(2 * math.pi * turn) + noise)
+
+
+def clipped(point: Point, value: float) -> float:
+    """A value that the device's own range allows."""
+    if point.range is None:
+        return value
+    return min(max(value, point.range[0]), point.range[1])
+
+
+def _is_bool(point: Point) -> bool:
+    return point.at is not None and point.at.type == "bool"
+
+
+def _chance(seed: str) -> float:
+    """0 to 1, the same for the same seed on every machine (hash() is salted)."""
+    return int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=7).digest(), "big") / (1 << 56)

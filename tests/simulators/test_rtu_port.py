@@ -1,0 +1,206 @@
+"""The foreign master is pymodbus' client, and pyserial where bytes matter."""
+
+import asyncio
+import time
+
+import pytest
+import serial
+from pymodbus.client import AsyncModbusSerialClient
+from pymodbus.exceptions import ModbusIOException
+from pymodbus.framer import FramerRTU
+
+from device_profiles import registers
+from simulators.device import EmulatedDevice
+from simulators.rtu_port import RtuPort
+
+BAUD = 9600
+
+
+def port_of(tmp_path, meter, *, baud: int = BAUD, tick_ms: int = 3_600_000) -> RtuPort:
+    devices = [
+        EmulatedDevice(profile=meter, pole="P1", name=f"meter-{unit}", unit=unit, tick_ms=tick_ms) for unit in (1, 2)
+    ]
+    return RtuPort(path=tmp_path / "rs485-1", devices=devices, baud=baud)
+
+
+async def master(port: RtuPort, patience: float = 1.0) -> AsyncModbusSerialClient:
+    client = AsyncModbusSerialClient(str(port.path), baudrate=port.line.baud, timeout=patience, retries=0)
+    assert await client.connect()
+    return client
+
+
+def framed(text: str) -> bytes:
+    body = bytes.fromhex(text)
+    return body + FramerRTU.compute_CRC(body).to_bytes(2, "big")
+
+
+async def exchange(port: RtuPort, frame: bytes, *, wait: float) -> bytes:
+    def talk() -> bytes:
+        with serial.Serial(str(port.path), port.line.baud, timeout=wait) as line:
+            line.write(frame)
+            return line.read(256)
+
+    return await asyncio.to_thread(talk)
+
+
+def test_every_table_reads_as_the_device_holds_it(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter) as port:
+            client = await master(port)
+            device = port.unit(2).devices[0]
+            inputs = (await client.read_input_registers(0, count=8, device_id=2)).registers
+            for point, words in {"voltage": inputs[0:2], "power": inputs[4:6], "temperature": inputs[6:7]}.items():
+                assert registers.value(device.points[point], words) == device.value(point)
+            assert bool(inputs[7] >> 3 & 1) == device.value("fault")
+            limit = await client.read_holding_registers(100, count=1, device_id=2)
+            assert limit.registers == [device.value("limit")]
+            assert (await client.read_coils(200, count=1, device_id=2)).bits[0] is True
+            assert (await client.read_discrete_inputs(9, count=1, device_id=2)).bits[0] is False
+            client.close()
+
+    asyncio.run(scenario())
+
+
+def test_writes_are_commands(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter) as port:
+            client = await master(port)
+            first, second = (port.unit(number).devices[0] for number in (1, 2))
+            untouched = second.value("limit")
+            assert not (await client.write_register(100, 10, device_id=1)).isError()
+            assert first.value("limit") == 10
+            assert not (await client.write_registers(100, [12], device_id=1)).isError()
+            assert (await client.read_holding_registers(100, count=1, device_id=1)).registers == [12]
+            assert not (await client.write_coil(200, False, device_id=1)).isError()
+            assert first.value("enabled") is False
+            assert not (await client.write_coils(200, [True], device_id=1)).isError()
+            assert first.value("enabled") is True
+            assert second.value("limit") == untouched
+            client.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_the_device_cannot_do_is_an_exception(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter) as port:
+            client = await master(port)
+            codes = [
+                (await client.read_input_registers(8, count=1, device_id=1)).exception_code,
+                (await client.read_input_registers(0, count=21, device_id=1)).exception_code,
+                (await client.read_holding_registers(0, count=1, device_id=1)).exception_code,
+                (await client.write_register(101, 1, device_id=1)).exception_code,
+                (await client.write_register(100, 33, device_id=1)).exception_code,
+                (await client.write_registers(100, [10, 11], device_id=1)).exception_code,
+                (await client.readwrite_registers(read_count=1, address=0, values=[6], device_id=1)).exception_code,
+            ]  # fmt: skip
+            assert codes == [2, 3, 2, 2, 3, 2, 1]
+            assert port.unit(1).devices[0].value("limit") not in (33, 10, 6)
+            client.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_unknown_function_is_framed_by_silence(tmp_path, meter):
+    async def scenario() -> bytes:
+        async with port_of(tmp_path, meter) as port:
+            return await exchange(port, framed("0141aabb"), wait=0.5)
+
+    assert asyncio.run(scenario()) == framed("01c101")
+
+
+def test_other_units_and_broken_frames_get_no_answer(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter) as port:
+            assert await exchange(port, framed("030400000001"), wait=0.3) == b""
+            assert await exchange(port, framed("010400000001")[:-1] + b"\0", wait=0.3) == b""
+            assert await exchange(port, framed("010400000001")[:5], wait=0.3) == b""
+            assert port.unit(1).requests == 0
+            assert len(await exchange(port, framed("010400000001"), wait=0.3)) == 7
+
+    asyncio.run(scenario())
+
+
+def test_a_frame_may_come_in_pieces(tmp_path, meter):
+    async def scenario() -> bytes:
+        async with port_of(tmp_path, meter) as port:
+
+            def talk() -> bytes:
+                with serial.Serial(str(port.path), BAUD, timeout=0.5) as line:
+                    for byte in framed("010400000001"):
+                        line.write(bytes([byte]))
+                        time.sleep(0.002)
+                    return line.read(7)
+
+            return await asyncio.to_thread(talk)
+
+    assert len(asyncio.run(scenario())) == 7
+
+
+@pytest.mark.parametrize("baud", [1200, 9600])
+def test_an_exchange_takes_at_least_the_time_of_the_wire(tmp_path, meter, baud):
+    async def scenario() -> float:
+        async with port_of(tmp_path, meter, baud=baud) as port:
+            client = await master(port)
+            started = time.monotonic()
+            assert not (await client.read_input_registers(0, count=8, device_id=1)).isError()
+            took = time.monotonic() - started
+            client.close()
+            return took
+
+    request, answer, silence, latency = 8, 21, 3.5, 0.01
+    assert asyncio.run(scenario()) >= (request + silence + answer) * 10 / baud + latency
+
+
+def test_faults_come_and_go(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter) as port:
+            client = await master(port, patience=0.3)
+            unit = port.unit(1)
+
+            async def read(number: int = 1) -> object:
+                return await client.read_input_registers(0, count=2, device_id=number)
+
+            for name, value in {"silent": True, "corrupt": True, "garbage": True, "slow": 0.5}.items():
+                setattr(unit.faults, name, value)
+                with pytest.raises(ModbusIOException):
+                    await read()
+                await asyncio.sleep(0.6)  # a late answer is over
+                assert not (await read(2)).isError()
+                unit.heal()
+                assert not (await read()).isError()
+            unit.faults.exception = 4
+            assert (await read()).exception_code == 4
+            unit.heal()
+            assert not (await read()).isError()
+            client.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_corrupt_answer_differs_in_its_crc_alone(tmp_path, meter):
+    async def scenario() -> tuple[bytes, bytes]:
+        async with port_of(tmp_path, meter) as port:
+            good = await exchange(port, framed("010400000001"), wait=0.3)
+            port.unit(1).faults.corrupt = True
+            return good, await exchange(port, framed("010400000001"), wait=0.3)
+
+    good, bad = asyncio.run(scenario())
+    assert good[:-2] == bad[:-2]
+    assert framed(good[:-2].hex()) == good != bad
+
+
+def test_a_port_that_vanishes_is_an_error_and_comes_back_under_its_name(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter) as port:
+            with serial.Serial(str(port.path), BAUD, timeout=2) as line:
+                port.vanish()
+                with pytest.raises(serial.SerialException):
+                    await asyncio.to_thread(line.read, 1)
+            with pytest.raises(serial.SerialException):
+                serial.Serial(str(port.path))
+            port.restore()
+            assert len(await exchange(port, framed("010400000001"), wait=0.3)) == 7
+
+    asyncio.run(scenario())
+    assert not (tmp_path / "rs485-1").is_symlink()
