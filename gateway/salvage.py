@@ -1,0 +1,74 @@
+"""What can still be read from a damaged spool."""
+
+import contextlib
+import json
+import sqlite3
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from wire import packs
+from wire.errors import PackError
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """packs: (is it an event, payload), oldest first. lost: how many were pending but unreadable, None if unknown."""
+
+    packs: list[tuple[bool, bytes]]
+    lost: int | None
+    last_ms: int
+    set_back: int
+
+
+def salvage(path: Path) -> Salvaged:
+    """Read a spool that SQLite calls malformed. Never raises for what the file holds."""
+    db = sqlite3.connect(path)
+    try:
+        state = _state(db)
+        found = _packs(db, state[0] if state else 0)
+    finally:
+        db.close()
+    if state is None:
+        return Salvaged(found, None, 0, 0)
+    head, stored, dropped, last_ms, set_back = state
+    return Salvaged(found, max(0, head - stored - dropped - len(found)), last_ms, set_back)
+
+
+def _state(db: sqlite3.Connection) -> tuple[int, int, int, int, int] | None:
+    try:
+        row = db.execute("SELECT head, stored, dropped, last_ms, set_back FROM state").fetchone()
+        head, stored, dropped, last_ms, set_back = row
+        return head, stored, sum(json.loads(dropped).values()), last_ms, set_back
+    except (sqlite3.Error, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _packs(db: sqlite3.Connection, head: int) -> list[tuple[bool, bytes]]:
+    """From both ends until a damaged page stops the walk, then number by number in between."""
+    found: dict[int, tuple[bool, bytes]] = {}
+    first = _walk(db, "ASC", found)
+    last = _walk(db, "DESC", found)
+    for number in range(first + 1, last if last > first else head + 1):
+        with contextlib.suppress(sqlite3.Error):
+            row = db.execute("SELECT sq, event, crc, body FROM packs WHERE sq = ?", (number,)).fetchone()
+            _take(row, found)
+    return [found[number] for number in sorted(found)]
+
+
+def _walk(db: sqlite3.Connection, direction: str, found: dict[int, tuple[bool, bytes]]) -> int:
+    number = 0
+    with contextlib.suppress(sqlite3.Error):
+        # NOT INDEXED: a damaged index must not hide the rows of the table.
+        for row in db.execute(f"SELECT sq, event, crc, body FROM packs NOT INDEXED ORDER BY sq {direction}"):
+            number = row[0]
+            _take(row, found)
+    return number
+
+
+def _take(row: tuple[int, int, int, bytes] | None, found: dict[int, tuple[bool, bytes]]) -> None:
+    if row is None or not isinstance(row[3], bytes) or zlib.crc32(row[3]) != row[2]:
+        return
+    with contextlib.suppress(PackError):
+        packs.decode(row[3])
+        found[row[0]] = (bool(row[1]), row[3])

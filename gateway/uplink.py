@@ -1,0 +1,245 @@
+"""The gateway's side of MQTT: packs from the spool go OUT, confirmations and commands come IN.
+
+One connection at a time, for ever: what breaks it is said once, and it is made again after a jittered, capped wait.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+import structlog
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.backoff import Backoff
+from gateway.spool import SpoolThread
+from gateway.window import Send, Window
+from wire import messages, stored, topics
+from wire.errors import WireError
+
+log = structlog.get_logger("uplink")
+
+KEEPALIVE_S = 15
+ACK_S = 10.0  # a broker that takes longer to acknowledge is taken for dead
+RETRY_S = (0.3, 10.0)  # first wait and longest wait between connections
+STATUS_S = 5.0
+SESSION_S = 3600  # a command for a node that is away waits so long at the broker
+TICK_S = 0.5  # backfill's allowance and resends are looked at so often
+COALESCE_S = 0.05  # confirmations that arrive together are one commit
+MAX_WAITING = 64  # commands, and replies while the broker is away
+
+Reply = Callable[[dict[str, object]], Awaitable[None]]
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt takes every PUBACK for a success; a refusal (not authorised, quota) must not confirm a pack."""
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason: ReasonCode, properties: Properties) -> None:
+        if reason.is_failure:
+            log.error("the broker refused a message: look at its ACL and at this node's identity", reason=str(reason))
+            return  # publish() times out, the connection is made again, the pack stays
+        super()._on_publish(client, userdata, mid, reason, properties)
+
+
+@dataclass(frozen=True)
+class Node:
+    """Who speaks: the topic's area and node, and what aiomqtt.Client needs to reach the broker."""
+
+    area: str
+    name: str
+    connect: dict[str, Any]
+    confirm_by_broker: bool = False
+
+
+class Uplink:
+    """status(online) and birth() give the messages as wire.messages describes them."""
+
+    def __init__(
+        self,
+        *,
+        node: Node,
+        disk: SpoolThread,
+        status: Callable[[bool], Awaitable[dict[str, object]]],
+        birth: Callable[[], dict[str, object]],
+        on_command: Callable[[bytes, Reply], Awaitable[None]],
+    ) -> None:
+        self._node = node
+        self._disk = disk
+        self._status = status
+        self._birth = birth
+        self._on_command = on_command
+        self._window = Window()
+        self._wake = asyncio.Event()
+        self._confirmations: list[tuple[str, list[list[int]]]] = []
+        self._confirmed = asyncio.Event()
+        self._commands: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
+        self._replies: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
+        self.connected = False
+
+    def wake(self) -> None:
+        """There is a new pack in the spool."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        wait, said = Backoff(first=RETRY_S[0], most=RETRY_S[1]), False
+        while True:
+            try:
+                await self._session()
+            except* (aiomqtt.MqttError, OSError, TimeoutError) as group:
+                if self.connected:
+                    wait.reset()
+                if self.connected or not said:
+                    log.warning("broker: connection lost or refused, trying on", error=_first(group), **self._address())
+                said = True
+            self.connected = False
+            await asyncio.sleep(wait.next())
+
+    async def _session(self) -> None:
+        will = aiomqtt.Will(self._topic("status"), await self._encoded_status(online=False), qos=1, retain=True)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_S
+        async with _Client(
+            **self._node.connect,
+            identifier=self._node.name,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            properties=properties,
+            will=will,
+            keepalive=KEEPALIVE_S,
+            timeout=ACK_S,
+            max_inflight_messages=256,
+            max_queued_incoming_messages=1000,
+        ) as client:
+            epoch = self._disk.spool.epoch
+            self._window.reset()
+            await client.subscribe([(self._down("stored"), 0), (self._down("command"), 1)])
+            await self._publish(client, "birth", messages.encode(self._birth(), messages.BIRTH))
+            await self._publish(client, "status", await self._encoded_status(online=True))
+            self.connected = True
+            log.info("broker: connected", **self._address())
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._receive(client), name="receive")
+                tasks.create_task(self._send(client, tasks, epoch), name="send")
+                tasks.create_task(self._confirm(), name="confirm")
+                tasks.create_task(self._reply(client), name="reply")
+                tasks.create_task(self._tell_status(client), name="status")
+
+    async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, epoch: str) -> None:
+        while True:
+            now_ms, now = time.time_ns() // 1_000_000, time.monotonic()
+            sends = await self._disk.run(lambda spool: self._window.take(spool, now_ms, now))  # noqa: B023
+            if self._disk.spool.epoch != epoch:
+                raise aiomqtt.MqttError("the spool began a new epoch: telling the birth again")
+            for send in sends:
+                tasks.create_task(self._send_pack(client, send, epoch))
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            self._wake.clear()
+
+    async def _send_pack(self, client: aiomqtt.Client, send: Send, epoch: str) -> None:
+        await self._publish(client, send.channel, send.body)
+        if self._node.confirm_by_broker:
+            self._take_confirmation(epoch, [[send.number, send.number]])
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            body = message.payload if isinstance(message.payload, bytes) else b""
+            if str(message.topic) == self._down("stored"):
+                try:
+                    self._take_confirmation(*stored.decode(body))
+                except WireError as error:
+                    log.warning("confirmation refused", error=str(error), topic=str(message.topic))
+                continue
+            try:
+                self._commands.put_nowait(body)
+            except asyncio.QueueFull:
+                log.error("command refused: too many are waiting", waiting=MAX_WAITING)
+
+    def _take_confirmation(self, epoch: str, ranges: list[list[int]]) -> None:
+        self._confirmations.append((epoch, ranges))
+        self._confirmed.set()
+
+    async def _confirm(self) -> None:
+        while True:
+            await self._confirmed.wait()
+            await asyncio.sleep(COALESCE_S)
+            self._confirmed.clear()
+            taken, self._confirmations = self._confirmations, []
+            if await self._disk.run(lambda spool: spool.confirm_all(taken)):  # noqa: B023
+                for epoch, ranges in taken:
+                    if epoch == self._disk.spool.epoch:
+                        self._window.confirmed(ranges)
+                self._wake.set()
+
+    async def run_commands(self) -> None:
+        """One command after the other, beside run(): a connection that breaks does not break off a command."""
+
+        async def reply(message: dict[str, object]) -> None:
+            await self._replies.put(messages.encode(message, messages.REPLY))
+
+        while True:
+            await self._on_command(await self._commands.get(), reply)
+
+    async def _reply(self, client: aiomqtt.Client) -> None:
+        while True:
+            body = await self._replies.get()
+            try:
+                await self._publish(client, "reply", body)
+            except BaseException:
+                with contextlib.suppress(asyncio.QueueFull):
+                    self._replies.put_nowait(body)
+                raise
+
+    async def _tell_status(self, client: aiomqtt.Client) -> None:
+        while True:
+            await asyncio.sleep(STATUS_S)
+            await self._publish(client, "status", await self._encoded_status(online=True))
+
+    async def say_goodbye(self) -> None:
+        """After run() was cancelled: the last counts, marked offline. A broker that is away is no error."""
+        try:
+            async with asyncio.timeout(ACK_S / 2):
+                async with _Client(
+                    **self._node.connect,
+                    identifier=self._node.name,
+                    protocol=aiomqtt.ProtocolVersion.V5,
+                    clean_start=False,
+                ) as client:
+                    await self._publish(client, "status", await self._encoded_status(online=False))
+        except (aiomqtt.MqttError, OSError, TimeoutError):
+            log.warning("last status not told: the broker is away", **self._address())
+
+    async def _publish(self, client: aiomqtt.Client, channel: str, body: bytes) -> None:
+        qos, retain = topics.UP[channel]
+        await client.publish(self._topic(channel), body, qos=qos, retain=retain)
+
+    async def _encoded_status(self, *, online: bool) -> bytes:
+        return messages.encode(await self._status(online), messages.STATUS)
+
+    def _topic(self, channel: str) -> str:
+        return topics.up(self._node.area, self._node.name, channel)
+
+    def _down(self, channel: str) -> str:
+        return topics.down(self._node.area, self._node.name, channel)
+
+    def _address(self) -> dict[str, object]:
+        return {
+            "broker": self._node.connect.get("hostname"),
+            "port": self._node.connect.get("port"),
+            "node": self._node.name,
+        }
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
