@@ -1,0 +1,97 @@
+"""A bus: one transaction at a time, commands before polls, everything counted.
+
+The world behind it is a Line: a serial port (`serial_line`) or a connection (`tcp_line`).
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway import modbus
+
+
+class Line(Protocol):
+    """One way to reach devices. Not safe for two exchanges at once: that is the Bus's part."""
+
+    async def exchange(self, unit: int, request: bytes, wait: float) -> bytes:
+        """Request PDU -> answer PDU, given `wait` seconds beyond the time on the wire. Raises modbus.ModbusError."""
+        ...
+
+    def wire_seconds(self, request: bytes) -> float:
+        """Time that a request and its answer take on the wire."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Counters:
+    """Since the start of the process. errors: wrong frames and exceptions, and requests on a line that was down."""
+
+    requests: int = 0
+    timeouts: int = 0
+    errors: int = 0
+
+
+class Bus:
+    def __init__(self, *, name: str, line: Line) -> None:
+        self.name = name
+        self.counters = Counters()
+        self._line = line
+        self._turns = _Turns()
+
+    async def transact(self, unit: int, request: bytes, wait: float, *, urgent: bool = False) -> bytes:
+        """Request PDU -> checked answer PDU. An urgent one is next after the one under way. Raises ModbusError."""
+        await self._turns.take(urgent)
+        try:
+            self.counters.requests += 1
+            answer = await self._line.exchange(unit, request, wait)
+            modbus.check_answer(request, answer)
+            return answer
+        except modbus.Timeout:
+            self.counters.timeouts += 1
+            raise
+        except modbus.ModbusError:
+            self.counters.errors += 1
+            raise
+        finally:
+            self._turns.give()
+
+    def wire_seconds(self, request: bytes) -> float:
+        """Time that a request and its answer take on the wire."""
+        return self._line.wire_seconds(request)
+
+    async def close(self) -> None:
+        await self._line.close()
+
+
+class _Turns:
+    """A lock with two queues: who is urgent goes first, otherwise first come, first served."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._urgent: deque[asyncio.Future[None]] = deque()
+        self._others: deque[asyncio.Future[None]] = deque()
+
+    async def take(self, urgent: bool) -> None:
+        if not self._taken:
+            self._taken = True
+            return
+        turn = asyncio.get_running_loop().create_future()
+        (self._urgent if urgent else self._others).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was our turn already: pass it on
+                self.give()
+            raise
+
+    def give(self) -> None:
+        for queue in (self._urgent, self._others):
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._taken = False
