@@ -42,7 +42,7 @@ def data_bytes(block: Block) -> int:
 
 
 def read_time(line: Line | None, block: Block, latency: float) -> float:
-    """Seconds that one block read occupies the bus. line is None on Modbus TCP: there the device's latency alone counts."""
+    """Seconds that a block read occupies the bus; on Modbus TCP (line is None) the device's latency alone counts."""
     if line is None:
         return latency
     characters = REQUEST_CHARACTERS + ANSWER_CHARACTERS + data_bytes(block)

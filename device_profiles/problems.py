@@ -110,6 +110,10 @@ def _text(path: Path) -> str:
         raise FileProblem(f"{path}: cannot be read: {error.strerror}. Check the path and its permissions.") from None
 
 
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
+
+
 class _Reader:
     """YAML events -> plain values, with the line of every key path."""
 
@@ -131,7 +135,7 @@ class _Reader:
         return value
 
     def _value(self, event: yaml.Event, keys: Keys) -> object:
-        self.lines.setdefault(keys, event.start_mark.line + 1)
+        self.lines.setdefault(keys, _line(event))
         if len(keys) > MAX_DEPTH:
             raise self._refused(event, f"nested deeper than {MAX_DEPTH} levels", "check brackets and indentation")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
@@ -164,7 +168,7 @@ class _Reader:
                 raise self._refused(
                     event, f"{wording.key_path((*keys, name))} stands twice (first on line {first})", "keep one of them"
                 )
-            self.lines[(*keys, name)] = event.start_mark.line + 1
+            self.lines[(*keys, name)] = _line(event)
             out[name] = self._value(next(self._events), (*keys, name))
         return out
 
@@ -183,4 +187,4 @@ class _Reader:
         return text
 
     def _refused(self, event: yaml.Event, what: str, remedy: str) -> FileProblem:
-        return FileProblem(f"{self._path}:{event.start_mark.line + 1}: {what}: {remedy}.")
+        return FileProblem(f"{self._path}:{_line(event)}: {what}: {remedy}.")

@@ -175,4 +175,5 @@ class Profile(Model):
 
     def function_of(self, point: str) -> str:
         """The measurement that a point belongs to."""
-        return self.points[point].function or self.function
+        own: str | None = self.points[point].function
+        return own or str(self.function)

@@ -1,0 +1,243 @@
+"""Checks of a site that need more than one of its lines."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from device_profiles.bus_time import device_load
+from device_profiles.schema import Profile
+from device_profiles.site_model import Device, SerialBus, Site, TcpBus
+from device_profiles.wording import Fault, suggestion
+
+FULL = 1.0
+NEARLY_FULL = 0.7  # a bus that is busier has little room for repeats, commands and a device that does not answer
+WORST_SHOWN = 3
+
+
+def faults(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
+    """(key path, text) for each contradiction in a site that fits the schema."""
+    found = [
+        *_names(site, profiles),
+        *_gateways(site),
+        *_ports(site),
+        *_devices(site, profiles),
+        *_units(site, profiles),
+    ]
+    # A bus's load says nothing while its devices are wrong.
+    return found or list(_overloads(site, profiles))
+
+
+def doubts(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
+    """(key path, text) for what is allowed but probably not meant; for a site without faults."""
+    return [*_unused(site), *_busy(site, profiles), *_factory_settings(site, profiles)]
+
+
+def load_of(site: Site, bus: str, profiles: Mapping[str, Profile]) -> float:
+    """The share of its time that a bus spends on polls."""
+    return sum(_device_load(site, device, profiles) for device in site.devices_on(bus))
+
+
+def _device_load(site: Site, device: Device, profiles: Mapping[str, Profile]) -> float:
+    return device_load(site.buses[device.bus].line, profiles[device.profile], device.channel)
+
+
+def _names(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
+    for node, gateway in site.gateways.items():
+        yield from _known(("gateways", node, "pole"), gateway.pole, site.poles, "pole")
+    for name, bus in site.buses.items():
+        if bus.gateway is not None:
+            yield from _known(("buses", name, "gateway"), bus.gateway, site.gateways, "gateway")
+        elif len(site.gateways) > 1:
+            yield ("buses", name), f"gateway is missing. There are several: say which of {', '.join(site.gateways)}."
+    modbus = [name for name, profile in profiles.items() if profile.protocol == "modbus"]
+    for index, device in enumerate(site.devices):
+        yield from _known(("devices", index, "pole"), device.pole, site.poles, "pole")
+        yield from _known(("devices", index, "bus"), device.bus, site.buses, "bus")
+        if device.profile not in profiles:
+            hint = suggestion(device.profile, modbus)
+            text = f"'{device.profile}' is not a known profile.{hint} `pole profile list` shows all."
+            yield ("devices", index, "profile"), text
+        elif device.profile not in modbus:
+            text = f"'{device.profile}' is not on a bus: a gateway adds its own device by itself. Delete this device."
+            yield ("devices", index, "profile"), text
+
+
+def _known(keys: tuple[str | int, ...], name: str, known: Iterable[str], what: str) -> Iterator[Fault]:
+    names = list(known)
+    if name not in names:
+        hint = suggestion(name, names) or (
+            f" Known are {', '.join(names[:8])}." if names else f" There is no {what} yet."
+        )
+        yield keys, f"'{name}' is not a {what} of this file.{hint}"
+
+
+def _gateways(site: Site) -> Iterator[Fault]:
+    homes: dict[str, str] = {}
+    for node, gateway in site.gateways.items():
+        if gateway.pole in homes:
+            text = (
+                f"'{gateway.pole}' already carries the gateway {homes[gateway.pole]}. Give each gateway its own pole."
+            )
+            yield ("gateways", node, "pole"), text
+        homes.setdefault(gateway.pole, node)
+        tls = [name for name in ("ca", "cert", "key") if getattr(gateway, name) is not None]
+        if tls and gateway.broker.startswith("mqtt:"):
+            text = f"{tls[0]} is given, but mqtt:// is not encrypted. Write mqtts://, or delete {', '.join(tls)}."
+            yield ("gateways", node, "broker"), text
+        if (gateway.cert is None) != (gateway.key is None):
+            here, other = ("cert", "key") if gateway.key is None else ("key", "cert")
+            yield ("gateways", node, here), f"{here} is given without {other}. A client certificate needs both."
+    yield from _shared_users(site)
+    yield from _shared_spools(site)
+
+
+def _shared_users(site: Site) -> Iterator[Fault]:
+    users: dict[str, str] = {}
+    for node in site.gateways:
+        user = site.user_of(node)
+        if user in users:
+            text = f"'{user}' is already the user of {users[user]}. Give each node a user of its own."
+            yield ("gateways", node, "user"), text
+        users.setdefault(user, node)
+
+
+def _shared_spools(site: Site) -> Iterator[Fault]:
+    spools: dict[object, str] = {}
+    for node, gateway in site.gateways.items():
+        if gateway.spool is not None and gateway.spool in spools:
+            owner = spools[gateway.spool]
+            text = f"'{gateway.spool.name}' is already the spool of {owner}. Give each gateway its own file."
+            yield ("gateways", node, "spool"), text
+        if gateway.spool is not None:
+            spools.setdefault(gateway.spool, node)
+
+
+def _ports(site: Site) -> Iterator[Fault]:
+    taken: dict[tuple[str, str], str] = {}
+    for name, bus in site.buses.items():
+        key = "host" if isinstance(bus, TcpBus) else "port"
+        end = f"{bus.host}:{bus.port}" if isinstance(bus, TcpBus) else str(bus.port)
+        node = bus.gateway or next(iter(site.gateways))
+        if (node, end) in taken:
+            text = f"'{end}' is already the bus {taken[node, end]} of {node}. Put the devices of both on one bus."
+            yield ("buses", name, key), text
+        taken.setdefault((node, end), name)
+
+
+def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
+    named: dict[str, int] = {}
+    gateway_poles = {gateway.pole: node for node, gateway in site.gateways.items()}
+    for index, device in enumerate(site.devices):
+        if device.id in named:
+            first = f"devices[{named[device.id]}]"
+            yield (
+                ("devices", index, "device"),
+                f"'{device.id}' is already {first}. Give each device of a pole its own name.",
+            )
+        named.setdefault(device.id, index)
+        if device.device == "gateway" and device.pole in gateway_poles:
+            text = f"'gateway' is the own device of {gateway_poles[device.pole]} on this pole. Choose another name."
+            yield ("devices", index, "device"), text
+        bus = site.buses.get(device.bus)
+        if bus is not None and not isinstance(bus, TcpBus) and not 1 <= device.unit <= 247:
+            yield ("devices", index, "unit"), f"{device.unit} is out of range: a unit id on a serial line is 1 to 247."
+        if device.profile in profiles:
+            yield from _channel(index, device, profiles[device.profile])
+
+
+def _channel(index: int, device: Device, profile: Profile) -> Iterator[Fault]:
+    channels = profile.modbus.channels if profile.modbus else 1
+    given = "channel" in device.model_fields_set
+    if channels == 1 and given:
+        yield ("devices", index, "channel"), f"{profile.profile} has no channels. Delete this key."
+    elif channels > 1 and not given:
+        text = f"channel is missing. {profile.profile} has {channels} of them: say which, 0 to {channels - 1}."
+        yield ("devices", index), text
+    elif device.channel >= channels:
+        text = f"{device.channel} is out of range: {profile.profile} has the channels 0 to {channels - 1}."
+        yield ("devices", index, "channel"), text
+
+
+def _units(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
+    """One unit id on a bus is one device, unless it is one box with several channels."""
+    taken: dict[tuple[str, int], list[tuple[int, Device]]] = {}
+    for index, device in enumerate(site.devices):
+        others = taken.setdefault((device.bus, device.unit), [])
+        clash = next((other for other in others if not _one_box(other[1], device, profiles)), None)
+        if clash is not None:
+            twin = clash[1].profile == device.profile and "channel" in device.model_fields_set
+            other = f"devices[{clash[0]}] ({clash[1].id}, {clash[1].profile})"
+            free = "Choose another channel or unit." if twin else f"Unit {_free(site, device.bus)} is free."
+            text = f"{device.channel if twin else device.unit} is already {other} on {device.bus}. {free}"
+            yield ("devices", index, "channel" if twin else "unit"), text
+        others.append((index, device))
+
+
+def _one_box(first: Device, second: Device, profiles: Mapping[str, Profile]) -> bool:
+    profile = profiles.get(first.profile)
+    channels = profile.modbus.channels if profile is not None and profile.modbus else 1
+    return channels > 1 and first.profile == second.profile and first.channel != second.channel
+
+
+def _free(site: Site, bus: str) -> int:
+    used = {device.unit for device in site.devices_on(bus)}
+    return next(unit for unit in range(1, 249) if unit not in used)
+
+
+def _overloads(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
+    for name in site.buses:
+        load = load_of(site, name, profiles)
+        if load > FULL:
+            text = f"the bus cannot carry its polls: they need {load:.0%} of its time. {_worst(site, name, profiles)} "
+            yield ("buses", name), text + _relief(site.buses[name])
+
+
+def _worst(site: Site, bus: str, profiles: Mapping[str, Profile]) -> str:
+    loads = sorted(
+        ((_device_load(site, device, profiles), device) for device in site.devices_on(bus)), key=lambda pair: -pair[0]
+    )
+    named = ", ".join(f"{device.id} ({device.profile}) {load:.0%}" for load, device in loads[:WORST_SHOWN])
+    return f"{len(loads)} devices, most by {named}."
+
+
+def _relief(bus: SerialBus | TcpBus) -> str:
+    baud = getattr(bus, "baud", None)
+    faster = "Raise baud (and set it in the devices), or move" if baud is not None and baud < 115200 else "Move"
+    return f"{faster} devices to another bus, or poll the profile's groups less often."
+
+
+def _unused(site: Site) -> Iterator[Fault]:
+    for name in site.buses:
+        if not site.devices_on(name):
+            yield ("buses", name), "no device is on this bus."
+    for node in site.gateways:
+        if not site.buses_of(node):
+            yield ("gateways", node), "no bus belongs to this gateway."
+    poles: dict[str, str] = {}
+    for name in site.poles:
+        if name.lower() in poles:
+            yield ("poles", name), f"differs from {poles[name.lower()]} only by capital letters."
+        poles.setdefault(name.lower(), name)
+
+
+def _busy(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
+    for name in site.buses:
+        load = load_of(site, name, profiles)
+        if load > NEARLY_FULL:
+            text = f"polls need {load:.0%} of the bus's time; little is left for repeats and commands. "
+            yield ("buses", name), text + _worst(site, name, profiles)
+
+
+def _factory_settings(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
+    said: set[tuple[str, str]] = set()
+    for index, device in enumerate(site.devices):
+        bus, modbus = site.buses[device.bus], profiles[device.profile].modbus
+        if isinstance(bus, TcpBus) or modbus is None or (device.bus, device.profile) in said:
+            continue
+        factory, here = (modbus.baud, modbus.parity, modbus.stop_bits), (bus.baud, bus.parity, bus.stop_bits)
+        if factory != here:
+            said.add((device.bus, device.profile))
+            text = f"{device.profile} leaves the factory with {_settings(*factory)}, but {device.bus} has "
+            yield ("devices", index, "profile"), text + f"{_settings(*here)}. Set the device before you connect it."
+
+
+def _settings(baud: int, parity: str, stop_bits: int) -> str:
+    return f"{baud} 8{parity[0].upper()}{stop_bits}"
