@@ -2,19 +2,156 @@
 
 from collections.abc import Iterator
 
-from device_profiles.schema import Golden, Profile
-from device_profiles.wording import Fault
+from device_profiles.blocks import MAX_REGISTERS, address
+from device_profiles.registers import words
+from device_profiles.schema import BIT_TABLES, WORDS, Command, Location, Point, Profile
+from device_profiles.wording import Fault, suggestion
+
+WRITABLE = ("coil", "holding")
+COUNTED = ("uint16", "int16", "uint32", "int32", "uint64", "int64")
+# What the gateway counts about itself; the gateway supplies exactly these.
+COUNTERS = (
+    "uptime_s", "spool_pending", "spool_bytes", "packs_dropped", "readings_produced",
+    "bus_requests", "bus_timeouts", "bus_errors", "memory_bytes",
+)  # fmt: skip
 
 
 def faults(profile: Profile) -> list[Fault]:
     """(key path, text) for each contradiction in a profile that fits the schema."""
-    return list(_all(profile))
+    found = [*_protocol(profile)]
+    for name, point in profile.points.items():
+        found.extend(_point(profile, ("points", name), point))
+    found.extend(_overlaps(profile))
+    for name, command in profile.commands.items():
+        found.extend(_command(profile, ("commands", name), command))
+    found.extend(_unused_groups(profile))
+    return found
 
 
-def golden_faults(profile: Profile, golden: Golden) -> list[Fault]:
-    """(key path, text) for each contradiction between a profile and its recorded exchange."""
-    return []
+def _protocol(profile: Profile) -> Iterator[Fault]:
+    wanted, unwanted = ("at", "counter") if profile.protocol == "modbus" else ("counter", "at")
+    if profile.protocol == "modbus" and profile.modbus is None:
+        yield (
+            (),
+            "modbus is missing. The protocol is modbus: add `modbus: {unit: 1, baud: 9600}` with the factory settings.",
+        )
+    if profile.protocol == "gateway" and profile.modbus is not None:
+        yield ("modbus",), "the protocol is gateway, which has no modbus section. Delete it."
+    for name, point in profile.points.items():
+        if getattr(point, wanted) is None:
+            yield (
+                ("points", name),
+                f"{wanted} is missing. The protocol is {profile.protocol}: say where the value stands.",
+            )
+        if getattr(point, unwanted) is not None:
+            yield ("points", name, unwanted), f"the protocol is {profile.protocol}, which has no {unwanted}. Delete it."
+        if point.counter is not None and point.counter not in COUNTERS:
+            text = f"'{point.counter}' is not a counter of the gateway.{suggestion(point.counter, COUNTERS)}"
+            yield ("points", name, "counter"), f"{text} There are {', '.join(COUNTERS)}."
 
 
-def _all(profile: Profile) -> Iterator[Fault]:
-    yield from ()
+def _point(profile: Profile, keys: tuple[str, str], point: Point) -> Iterator[Fault]:
+    if point.poll not in profile.polls:
+        hint = suggestion(point.poll, profile.polls) or f" There are {', '.join(profile.polls)}."
+        yield (*keys, "poll"), f"'{point.poll}' is not a group of polls.{hint}"
+    if point.range is not None:
+        low, high = point.range
+        if low >= high:
+            yield (*keys, "range"), f"[{low:g}, {high:g}] is out of order: write the lowest value first."
+        elif point.deadband >= high - low:
+            text = f"{point.deadband:g} is as wide as the range [{low:g}, {high:g}]: nothing would ever be reported."
+            yield (*keys, "deadband"), text
+    if point.at is None:
+        return
+    yield from _location(profile, (*keys, "at"), point.at)
+    if point.at.type == "bool":
+        for key in ("range", "invalid", "deadband", "values"):
+            if getattr(point, key):
+                yield (*keys, key), f"a bool has no {key}. Delete it."
+    elif point.at.type not in COUNTED:
+        for key in ("values", "invalid"):
+            if getattr(point, key):
+                yield (*keys, key), f"codes need an integer type, not {point.at.type}. Delete {key}."
+    elif point.values and (point.at.scale != 1 or point.at.offset != 0):
+        yield (*keys, "values"), "codes are raw numbers: a point with values has neither scale nor offset."
+
+
+def _location(profile: Profile, keys: tuple[str, ...], at: Location) -> Iterator[Fault]:
+    if at.scale == 0:
+        yield (*keys, "scale"), "0 makes every value the same. Leave it out, or write the device's factor, as in 0.1."
+    if profile.modbus is None:
+        return
+    channels, block = profile.modbus.channels, min(profile.modbus.block, MAX_REGISTERS)
+    if channels == 1 and at.step:
+        yield (*keys, "step"), f"{at.step} has no use: the device has one channel. Delete step, or set modbus.channels."
+    if at.step and address(at, channels - 1) + WORDS[at.type] > 0x10000:
+        yield (*keys, "step"), f"channel {channels - 1} would stand beyond address 65535."
+    if at.table not in BIT_TABLES and WORDS[at.type] > block:
+        yield (*keys, "type"), f"{at.type} takes {WORDS[at.type]} registers, but modbus.block allows {block} in a read."
+
+
+def _overlaps(profile: Profile) -> Iterator[Fault]:
+    """Two points on one register are a mistake, unless both are bits of it."""
+    taken: dict[tuple[str, int], list[str]] = {}
+    for name, point in profile.points.items():
+        if point.at is None:
+            continue
+        spots = [(point.at.table, point.at.address + index) for index in range(WORDS[point.at.type])]
+        rivals = (other for spot in spots for other in taken.get(spot, ()))
+        rival = next((other for other in rivals if not _bits_apart(profile.points[other].at, point.at)), None)
+        if rival is not None:
+            text = f"{point.at.address} ({point.at.type}) overlaps {rival} in the table {point.at.table}. Check both."
+            yield ("points", name, "at", "address"), text
+        for spot in spots:
+            taken.setdefault(spot, []).append(name)
+
+
+def _bits_apart(first: Location | None, second: Location) -> bool:
+    return first is not None and first.bit is not None and second.bit is not None and first.bit != second.bit
+
+
+def _command(profile: Profile, keys: tuple[str, str], command: Command) -> Iterator[Fault]:
+    at = command.write
+    if profile.protocol != "modbus":
+        yield keys, f"the protocol is {profile.protocol}, which takes no commands. Delete it."
+        return
+    if at.table not in WRITABLE:
+        yield (*keys, "write", "table"), f"'{at.table}' cannot be written. Allowed are coil and holding."
+    yield from _location(profile, (*keys, "write"), at)
+    back = profile.points.get(command.read_back)
+    if back is None:
+        hint = suggestion(command.read_back, profile.points) or f" There are {', '.join(profile.points)}."
+        yield (*keys, "read_back"), f"'{command.read_back}' is not a point of this profile.{hint}"
+    elif back.at is not None and (back.at.type == "bool") != (at.type == "bool"):
+        text = f"'{command.read_back}' is {back.at.type}, but {at.type} is written. Read back a point of the same kind."
+        yield (*keys, "read_back"), text
+    elif back.at is not None and at.step and not back.at.step:
+        yield (*keys, "read_back"), f"'{command.read_back}' is the same for all channels, but the command writes one."
+    for name, argument in command.args.items():
+        yield from _argument((*keys, "args", name, "range"), argument.range, at)
+
+
+def _argument(keys: tuple[str, ...], bounds: tuple[float, float], at: Location) -> Iterator[Fault]:
+    if bounds[0] >= bounds[1]:
+        yield keys, f"[{bounds[0]:g}, {bounds[1]:g}] is out of order: write the lowest value first."
+    elif at.type == "bool":
+        if bounds != (0, 1):
+            yield keys, f"[{bounds[0]:g}, {bounds[1]:g}] does not fit a bool: write [0, 1]."
+    elif at.scale != 0:
+        for bound in bounds:
+            try:
+                words(at, bound)
+            except ValueError as error:
+                yield keys, f"{error}. Narrow the range, or choose a wider type."
+
+
+def _unused_groups(profile: Profile) -> Iterator[Fault]:
+    used = {point.poll for point in profile.points.values()}
+    for name, group in profile.polls.items():
+        if name not in used:
+            yield ("polls", name), "no point is in this group. Delete it, or name it in a point's poll."
+        elif group.silence < group.every:
+            text = (
+                f"{group.silence:g} s is shorter than every ({group.every:g} s): a poll reports a point at most once."
+            )
+            yield ("polls", name, "silence"), text

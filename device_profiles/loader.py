@@ -3,8 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from device_profiles import problems, wording
-from device_profiles.consistency import faults, golden_faults
+from device_profiles import consistency, exchange, problems, wording
 from device_profiles.schema import Golden, Profile
 
 FOLDER = Path(__file__).parent
@@ -15,7 +14,7 @@ def load(path: Path | str) -> Profile:
     """One profile's file -> Profile. Raises FileProblem."""
     data = problems.read_yaml(path)
     profile = problems.check(Profile, data, path)
-    found = faults(profile)
+    found = consistency.faults(profile)
     if profile.profile != Path(path).stem:
         found.append(
             (("profile",), f"'{profile.profile}' must be the file's name: rename the file to {profile.profile}.yaml.")
@@ -52,14 +51,14 @@ def golden(profile_name: str) -> Golden:
 
 
 def load_golden(path: Path, of: Profile) -> Golden:
-    """The exchange beside a profile's file. Raises FileProblem."""
+    """The exchange beside a profile's file, replayed. Raises FileProblem."""
     beside = path.with_name(path.stem + GOLDEN)
     data = problems.read_yaml(beside)
-    exchange = problems.check(Golden, data, beside)
-    found = golden_faults(of, exchange)
+    recorded = problems.check(Golden, data, beside)
+    found = exchange.faults(of, recorded)
     if found:
         raise problems.problem(found, data, beside)
-    return exchange
+    return recorded
 
 
 def unknown(name: str) -> str:

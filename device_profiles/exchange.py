@@ -1,0 +1,121 @@
+"""A recorded exchange to the registers it shows, and those to the values of a profile's points."""
+
+from collections.abc import Mapping
+
+from device_profiles.blocks import address
+from device_profiles.registers import NoValue, value
+from device_profiles.schema import BIT_TABLES, WORDS, Golden, Location, Profile, Table
+from device_profiles.wording import Fault
+
+# Function codes of reads (Modbus Application Protocol 1.1b3, 6.1 to 6.4).
+TABLES: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+MBAP = 7  # bytes of Modbus TCP's header: transaction, protocol 0, length, unit
+Image = dict[tuple[Table, int], int]
+
+
+class BadFrame(ValueError):
+    """The bytes are no read request with its answer; str() says why."""
+
+
+def crc(frame: bytes) -> int:
+    """CRC-16 of Modbus over Serial Line V1.02, appendix B; it is sent low byte first."""
+    register = 0xFFFF
+    for byte in frame:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xA001 if register & 1 else 0)
+    return register
+
+
+def image(request: bytes, response: bytes, framing: str) -> Image:
+    """One read and its answer -> {(table, address): word or bit}. Raises BadFrame."""
+    ask, answer = _unit_and_pdu(request, framing, "request"), _unit_and_pdu(response, framing, "response")
+    if len(ask) != 6 or ask[1] not in TABLES:
+        raise BadFrame("the request is not a read (functions 1 to 4)")
+    if answer[:2] != ask[:2]:
+        raise BadFrame("the response's unit and function are not the request's")
+    table, first, count = TABLES[ask[1]], int.from_bytes(ask[2:4], "big"), int.from_bytes(ask[4:6], "big")
+    data = answer[3:]
+    wanted = (count + 7) // 8 if table in BIT_TABLES else 2 * count
+    if len(answer) < 3 or answer[2] != wanted or len(data) != wanted:
+        raise BadFrame(f"the response must carry {wanted} bytes of data for {count} {table} addresses")
+    if table in BIT_TABLES:
+        return {(table, first + index): data[index // 8] >> index % 8 & 1 for index in range(count)}
+    return {(table, first + index): int.from_bytes(data[2 * index : 2 * index + 2], "big") for index in range(count)}
+
+
+def covers(at: Location, words: Image) -> bool:
+    """True where an image holds the whole of a value."""
+    return all((at.table, address(at) + index) in words for index in range(WORDS[at.type]))
+
+
+def decoded(profile: Profile, point: str, words: Image) -> float | bool | None:
+    """The value of a point in an image; None where its words hold no valid value."""
+    at = profile.points[point].at
+    assert at is not None
+    try:
+        return value(profile.points[point], [words[at.table, address(at) + index] for index in range(WORDS[at.type])])
+    except NoValue:
+        return None
+
+
+def faults(profile: Profile, golden: Golden) -> list[Fault]:
+    """Replays a golden exchange. (key path in the golden file, text) for each thing that is not as it says."""
+    words: Image = {}
+    found: list[Fault] = []
+    for index, (request, response) in enumerate(golden.exchanges):
+        try:
+            words |= image(_bytes(request), _bytes(response), golden.framing)
+        except BadFrame as error:
+            found.append((("exchanges", index), f"{error}."))
+    return found or [*_coverage(profile, golden), *_values(profile, golden, words)]
+
+
+def _values(profile: Profile, golden: Golden, words: Image) -> list[Fault]:
+    found: list[Fault] = []
+    for name, stated in golden.values.items():
+        at = profile.points[name].at if name in profile.points else None
+        if at is None:
+            continue
+        if not covers(at, words):
+            found.append((("values", name), f"no exchange reads {at.table} {at.address}, where this point stands."))
+            continue
+        shown = decoded(profile, name, words)
+        if shown != stated or isinstance(shown, bool) != isinstance(stated, bool):
+            found.append((("values", name), f"{stated} is stated, but the exchange decodes to {shown}."))
+    return found
+
+
+def _coverage(profile: Profile, golden: Golden) -> list[Fault]:
+    found: list[Fault] = []
+    for key, names in (("values", golden.values), ("uncovered", golden.uncovered)):
+        for index, name in enumerate(names):
+            if name not in profile.points:
+                place = name if isinstance(names, Mapping) else index
+                found.append(((key, place), f"'{name}' is not a point of {profile.profile}."))
+    both = [name for name in golden.uncovered if name in golden.values]
+    found.extend((("values", name), "stands under uncovered too: keep one of them.") for name in both)
+    left = [name for name in profile.points if name not in golden.values and name not in golden.uncovered]
+    if left:
+        found.append((("values",), f"{', '.join(left)}: give the value, or list it under uncovered."))
+    return found
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise BadFrame("the bytes are not hexadecimal pairs, as in 01 04 00 01") from None
+
+
+def _unit_and_pdu(frame: bytes, framing: str, what: str) -> bytes:
+    if framing == "tcp":
+        if len(frame) < MBAP + 1 or frame[2:4] != b"\0\0" or int.from_bytes(frame[4:6], "big") != len(frame) - 6:
+            raise BadFrame(f"the {what}'s MBAP header does not fit its bytes")
+        return frame[MBAP - 1 :]
+    if len(frame) < 4:
+        raise BadFrame(f"the {what} is too short")
+    right = crc(frame[:-2]).to_bytes(2, "little")
+    if frame[-2:] != right:
+        raise BadFrame(f"the {what}'s CRC is {frame[-2:].hex(' ')}, but should be {right.hex(' ')}")
+    return frame[:-2]
