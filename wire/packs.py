@@ -151,6 +151,8 @@ def _reading(record: dict[str, object], base: dict[str, object], index: int):  #
         raise PackError("quality", "q is one of %s, exception-1 to exception-255; not %s" % (known, shown(quality)))
     if (value is None) == (quality is None):
         raise PackError("value", "a record has a value or a quality, and not both")
+    if "vd" in record:
+        raise PackError("value", "a value is a number (v), a bool (vb) or a text (vs), not data (vd)")
     if isinstance(value, str) and not is_text(value, MAX_TEXT):
         raise PackError("value", "a text has at most %d characters, none of them half a pair" % MAX_TEXT)
     return parts[0], parts[1], parts[2], time_ms, value, quality, unit

@@ -82,7 +82,7 @@ def _unit(record: dict[str, object], base: dict[str, object]) -> str | None:
 def _time_ms(record: dict[str, object], base: dict[str, object], now_ms: int) -> int:
     # Each part by itself: 1763683200.250 + 0.001 in doubles is off by more than either.
     time_ms = _milliseconds(base["bt"], "bt") + _milliseconds(record.get("t", 0), "t")
-    if abs(time_ms) < RELATIVE_LIMIT_S * 1000:
+    if time_ms < RELATIVE_LIMIT_S * 1000:
         time_ms += now_ms
     return time_ms
 
