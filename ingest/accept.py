@@ -1,0 +1,129 @@
+"""Judges a pack: what of it may be stored, and what is refused for which reason.
+
+Reasons beside those of `wire.packs`: unknown-device, unknown-point, unit, type, range, future, text, and topic, qos,
+internal for the whole pack.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ingest.registry import Devices, Rule
+from ingest.rows import Ledger, Row
+from wire import packs
+from wire.errors import PackError
+
+FUTURE_MS = 86_400_000  # a reading may be ahead of our clock by one day, no more
+
+_Reading = tuple[str, str, str, int, object, str | None, str | None]
+
+
+class Refusal(NamedTuple):
+    """One record (counted from 0), or the whole message where record is None."""
+
+    record: int | None
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A judged pack. rows and indexes run in parallel; number is None when no identity could be read."""
+
+    area: str
+    node: str
+    epoch: str | None = None
+    number: int | None = None
+    rows: list[Row] = field(default_factory=list)
+    indexes: list[int] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    unknown: bool = False  # something in it may become known by a birth
+
+    def ledger(self, now_ms: int) -> Ledger | None:
+        """The pack's line in the ledger at the time of storing; None without an identity."""
+        if self.epoch is None or self.number is None:
+            return None
+        newest = max((row[5] for row in self.rows), default=now_ms)
+        return Ledger(
+            self.area, self.node, self.epoch, self.number, len(self.rows), len(self.refused), now_ms - newest, newest
+        )
+
+
+def accept(area: str, node: str, body: bytes, devices: Devices, now_ms: int) -> Accepted:
+    """A pack's payload -> what may be stored of it and what not. Raises nothing, whatever the payload."""
+    out = Accepted(area, node)
+    try:
+        _judge(out, body, devices, now_ms)
+    except Exception as error:  # a payload must never stop ingest: what no rule foresaw is kept aside like the rest
+        return _whole(Accepted(area, node), body, "internal", f"{type(error).__name__}: {error}")
+    return out
+
+
+def _judge(out: Accepted, body: bytes, devices: Devices, now_ms: int) -> None:
+    try:
+        pack = packs.decode(body)
+    except PackError as error:
+        _whole(out, body, error.reason, error.detail)
+        return
+    out.epoch, out.number = pack.epoch, pack.number
+    out.refused = [Refusal(*refused) for refused in pack.refused]
+    bad = {refused[0] for refused in pack.refused}
+    indexes = [index for index in range(len(pack.readings) + len(bad)) if index not in bad]
+    for index, reading in zip(indexes, pack.readings, strict=True):
+        rule, refusal = _check(index, reading, devices, now_ms)
+        if rule is None or refusal is not None:
+            assert refusal is not None
+            out.refused.append(refusal)
+            out.unknown = out.unknown or refusal.reason.startswith("unknown-")
+            continue
+        pole, device, point, time_ms, value, quality, _unit = reading
+        stored = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        out.rows.append((rule.function, out.area, pole, device, point, time_ms, stored, quality))  # type: ignore[arg-type]
+        out.indexes.append(index)
+
+
+def _check(index: int, reading: _Reading, devices: Devices, now_ms: int) -> tuple[Rule | None, Refusal | None]:
+    pole, device, point, time_ms, value, _quality, unit = reading
+    points = devices.get(f"{pole}/{device}")
+    if points is None:
+        return None, Refusal(index, "unknown-device", f"{pole}/{device} is in no birth of this node")
+    rule = points.get(point)
+    if rule is None:
+        return None, Refusal(index, "unknown-point", f"{pole}/{device} has no point {point} in the birth")
+    if unit is not None and unit != rule.unit:
+        return rule, Refusal(index, "unit", f"{point} is in {rule.unit or 'no unit'}, not {unit[:40]!r}")
+    if time_ms > now_ms + FUTURE_MS:
+        return rule, Refusal(index, "future", f"{point} is {(time_ms - now_ms) // 1000} s ahead of our clock")
+    if isinstance(value, str) and not _is_text(value):
+        return rule, Refusal(index, "text", f"{point} has characters that UTF-8 does not hold, or NUL")
+    if rule.low is not None and rule.high is not None and value is not None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return rule, Refusal(index, "type", f"{point} is a number, not {str(value)[:40]!r}")
+        if not rule.low <= value <= rule.high:
+            return rule, Refusal(index, "range", f"{point} is {rule.low:g} to {rule.high:g} {rule.unit}, not {value!r}")
+    return rule, None
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write
+        return False
+    return "\0" not in value
+
+
+def _whole(out: Accepted, body: bytes, reason: str, detail: str) -> Accepted:
+    out.epoch, out.number = identity(body)
+    out.refused = [Refusal(None, reason, detail)]
+    return out
+
+
+def identity(body: bytes) -> tuple[str | None, int | None]:
+    """(epoch, number) of a pack that is refused as a whole, where they can be read: its node may then forget it."""
+    try:
+        first = json.loads(body)[0]
+        epoch, number = first["ep"], first["sq"]
+        packs.check_identity(epoch, number)
+    except (ValueError, LookupError, TypeError, RuntimeError, MemoryError):
+        return None, None
+    return epoch, number

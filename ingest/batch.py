@@ -1,0 +1,85 @@
+"""Collects judged packs until it is time to write them."""
+
+import asyncio
+from dataclasses import dataclass
+
+from ingest.accept import Accepted
+from ingest.connection import Message, Session
+
+MAX_ROWS = 5000
+MAX_AGE_S = 0.1
+QUIET_S = 0.004  # the broker sends no more until we acknowledge, or has no more: a full window looks like silence
+
+
+@dataclass(slots=True)
+class Entry:
+    """A message under way. kept counts its refusals that are in the dead-letter store; birth is a birth to keep."""
+
+    message: Message
+    pack: Accepted
+    kept: int = 0
+    birth: bool = False
+
+
+class Batcher:
+    """A queue whose reader takes all of it at once: when it is quiet, full, or the oldest entry has waited enough."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._rows = 0
+        self._oldest = 0.0
+        self._newest = 0.0
+        self._some = asyncio.Event()
+        self._full = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, entry: Entry) -> None:
+        self._newest = asyncio.get_running_loop().time()
+        if not self._entries:
+            self._oldest = self._newest
+        self._entries.append(entry)
+        self._rows += len(entry.pack.rows)
+        self._some.set()
+        if self._rows >= MAX_ROWS:
+            self._full.set()
+
+    async def next(self) -> list[Entry]:
+        """The next batch, never empty."""
+        await self._some.wait()
+        while not self._full.is_set() and (rest := self._rest()) > 0:
+            try:
+                async with asyncio.timeout(rest):
+                    await self._full.wait()
+            except TimeoutError:
+                continue
+        return self._take()
+
+    def forget(self, session: Session) -> None:
+        """Drops what the broker will send again."""
+        self._set([entry for entry in self._entries if entry.message.session is not session or not entry.message.stale])
+
+    def _rest(self) -> float:
+        now = asyncio.get_running_loop().time()
+        return min(self._oldest + MAX_AGE_S, self._newest + QUIET_S) - now
+
+    def _take(self) -> list[Entry]:
+        taken: list[Entry] = []
+        rows = 0
+        for entry in self._entries:
+            if taken and rows + len(entry.pack.rows) > MAX_ROWS:
+                break
+            taken.append(entry)
+            rows += len(entry.pack.rows)
+        self._set(self._entries[len(taken) :])
+        return taken
+
+    def _set(self, entries: list[Entry]) -> None:
+        self._entries = entries
+        self._rows = sum(len(entry.pack.rows) for entry in entries)
+        for event, state in ((self._some, bool(entries)), (self._full, self._rows >= MAX_ROWS)):
+            if state:
+                event.set()
+            else:
+                event.clear()

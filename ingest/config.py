@@ -1,0 +1,108 @@
+"""Ingest's configuration: one YAML file, checked before anything starts."""
+
+import ssl
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+
+from device_profiles import problems
+from device_profiles.problems import FileProblem
+from device_profiles.schema import Name
+from ingest.connection import Address
+from ingest.stores import check_url
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+def _broker(url: str) -> str:
+    parts = urlsplit(url)
+    try:
+        good = parts.scheme in _PORTS and bool(parts.hostname) and (parts.port or 1) > 0 and not parts.password
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("write mqtt://USER@HOST:1883 or mqtts://USER@HOST:8883; the password stands in password_file")
+    return url
+
+
+def _listen(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("write HOST:PORT, as in 127.0.0.1:9464; port 0 takes a free one")
+    return text
+
+
+class Config(BaseModel):
+    """Paths are relative to the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    broker: Annotated[str, AfterValidator(_broker)]
+    client_id: Name = "ingest-1"
+    password_file: Path | None = None
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    receive_max: int = Field(200, ge=1, le=65535, description="packs under way; with their size it bounds the memory")
+    store: Annotated[str, AfterValidator(check_url)]
+    token_file: Path | None = None
+    dead_letters: Path
+    dead_letter_megabytes: int = Field(256, ge=1)
+    http: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9464"
+    _folder: Path = PrivateAttr(Path())
+
+    @property
+    def registry(self) -> Path:
+        """Where the nodes' births are kept: beside the dead letters."""
+        return self.path(self.dead_letters).with_name("births.db")
+
+    @property
+    def folder(self) -> Path:
+        """The file's own folder."""
+        return self._folder
+
+    def path(self, path: Path) -> Path:
+        return self._folder / path
+
+    def address(self) -> Address:
+        """Raises FileProblem where a file that the configuration names cannot be used."""
+        parts = urlsplit(self.broker)
+        return Address(
+            host=parts.hostname or "",
+            port=parts.port or _PORTS[parts.scheme],
+            client_id=self.client_id,
+            user=parts.username,
+            password=self.secret("password_file").encode() or None,
+            tls=self._tls() if parts.scheme == "mqtts" else None,
+            receive_max=self.receive_max,
+        )
+
+    def secret(self, key: str) -> str:
+        """The text of password_file or token_file without surrounding space; empty where none is named."""
+        name: Path | None = getattr(self, key)
+        if name is None:
+            return ""
+        try:
+            return self.path(name).read_text().strip()
+        except (OSError, UnicodeError) as error:
+            raise FileProblem([f"{key}: {self.path(name)} cannot be read: {error}. Write the secret there."]) from error
+
+    def _tls(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self.path(self.ca) if self.ca else None)
+            if self.cert is not None:
+                context.load_cert_chain(self.path(self.cert), self.path(self.key) if self.key else None)
+        except (OSError, ssl.SSLError) as error:
+            raise FileProblem(
+                [f"ca, cert, key: {error}. They are PEM files; the broker's CA signs both sides."]
+            ) from error
+        return context
+
+
+def load(path: Path) -> Config:
+    """File -> Config. Raises FileProblem."""
+    config: Config = problems.check(Config, problems.read_yaml(path), path)
+    config._folder = path.resolve().parent
+    return config

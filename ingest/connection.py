@@ -1,0 +1,280 @@
+"""A small MQTT 5 client: a persistent session, PUBACKs that wait until the caller says so, and reconnection for ever.
+
+References are to MQTT 5.0 (OASIS, 2019). The codec is `mqtt5`; this module is the input and output around it.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import mqtt5
+import structlog
+
+from ingest.backoff import Backoff
+from ingest.errors import BrokerGone
+
+SESSION_EXPIRY_S = 7 * 86400
+MAX_PACKET_BYTES = 1024 * 1024
+CONNECT_TIMEOUT_S = 10.0
+WRITE_LIMIT_BYTES = 1024 * 1024  # above it, `down/stored` is dropped: the node sends its pack again
+READ_BYTES = 64 * 1024
+
+_GRANTED = (mqtt5.SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE, mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE)
+
+log = structlog.get_logger("ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the broker is, and who we are there."""
+
+    host: str
+    port: int
+    client_id: str
+    user: str | None = None
+    password: bytes | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
+    keep_alive_s: int = 30
+    receive_max: int = 200
+
+
+class Session:
+    """One TCP connection. A packet id belongs to it alone: acknowledging through an ended session does nothing."""
+
+    def __init__(self, *, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, keep_alive_s: int) -> None:
+        self.open = True
+        self._reader = reader
+        self._writer = writer
+        self.keep_alive_s = keep_alive_s
+        self._buffer = bytearray()
+        self._heard = asyncio.Event()
+
+    def send(self, packet: mqtt5.Packet) -> None:
+        if self.open:
+            self._writer.write(packet.write())
+
+    @property
+    def congested(self) -> bool:
+        return self._writer.transport.get_write_buffer_size() > WRITE_LIMIT_BYTES
+
+    async def receive(self) -> mqtt5.Packet:
+        """The next packet. Raises BrokerGone."""
+        while True:
+            packet = self._parse()
+            if packet is not None:
+                return packet
+            try:
+                data = await self._reader.read(READ_BYTES)
+            except OSError as error:
+                raise BrokerGone(f"the connection broke: {error}") from error
+            if not data:
+                raise BrokerGone("the broker closed the connection")
+            self._heard.set()
+            self._buffer += data
+
+    def _parse(self) -> mqtt5.Packet | None:
+        if not self._buffer:
+            return None
+        try:
+            with memoryview(self._buffer) as view:
+                packet, size = mqtt5.read(view)
+        except IndexError:  # not all of it is here yet
+            if len(self._buffer) > MAX_PACKET_BYTES + READ_BYTES:
+                raise BrokerGone("the broker sent a packet above the stated maximum") from None
+            return None
+        except ValueError as error:
+            raise BrokerGone(f"the broker sent what is not MQTT 5: {error}") from error
+        del self._buffer[:size]
+        return packet
+
+    async def ping(self, paused: Callable[[], bool]) -> NoReturn:
+        """Pings for ever. Raises BrokerGone when the broker has fallen silent (section 3.1.2.10)."""
+        while True:
+            await asyncio.sleep(self.keep_alive_s / 2)
+            self._heard.clear()
+            self.send(mqtt5.PingReqPacket())
+            try:
+                async with asyncio.timeout(self.keep_alive_s / 2):
+                    await self._heard.wait()
+            except TimeoutError:
+                if not paused():  # while we do not read, no answer can be seen
+                    raise BrokerGone(f"the broker said nothing for {self.keep_alive_s} s") from None
+
+    async def flush(self) -> None:
+        """Waits until what was sent has gone out, for two seconds at most: what did not is sent again later."""
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(2):
+                await self._writer.drain()
+
+    def close(self) -> None:
+        self.open = False
+        self._writer.close()
+
+
+@dataclass(slots=True)
+class Message:
+    """One received publish. `packet_id` is None at QoS 0, where there is nothing to acknowledge."""
+
+    topic: str
+    body: bytes
+    packet_id: int | None
+    session: Session
+
+    def acknowledge(self) -> None:
+        if self.packet_id is not None:
+            self.session.send(mqtt5.PubAckPacket(self.packet_id))
+
+    @property
+    def stale(self) -> bool:
+        """True when the broker will send it again: its session has ended before it was acknowledged."""
+        return self.packet_id is not None and not self.session.open
+
+
+class Connection:
+    """Keeps one session with the broker, for ever.
+
+    on_message is called for each publish; room says whether another one may be read; waiting_for is None while
+    connected, else a sentence.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: Address,
+        filters: list[str],
+        on_message: Callable[[Message], None],
+        on_lost: Callable[[Session], None],
+        room: Callable[[], bool],
+    ) -> None:
+        self.waiting_for: str | None = f"broker {address.host}:{address.port}: not connected yet"
+        self.room_made = asyncio.Event()
+        self._address = address
+        self._filters = filters
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._room = room
+        self._session: Session | None = None
+        self._paused = False
+
+    def publish(self, topic: str, body: bytes) -> bool:
+        """Sends at QoS 0. False when there is no session, or one that takes nothing."""
+        if self._session is None or self._session.congested:
+            return False
+        self._session.send(mqtt5.PublishPacket(topic, body))
+        return True
+
+    async def run(self) -> NoReturn:
+        """Connects, subscribes and reads, again and again."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self._one_session(backoff)
+            except BrokerGone as error:
+                self.waiting_for = f"broker {self._address.host}:{self._address.port}: {error}"
+            pause = backoff.next()
+            log.warning("waiting for the broker", reason=self.waiting_for, retry_s=round(pause, 1))
+            await asyncio.sleep(pause)
+
+    async def disconnect(self) -> None:
+        """Sends what is still to be sent, and says goodbye; the broker keeps the session."""
+        session = self._session
+        if session is None or not session.open:
+            return
+        # Without the expiry, a normal disconnection keeps the one of CONNECT (section 3.14.2.2.2).
+        session.send(mqtt5.DisconnectPacket())
+        await session.flush()
+        session.close()
+
+    async def _one_session(self, backoff: Backoff) -> None:
+        session = await self._open()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                early = await self._greet(session)
+            self._session = session
+            self.waiting_for = None
+            backoff.reset()
+            log.info("connected to the broker", host=self._address.host, port=self._address.port)
+            for packet in early:
+                self._take(session, packet)
+            await self._serve(session)
+        except TimeoutError as error:
+            raise BrokerGone(f"it did not answer within {CONNECT_TIMEOUT_S:g} s") from error
+        finally:
+            self._session = None
+            session.close()
+            self._on_lost(session)
+
+    async def _open(self) -> Session:
+        address = self._address
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                reader, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls)
+        except (OSError, TimeoutError) as error:
+            raise BrokerGone(f"cannot connect: {error or 'timeout'}") from error
+        return Session(reader=reader, writer=writer, keep_alive_s=address.keep_alive_s)
+
+    async def _greet(self, session: Session) -> list[mqtt5.Packet]:
+        # CONNECT and SUBSCRIBE. The broker may send publishes of the kept session before SUBACK: they are returned.
+        address = self._address
+        session.send(
+            mqtt5.ConnectPacket(
+                address.client_id,
+                username=address.user,
+                password=address.password,
+                clean_start=False,
+                keep_alive=address.keep_alive_s,
+                session_expiry_interval=SESSION_EXPIRY_S,
+                receive_max=address.receive_max,
+                max_packet_size=MAX_PACKET_BYTES,
+            )
+        )
+        answer = await session.receive()
+        if not isinstance(answer, mqtt5.ConnAckPacket):
+            raise BrokerGone("it did not answer CONNECT with CONNACK")
+        if answer.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
+            raise BrokerGone(f"it refuses us ({answer.reason_code.name}): check user and password")
+        if answer.server_keep_alive:  # the broker's word counts (section 3.2.2.3.14)
+            session.keep_alive_s = answer.server_keep_alive
+        wanted = [mqtt5.TopicFilter(pattern, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for pattern in self._filters]
+        session.send(mqtt5.SubscribePacket(1, wanted))
+        early: list[mqtt5.Packet] = []
+        while True:
+            packet = await session.receive()
+            if isinstance(packet, mqtt5.SubAckPacket):
+                break
+            early.append(packet)
+        for pattern, code in zip(self._filters, packet.reason_codes, strict=False):
+            if code not in _GRANTED:
+                raise BrokerGone(f"it refuses the subscription {pattern} ({code.name}): check the ACL")
+        return early
+
+    async def _serve(self, session: Session) -> None:
+        pinging = asyncio.create_task(session.ping(lambda: self._paused), name="ping")
+        reading = asyncio.create_task(self._read(session), name="read")
+        try:
+            await asyncio.wait([pinging, reading], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (pinging, reading):
+                task.cancel()
+            results = await asyncio.gather(pinging, reading, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _read(self, session: Session) -> NoReturn:
+        while True:
+            while not self._room():
+                self._paused = True
+                self.room_made.clear()
+                await self.room_made.wait()
+            self._paused = False
+            self._take(session, await session.receive())
+
+    def _take(self, session: Session, packet: mqtt5.Packet) -> None:
+        if isinstance(packet, mqtt5.PublishPacket):
+            self._on_message(Message(packet.topic, packet.payload, packet.packet_id, session))
+        elif isinstance(packet, mqtt5.DisconnectPacket):
+            raise BrokerGone(f"it disconnected us ({packet.reason_code.name})")

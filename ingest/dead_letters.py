@@ -1,0 +1,158 @@
+"""What could not be stored, with its reason: kept in SQLite, really synced, until somebody replays or deletes it.
+
+A message that comes again (its node did not hear that it was kept) is counted and not kept twice.
+"""
+
+import hashlib
+import sqlite3
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from ingest.accept import Refusal
+from ingest.errors import Unavailable
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS messages (
+    id INTEGER PRIMARY KEY, digest BLOB UNIQUE, topic TEXT, body BLOB,
+    first_ms INTEGER, last_ms INTEGER, times INTEGER);
+CREATE TABLE IF NOT EXISTS refusals (
+    message INTEGER, record INTEGER, reason TEXT, detail TEXT, PRIMARY KEY (message, record)) WITHOUT ROWID;
+"""
+_WHOLE = -1  # a refusal of the whole message stands where a record's index would
+
+
+class Letter(NamedTuple):
+    """A message that was refused, as a whole or some of its records. Times count milliseconds from 1970."""
+
+    id: int
+    topic: str
+    body: bytes
+    first_ms: int
+    last_ms: int
+    times: int
+    refused: list[Refusal]
+
+
+class DeadLetters:
+    """Every call raises Unavailable when the file cannot be read or written, or has reached its bound."""
+
+    def __init__(self, *, path: Path, megabytes: int = 256) -> None:
+        self._path = path
+        self._megabytes = megabytes
+        self._db: sqlite3.Connection | None = None
+
+    def keep(self, letters: list[tuple[str, bytes, list[Refusal]]]) -> None:
+        """Keeps (topic, body, refusals) durably, all or none."""
+        now_ms = time.time_ns() // 1_000_000
+        with self._transaction() as db:
+            self._check_size(db)
+            for topic, body, refused in letters:
+                _keep(db, topic, body, refused, now_ms)
+
+    def all(self) -> list[Letter]:
+        """Oldest first."""
+        with self._transaction() as db:
+            rows = db.execute("SELECT id, topic, body, first_ms, last_ms, times FROM messages ORDER BY id").fetchall()
+            return [Letter(*row, _refusals(db, row[0])) for row in rows]
+
+    def replace(self, letter: Letter, refused: list[Refusal]) -> None:
+        """What became of a replay: nothing refused any more deletes the letter, else it keeps the new reasons."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM refusals WHERE message = ?", (letter.id,))
+            if refused:
+                _add(db, letter.id, refused)
+            else:
+                db.execute("DELETE FROM messages WHERE id = ?", (letter.id,))
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _check_size(self, db: sqlite3.Connection) -> None:
+        pages, free, size = (db.execute(f"PRAGMA {what}").fetchone()[0] for what in _SIZES)
+        if (pages - free) * size > self._megabytes * 1_000_000:
+            raise Unavailable(
+                f"dead letters: {self._path} holds its {self._megabytes} MB (dead_letter_megabytes); look with"
+                " `pole ingest dead-letters list`, then replay or delete. Until then what is refused stays on the nodes"
+            )
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self)
+
+    def open(self) -> sqlite3.Connection:
+        if self._db is None:
+            db = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)
+            try:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=FULL")
+                db.executescript(_SCHEMA)
+            except sqlite3.Error:
+                db.close()
+                raise
+            self._db = db
+        return self._db
+
+
+_SIZES = ("page_count", "freelist_count", "page_size")
+
+
+class _Transaction:
+    # BEGIN IMMEDIATE … COMMIT, and every error of SQLite as Unavailable; the file is opened anew after one.
+    def __init__(self, letters: DeadLetters) -> None:
+        self._letters = letters
+
+    def __enter__(self) -> sqlite3.Connection:
+        try:
+            db = self._letters.open()
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        return db
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            try:
+                self._letters.open().execute("COMMIT")
+            except sqlite3.Error as failed:
+                raise self._failed(failed) from failed
+        elif isinstance(error, sqlite3.Error):
+            raise self._failed(error) from error
+        else:
+            self._letters.open().execute("ROLLBACK")
+
+    def _failed(self, error: sqlite3.Error) -> Unavailable:
+        self._letters.close()
+        return Unavailable(f"dead letters: {self._letters._path}: {error}")
+
+
+def _keep(db: sqlite3.Connection, topic: str, body: bytes, refused: list[Refusal], now_ms: int) -> None:
+    # A pack may come again as backfill: the channel is no part of what it is.
+    name = topic.rpartition("/")[0].encode(errors="surrogatepass")
+    digest = hashlib.sha256(name + b"\0" + body).digest()
+    found = db.execute("SELECT id FROM messages WHERE digest = ?", (digest,)).fetchone()
+    if found is None:
+        values = (digest, topic, body, now_ms, now_ms)
+        sql = "INSERT INTO messages (digest, topic, body, first_ms, last_ms, times) VALUES (?, ?, ?, ?, ?, 1)"
+        message = db.execute(sql, values).lastrowid or 0
+    else:
+        message = found[0]
+        db.execute("UPDATE messages SET last_ms = ?, times = times + 1 WHERE id = ?", (now_ms, message))
+    _add(db, message, refused)
+
+
+def _add(db: sqlite3.Connection, message: int, refused: list[Refusal]) -> None:
+    for index, reason, detail in refused:
+        row = (message, _WHOLE if index is None else index, reason, _plain(detail))
+        db.execute("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?)", row)
+
+
+def _plain(text: str) -> str:
+    # A detail may quote what it refuses, half surrogate pairs included.
+    return text.encode(errors="replace").decode()[:500]
+
+
+def _refusals(db: sqlite3.Connection, message: int) -> list[Refusal]:
+    rows = db.execute("SELECT record, reason, detail FROM refusals WHERE message = ? ORDER BY record", (message,))
+    return [Refusal(None if record == _WHOLE else record, reason, detail) for record, reason, detail in rows]

@@ -1,0 +1,26 @@
+"""What ingest can meet.
+
+IngestError          str() is a sentence for people
+├── Unavailable      the store or the dead-letter store does not take anything now; try again later
+├── Refused          the store will never take these rows; `reason` is one word
+└── BrokerGone       the connection to the broker ended, or could not be made
+"""
+
+
+class IngestError(Exception):
+    pass
+
+
+class Unavailable(IngestError):
+    pass
+
+
+class Refused(IngestError):
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class BrokerGone(IngestError):
+    pass

@@ -1,0 +1,121 @@
+"""What the nodes announced in their births: which node may speak for which device, and the function of each point.
+
+Kept in SQLite, because after a restart packs may arrive before the births do. A device that left a node's birth stays
+known: its last readings may still wait in the node's spool.
+"""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from device_profiles import loader
+from ingest.errors import IngestError, Unavailable
+from wire import messages
+
+MAX_DEVICES = 4096  # that one node may announce over time; beyond it only its latest birth counts
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS births (area TEXT, node TEXT, devices TEXT NOT NULL, PRIMARY KEY (area, node)) WITHOUT ROWID
+"""
+
+
+class Rule(NamedTuple):
+    """What is known of one point. low and high are in its unit; None where its profile is unknown or has no range."""
+
+    function: str
+    unit: str
+    low: float | None
+    high: float | None
+
+
+Points = dict[str, Rule]
+Devices = dict[str, Points]  # by "pole/device"
+
+
+class Registry:
+    """The births, in memory and on disk. `learn` and `devices` never touch the disk; `keep` runs in a thread."""
+
+    def __init__(self, *, path: Path) -> None:
+        """Raises IngestError when the file cannot be opened."""
+        self._path = path
+        self._nodes: dict[tuple[str, str], Devices] = {}
+        self._unkept: set[tuple[str, str]] = set()
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            raise IngestError(f"births: {path}: {error}") from error
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute(_SCHEMA)
+        for area, node, devices in self._db.execute("SELECT area, node, devices FROM births"):
+            self._nodes[area, node] = _load(devices)
+
+    def devices(self, area: str, node: str) -> Devices:
+        """The devices of a node; empty before its first birth."""
+        return self._nodes.get((area, node), {})
+
+    def learn(self, area: str, node: str, body: bytes) -> bool:
+        """Takes a birth into memory; False when it says nothing new. Raises MessageError."""
+        told = _devices(messages.decode(body, messages.BIRTH))
+        known = self.devices(area, node)
+        merged = dict(known)
+        for name, points in told.items():
+            merged[name] = {**known.get(name, {}), **points}
+        if len(merged) > MAX_DEVICES:
+            merged = told
+        if merged == known:
+            return False
+        self._nodes[area, node] = merged
+        self._unkept.add((area, node))
+        return True
+
+    def keep(self, nodes: set[tuple[str, str]]) -> None:
+        """Writes what these nodes announced to disk. Raises Unavailable."""
+        for key in nodes & self._unkept:
+            try:
+                self._db.execute("INSERT OR REPLACE INTO births VALUES (?, ?, ?)", (*key, json.dumps(self._nodes[key])))
+            except sqlite3.Error as error:
+                raise Unavailable(f"births: {self._path}: {error}") from error
+            self._unkept.discard(key)
+
+    def claimed_twice(self, area: str, node: str) -> list[tuple[str, str]]:
+        """(device, other node) for each device of this node that another node of the area announced too."""
+        mine = self.devices(area, node)
+        others = [(key[1], devices) for key, devices in self._nodes.items() if key[0] == area and key[1] != node]
+        return [(name, other) for other, devices in others for name in mine.keys() & devices.keys()]
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _load(text: str) -> Devices:
+    shared: dict[str, Points] = {}  # most devices share the points of their profile
+    out: Devices = {}
+    for name, points in json.loads(text).items():
+        rules = {point: Rule(*rule) for point, rule in points.items()}
+        out[name] = shared.setdefault(repr(rules), rules)
+    return out
+
+
+def _devices(birth: dict[str, object]) -> Devices:
+    profiles: dict[str, dict[str, object]] = birth["profiles"]  # type: ignore[assignment]
+    points = {name: _points(name, profile) for name, profile in profiles.items()}
+    devices: list[dict[str, str]] = birth["devices"]  # type: ignore[assignment]
+    return {f"{device['pole']}/{device['device']}": points[device["profile"]] for device in devices}
+
+
+def _points(name: str, told: dict[str, object]) -> Points:
+    profile = loader.profiles().get(name)
+    if profile is not None and profile.version != told["version"]:
+        profile = None  # its ranges may have changed
+    points: dict[str, dict[str, str]] = told["points"]  # type: ignore[assignment]
+    out: Points = {}
+    for point, facts in points.items():
+        known = profile.points.get(point) if profile is not None else None
+        low, high = known.range if known is not None and known.range is not None else (None, None)
+        out[point] = Rule(facts.get("function", str(told["function"])), facts["unit"], low, high)
+    return out

@@ -1,0 +1,181 @@
+"""The embedded store: one SQLite file. Rows, ledger and new series of a batch are one transaction.
+
+A value's SQLite type is its kind: REAL a number, INTEGER true or false, TEXT a text.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+from typing import TypeVar
+
+from ingest.errors import Refused, Unavailable
+from ingest.rows import Counts, Ledger, Packs, Row
+from ingest.stores import Wanted
+from ingest.worker import Worker
+from wire.stored import ranges
+
+T = TypeVar("T")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS series (
+    id INTEGER PRIMARY KEY, function TEXT, area TEXT, pole TEXT, device TEXT, point TEXT,
+    UNIQUE (function, area, pole, device, point));
+CREATE TABLE IF NOT EXISTS points (series INTEGER, time INTEGER, value, PRIMARY KEY (series, time)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quality (series INTEGER, time INTEGER, code TEXT, PRIMARY KEY (series, time)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS packs (
+    area TEXT, node TEXT, epoch TEXT, number INTEGER, readings INTEGER, refused INTEGER, latency_ms INTEGER,
+    time INTEGER, PRIMARY KEY (area, node, epoch, number)) WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS readings AS
+    SELECT time, function, area, pole, device, point, value, NULL AS quality FROM points JOIN series ON series = id
+    UNION ALL
+    SELECT time, function, area, pole, device, point, NULL, code FROM quality JOIN series ON series = id;
+"""
+_POINT = "INSERT INTO points VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_QUALITY = "INSERT INTO quality VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET code = excluded.code"
+# A pack that comes again keeps the latency of its first arrival; a replay changes what was refused.
+_PACK = (
+    "INSERT INTO packs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET readings = excluded.readings, refused = excluded.refused"
+)
+_SERIES = "INSERT OR IGNORE INTO series (function, area, pole, device, point) VALUES (?, ?, ?, ?, ?)"
+_SERIES_ID = "SELECT id FROM series WHERE function = ? AND area = ? AND pole = ? AND device = ? AND point = ?"
+
+_Series = tuple[str, str, str, str, str]
+_Cells = tuple[int, int, float | bool | str | None]
+
+
+class SqliteStore:
+    """Opens lazily, so that a folder that is not there yet is waited for like a server that is down."""
+
+    def __init__(self, *, path: Path) -> None:
+        self.name = f"SQLite {path}"
+        self._path = path
+        self._worker = Worker(name="sqlite-store")
+        self._db: sqlite3.Connection | None = None
+        self._series: dict[_Series, int] = {}
+
+    async def write(self, rows: list[Row], ledgers: list[Ledger]) -> None:
+        await self._worker.run(self._guard, lambda db: self._write(db, rows, ledgers))
+
+    async def readings(self, wanted: Wanted) -> list[Row]:
+        return await self._worker.run(self._guard, lambda db: _readings(db, wanted))
+
+    async def packs(self) -> list[Packs]:
+        return await self._worker.run(self._guard, _packs)
+
+    async def counts(self) -> Counts:
+        return await self._worker.run(self._guard, _counts)
+
+    async def close(self) -> None:
+        await self._worker.close(self._close)
+
+    def _guard(self, call: Callable[[sqlite3.Connection], T]) -> T:
+        # Every error of SQLite becomes one of ours: a value it cannot hold is refused, anything else may pass.
+        try:
+            return call(self._open())
+        except (
+            sqlite3.IntegrityError,
+            sqlite3.DataError,
+            sqlite3.InterfaceError,
+            UnicodeError,
+            OverflowError,
+        ) as error:
+            raise Refused("value", f"{self.name}: {error}") from error
+        except sqlite3.Error as error:
+            self._close()
+            raise Unavailable(f"{self.name}: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            db = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)
+            try:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=FULL")
+                db.executescript(_SCHEMA)
+            except sqlite3.Error:
+                db.close()
+                raise
+            self._db = db
+        return self._db
+
+    def _close(self) -> None:
+        self._series.clear()
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _write(self, db: sqlite3.Connection, rows: list[Row], ledgers: list[Ledger]) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            points, qualities = self._split(db, rows)
+            db.executemany(_POINT, points)
+            db.executemany(_QUALITY, qualities)
+            db.executemany(_PACK, ledgers)
+            db.execute("COMMIT")
+        except BaseException:
+            self._series.clear()  # ids of this transaction are void
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _split(self, db: sqlite3.Connection, rows: list[Row]) -> tuple[list[_Cells], list[_Cells]]:
+        points: list[_Cells] = []
+        qualities: list[_Cells] = []
+        known = self._series
+        for row in rows:
+            key = row[:5]
+            series = known.get(key)
+            if series is None:
+                db.execute(_SERIES, key)
+                series = known[key] = db.execute(_SERIES_ID, key).fetchone()[0]
+            if row[7] is None:
+                points.append((series, row[5], row[6]))
+            else:
+                qualities.append((series, row[5], row[7]))
+        return points, qualities
+
+
+def _readings(db: sqlite3.Connection, wanted: Wanted) -> list[Row]:
+    # Each series by itself from its newest point on: the primary key gives that order without sorting everything.
+    chosen = {"function": wanted.function, "pole": wanted.pole, "device": wanted.device, "point": wanted.point}
+    named = {column: text for column, text in chosen.items() if text is not None}
+    where = " AND ".join(f"{column} = :{column}" for column in named) or "1"
+    found: list[Row] = []
+    for series, *names in db.execute(
+        f"SELECT id, function, area, pole, device, point FROM series WHERE {where}", named
+    ):
+        for table, column in (("points", "value"), ("quality", "code")):
+            sql = f"SELECT time, {column} FROM {table} WHERE series = ? AND time >= ? ORDER BY time DESC LIMIT ?"
+            for time_ms, content in db.execute(sql, (series, wanted.since_ms, wanted.limit)):
+                value, quality = (_value(content), None) if table == "points" else (None, content)
+                found.append((*names, time_ms, value, quality))
+    found.sort(key=lambda row: (-row[5], row[:5]))
+    return found[: wanted.limit]
+
+
+def _value(content: object) -> float | bool | str:
+    return bool(content) if isinstance(content, int) else content  # type: ignore[return-value]
+
+
+def _packs(db: sqlite3.Connection) -> list[Packs]:
+    sql = "SELECT area, node, epoch, number, readings, refused, time FROM packs ORDER BY area, node, epoch, number"
+    out = []
+    for key, rows in groupby(db.execute(sql), key=lambda row: row[:3]):
+        found = list(rows)
+        numbers = ranges([row[3] for row in found])
+        readings, refused, newest = (
+            sum(row[4] for row in found),
+            sum(row[5] for row in found),
+            max(row[6] for row in found),
+        )
+        out.append(Packs(key[0], key[1], key[2], numbers, readings, refused, newest))
+    return out
+
+
+def _counts(db: sqlite3.Connection) -> Counts:
+    return Counts(
+        db.execute("SELECT count(*) FROM points").fetchone()[0],
+        db.execute("SELECT count(*) FROM quality").fetchone()[0],
+        *db.execute("SELECT count(*), coalesce(sum(readings), 0), coalesce(sum(refused), 0) FROM packs").fetchone(),
+    )
