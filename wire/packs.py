@@ -27,7 +27,7 @@ class Pack:
         self,
         epoch: str,
         number: int,
-        readings: list[tuple[str, str, str, int, object, str | None, str | None]],
+        readings: list[tuple[str, str, str, int, float | bool | str | None, str | None, str | None]],
         refused: list[tuple[int, str, str]],
     ) -> None:
         self.epoch = epoch
@@ -36,7 +36,7 @@ class Pack:
         self.refused = refused
 
 
-def encode(epoch: str, number: int, readings: list[tuple[str, str, int, object, str | None]]) -> bytes:
+def encode(epoch: str, number: int, readings: list[tuple[str, str, int, float | bool | str | None, str | None]]) -> bytes:
     """Readings -> payload. Raises PackError where a reading or the pack's size breaks the contract."""
     check_identity(epoch, number)
     check_records(len(readings))
