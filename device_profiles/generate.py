@@ -1,4 +1,4 @@
-"""JSON Schemas of profiles, golden exchanges and site files, for editors: `python -m device_profiles.generate [--check]`."""
+"""JSON Schemas for editors: `python -m device_profiles.generate [--check]`."""
 
 import json
 import sys

@@ -75,7 +75,7 @@ def check(model: type[M], data: Mapping[str, object], path: Path | str, context:
     try:
         return model.model_validate(dict(data), context=context)
     except ValidationError as error:
-        faults = wording.faults(model, error)
+        faults = wording.faults(model, data, error)
     raise problem(faults, data, path)
 
 

@@ -32,6 +32,8 @@ def _fraction(text: object) -> object:
     # A scale such as 100/254 (DALI's levels) has no exact decimal form.
     if isinstance(text, str) and re.fullmatch(r"\d+(\.\d+)?/\d+(\.\d+)?", text):
         above, below = text.split("/")
+        if float(below) == 0:
+            raise ValueError("a fraction needs a number other than 0 below the line")
         return float(above) / float(below)
     return text
 

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -25,7 +25,7 @@ _KINDS: dict[str, str] = {
 }  # fmt: skip
 
 
-def faults(model: type[BaseModel], error: ValidationError) -> list[Fault]:
+def faults(model: type[BaseModel], data: object, error: ValidationError) -> list[Fault]:
     """A validation error -> (key path, text) for each mistake; an unknown key that is a missing one misspelt is one."""
     errors = error.errors(include_url=False)
     paths = [_path(model, found["loc"]) for found in errors]
@@ -40,7 +40,10 @@ def faults(model: type[BaseModel], error: ValidationError) -> list[Fault]:
     out: dict[Fault, None] = {}
     for keys, found in zip(paths, errors, strict=True):
         if keys not in misspelt.values():
-            out[(keys, _text(model, keys, found, misspelt.get(keys)))] = None
+            # A list that is too short is wrong as a whole: the item that is not there has no line.
+            whole = keys[:-1] if found["type"] == "missing" and isinstance(keys[-1], int) else keys
+            written = found["input"] if found["loc"][-1:] == ("[key]",) else _written(data, whole, found["input"])
+            out[(whole, _text(model, keys, found, written, misspelt.get(keys)))] = None
     return list(out)
 
 
@@ -87,12 +90,22 @@ def choices(words: Iterable[object]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
-def _text(model: type[BaseModel], keys: Keys, found: Any, misspelt: Keys | None) -> str:
-    name, value, ctx = found["type"], found["input"], found.get("ctx", {})
+def _written(data: object, keys: Keys, otherwise: object) -> object:
+    """The value as the file has it, before a validator changed it ("0s", not 0.0)."""
+    for key in keys:
+        try:
+            data = data[key]  # type: ignore[index]
+        except (LookupError, TypeError):
+            return otherwise
+    return data
+
+
+def _text(model: type[BaseModel], keys: Keys, found: Any, value: object, misspelt: Keys | None) -> str:
+    name, ctx = found["type"], found.get("ctx", {})
     if name == "extra_forbidden":
         return _unknown_key(model, keys, misspelt)
     if name == "missing":
-        return "is missing." if isinstance(keys[-1], str) else "too few values."
+        return "is missing." if isinstance(keys[-1], str) else _too_few(model, keys)
     if name == "literal_error":
         return _not_a_choice(value, ctx["expected"])
     if name in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
@@ -103,9 +116,9 @@ def _text(model: type[BaseModel], keys: Keys, found: Any, misspelt: Keys | None)
     if name == "value_error":
         return f"{shown(value)}: {ctx['error']}." if not isinstance(value, Mapping) else f"{ctx['error']}."
     if name in ("too_short", "string_too_short"):
-        return f"is empty or too short: at least {ctx.get('min_length', 1)}."
-    if name in ("too_long", "string_too_long"):
-        return f"is too long: at most {ctx['max_length']}."
+        return f"{shown(value)} is too short: at least {ctx['min_length']}."
+    if name == "too_long":
+        return f"has {len(value) if isinstance(value, Sized) else 'too many'} values: at most {ctx['max_length']}."
     if name == "finite_number":
         return f"{shown(value)} is not allowed: write a finite number."
     wanted = next((words for start, words in _KINDS.items() if name.startswith(start)), None)
@@ -113,7 +126,8 @@ def _text(model: type[BaseModel], keys: Keys, found: Any, misspelt: Keys | None)
         return f"{shown(value)}: {found['msg']}."
     if value is None:
         return f"is empty: write {wanted}, or leave the line out."
-    return f"{shown(value)} is not {wanted}."
+    quotes = ": put it in quotes" if name == "string_type" and isinstance(value, (int, float)) else ""
+    return f"{shown(value)} is not {wanted}{quotes}."
 
 
 def _unknown_key(model: type[BaseModel], keys: Keys, misspelt: Keys | None) -> str:
@@ -123,6 +137,11 @@ def _unknown_key(model: type[BaseModel], keys: Keys, misspelt: Keys | None) -> s
         return f"unknown key. Did you mean '{misspelt[-1]}'?"
     hint = suggestion(keys[-1], known)
     return f"unknown key.{hint}" if hint else f"unknown key. Known are {', '.join(known)}."
+
+
+def _too_few(model: type[BaseModel], keys: Keys) -> str:
+    wanted = len(get_args(_walk(model, keys[:-1])[0]))
+    return f"too few values: write {wanted}, as in [{', '.join(str(index + 1) for index in range(wanted))}]."
 
 
 def _not_a_choice(value: object, expected: str) -> str:
