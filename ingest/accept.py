@@ -78,7 +78,7 @@ def _judge(out: Accepted, body: bytes, devices: Devices, now_ms: int) -> None:
             continue
         pole, device, point, time_ms, value, quality, _unit = reading
         stored = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        out.rows.append((rule.function, out.area, pole, device, point, time_ms, stored, quality))  # type: ignore[arg-type]
+        out.rows.append((rule.function, out.area, pole, device, point, time_ms, stored, quality))
         out.indexes.append(index)
 
 

@@ -54,7 +54,7 @@ class DeadLetters:
         """Oldest first."""
         with self._transaction() as db:
             rows = db.execute("SELECT id, topic, body, first_ms, last_ms, times FROM messages ORDER BY id").fetchall()
-            return [Letter(*row, _refusals(db, row[0])) for row in rows]
+            return [Letter._make((*row, _refusals(db, row[0]))) for row in rows]
 
     def replace(self, letter: Letter, refused: list[Refusal]) -> None:
         """What became of a replay: nothing refused any more deletes the letter, else it keeps the new reasons."""

@@ -1,0 +1,137 @@
+"""Reading by InfluxQL over HTTP: `/query`, which InfluxDB 1 has, and InfluxDB 2 and 3 for compatibility."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+
+from ingest.errors import Refused, Unavailable
+from ingest.rows import Counts, Packs, Row
+from ingest.stores import Wanted
+from wire.stored import ranges
+
+_OWN = ("pack", "quality")  # measurements that are no function
+_TAGS = ("area", "pole", "device")
+
+
+class InfluxQl:
+    """Blocking calls. Raises Unavailable when the server does not answer, Refused when it cannot answer this."""
+
+    def __init__(self, *, http: urllib3.PoolManager, server: str, database: str, headers: dict[str, str]) -> None:
+        self._http = http
+        self._url = f"{server}/query"
+        self._database = database
+        self._headers = headers
+
+    def readings(self, wanted: Wanted) -> list[Row]:
+        """Newest first."""
+        rows = [row for function in self._functions(wanted) for row in self._values(function, wanted)]
+        rows += self._qualities(wanted)
+        rows.sort(key=lambda row: (-row[5], row[:5]))
+        return rows[: wanted.limit]
+
+    def packs(self) -> list[Packs]:
+        """The ledger. A pack that came twice is one: a number counts once."""
+        out = []
+        for series in self._series('SELECT sq, readings, refused FROM "pack" GROUP BY area, node, ep', merge=True):
+            found: dict[int, tuple[int, int]] = {}
+            for _, number, readings, refused in series["values"]:
+                found[number] = max(found.get(number, (0, 0)), (readings, refused))
+            newest = max(row[0] for row in series["values"])
+            tags = series["tags"]
+            readings, refused = (sum(pair[column] for pair in found.values()) for column in (0, 1))
+            out.append(Packs(tags["area"], tags["node"], tags["ep"], ranges(list(found)), readings, refused, newest))
+        return sorted(out)
+
+    def counts(self) -> Counts:
+        """Counts of values by point, of bad qualities, and the ledger's sums."""
+        packs = self.packs()
+        every = [name for name in self._measurements() if name not in _OWN]
+        points = sum(self._count(f'SELECT count(*) FROM "{_quoted(name)}"') for name in every)
+        qualities = self._count('SELECT count(code) FROM "quality"')
+        numbers = sum(last - first + 1 for pack in packs for first, last in pack.ranges)
+        return Counts(points, qualities, numbers, sum(pack.readings for pack in packs), sum(p.refused for p in packs))
+
+    def query(self, influxql: str, *, method: str = "GET") -> list[dict[str, Any]]:
+        """All series of one statement."""
+        return list(self._series(influxql, method=method))
+
+    def _functions(self, wanted: Wanted) -> list[str]:
+        if wanted.function is not None:
+            return [wanted.function]
+        return [name for name in self._measurements() if name not in _OWN]
+
+    def _measurements(self) -> list[str]:
+        return [row[0] for series in self._series("SHOW MEASUREMENTS") for row in series["values"]]
+
+    def _values(self, function: str, wanted: Wanted) -> list[Row]:
+        fields = f'"{_quoted(wanted.point)}"' if wanted.point is not None else "*::field"
+        sql = f'SELECT {fields} FROM "{_quoted(function)}" WHERE {_where(wanted)}'
+        rows: list[Row] = []
+        for series in self._series(f"{sql} GROUP BY area, pole, device ORDER BY time DESC LIMIT {wanted.limit}"):
+            area, pole, device = (series["tags"][tag] for tag in _TAGS)
+            for time_ms, *cells in series["values"]:
+                for point, cell in zip(series["columns"][1:], cells, strict=True):
+                    if cell is not None:
+                        value = float(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell
+                        rows.append((function, area, pole, device, point, time_ms, value, None))
+        return rows
+
+    def _qualities(self, wanted: Wanted) -> list[Row]:
+        where = _where(wanted)
+        if wanted.function is not None:
+            where += f" AND \"function\" = '{_string(wanted.function)}'"
+        if wanted.point is not None:
+            where += f" AND point = '{_string(wanted.point)}'"
+        sql = f'SELECT code FROM "quality" WHERE {where} GROUP BY area, pole, device, "function", point'
+        rows: list[Row] = []
+        for series in self._series(f"{sql} ORDER BY time DESC LIMIT {wanted.limit}"):
+            tags = series["tags"]
+            names = (tags["function"], tags["area"], tags["pole"], tags["device"], tags["point"])
+            rows += [(*names, time_ms, None, code) for time_ms, code in series["values"]]
+        return rows
+
+    def _count(self, sql: str) -> int:
+        return sum(sum(row[1:]) for series in self._series(sql) for row in series["values"])
+
+    def _series(self, influxql: str, *, merge: bool = False, method: str = "GET") -> Iterator[dict[str, Any]]:
+        # With `merge` the server sends a long series in chunks of 10,000, which are put together again.
+        fields = {"q": influxql, "db": self._database, "epoch": "ms"}
+        if merge:
+            fields["chunked"] = "true"
+        try:
+            answer = self._http.request(method, f"{self._url}?{urlencode(fields)}", headers=self._headers)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unavailable(f"{self._url}: {error}") from error
+        if answer.status != 200:
+            kind = Unavailable if answer.status in (401, 403, 404, 429) or answer.status >= 500 else None
+            message = f"{self._url}: {answer.status} {answer.data[:300].decode(errors='replace')}"
+            raise kind(message) if kind else Refused("query", message)
+        merged: dict[str, dict[str, Any]] = {}
+        for line in answer.data.splitlines():
+            for result in json.loads(line)["results"]:
+                if "error" in result:
+                    raise Unavailable(f"{self._url}: {result['error']}")
+                for series in result.get("series", []):
+                    known = merged.setdefault(json.dumps([series["name"], series.get("tags")]), series)
+                    if known is not series:
+                        known["values"] += series["values"]
+        yield from merged.values()
+
+
+def _where(wanted: Wanted) -> str:
+    terms = [f"time >= {wanted.since_ms}ms"]
+    for column, text in (("pole", wanted.pole), ("device", wanted.device)):
+        if text is not None:
+            terms.append(f"{column} = '{_string(text)}'")
+    return " AND ".join(terms)
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _string(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")

@@ -1,0 +1,171 @@
+"""Every store, through the one interface, against the real thing."""
+
+import asyncio
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest import isolate, lines
+from ingest.accept import Accepted
+from ingest.errors import Refused, Unavailable
+from ingest.rows import Ledger
+from ingest.stores import Wanted, check_url, open_store
+from pole.broker import free_port
+
+AT = 1_790_000_000_000
+ROWS = [
+    ("air", "wuhou", "P0001", "air-1", "pm2_5", AT, 35.2, None),
+    ("air", "wuhou", "P0001", "air-1", "pm10", AT, 61.0, None),
+    ("air", "wuhou", "P0001", "air-1", "on", AT, True, None),
+    ("air", "wuhou", "P0001", "air-1", "note", AT + 1, 'a "b" \\ c,d=e\nf 杆', None),
+    ("water", "wuhou", "P0002", "water-1", "level", AT + 2, None, "timeout"),
+]
+LEDGER = Ledger("wuhou", "gw-1", "9f3c21aa", 7, 5, 1, 120, AT + 2)
+
+
+@pytest.fixture(params=["sqlite", "influx1"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:{tmp_path}/readings.db"
+    return request.getfixturevalue("influx1").store
+
+
+def run(url, *calls):
+    """The results of calls(store), one after the other."""
+
+    async def work():
+        store = open_store(url)
+        try:
+            return [await call(store) for call in calls]
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
+
+
+def test_what_is_written_twice_is_there_once(url):
+    write = lambda store: store.write(ROWS, [LEDGER])  # noqa: E731
+    *_, found, counts, packs = run(
+        url, write, write, lambda s: s.readings(Wanted()), lambda s: s.counts(), lambda s: s.packs()
+    )
+    assert sorted(found) == sorted(ROWS)
+    assert [row[5] for row in found] == sorted((row[5] for row in ROWS), reverse=True)
+    assert counts == (4, 1, 1, 5, 1)
+    assert packs == [("wuhou", "gw-1", "9f3c21aa", [[7, 7]], 5, 1, AT + 2)]
+
+
+def test_a_query_chooses_by_each_name_time_and_number(url):
+    def chosen(**wanted):
+        return lambda store: store.readings(Wanted(**wanted))
+
+    _, function, point, quality, since, limit, nothing = run(
+        url,
+        lambda store: store.write(ROWS, [LEDGER]),
+        chosen(function="air", pole="P0001", device="air-1"),
+        chosen(point="pm10"),
+        chosen(function="water"),
+        chosen(since_ms=AT + 1),
+        chosen(limit=2),
+        chosen(pole="P0001' OR '1'='1"),
+    )
+    assert len(function) == 4
+    assert point == [ROWS[1]]
+    assert quality == [ROWS[4]]
+    assert sorted(since) == sorted(ROWS[3:])
+    assert [row[5] for row in limit] == [AT + 2, AT + 1]
+    assert nothing == []
+
+
+def test_the_ledger_tells_ranges_of_each_epoch(url):
+    ledgers = [LEDGER._replace(number=n, time_ms=AT + n) for n in (1, 2, 3, 5, 900)]
+    ledgers.append(LEDGER._replace(epoch="00000001", number=4))
+    _, packs = run(url, lambda s: s.write([], ledgers), lambda s: s.packs())
+    assert [(pack.epoch, pack.ranges) for pack in packs] == [
+        ("00000001", [[4, 4]]),
+        ("9f3c21aa", [[1, 3], [5, 5], [900, 900]]),
+    ]
+
+
+def test_a_store_that_is_down_is_unavailable(tmp_path):
+    for url in (
+        f"sqlite:{tmp_path}/not-there/readings.db",
+        f"influx1:http://127.0.0.1:{free_port()}/multipole",
+        f"influx2:http://127.0.0.1:{free_port()}/org/bucket",
+    ):
+        with pytest.raises(Unavailable):
+            run(url, lambda store: store.write(ROWS, [LEDGER]))
+
+
+def test_a_field_of_another_type_is_isolated_and_the_rest_stored(influx1):
+    first = Accepted("wuhou", "gw-1", "9f3c21aa", 1, [("air", "wuhou", "P1", "a", "x", AT, 1.0, None)], [0])
+    rows = [("air", "wuhou", "P1", "a", f"p{n}", AT + 1, float(n), None) for n in range(300)]
+    rows[137] = ("air", "wuhou", "P1", "a", "x", AT + 1, "a text", None)
+    poisoned = Accepted("wuhou", "gw-1", "9f3c21aa", 2, rows, list(range(300)))
+    good = Accepted("wuhou", "gw-1", "9f3c21aa", 3, [("air", "wuhou", "P1", "b", "x", AT, 2.0, None)], [0])
+    _, _, counts, packs = run(
+        influx1.store,
+        lambda s: isolate.write(s, [first], AT),
+        lambda s: isolate.write(s, [poisoned, good], AT),
+        lambda s: s.counts(),
+        lambda s: s.packs(),
+    )
+    assert [(refused.record, refused.reason) for refused in poisoned.refused] == [(137, "field-type")]
+    assert len(poisoned.rows) == 299
+    assert good.refused == []
+    assert counts == (301, 0, 3, 301, 1)
+    assert packs[0].ranges == [[1, 3]]
+
+
+def test_influxdb_makes_its_database(influx1):
+    url = influx1.store + "-new"
+    run(url, lambda store: store.write(ROWS, [LEDGER]))
+    assert influx1.query("SHOW DATABASES")[0]["values"][-1] == [influx1.database + "-new"]
+    influx1.query(f'DROP DATABASE "{influx1.database}-new"')
+
+
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+VALUES = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.booleans(), TEXTS)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.tuples(NAMES, NAMES, NAMES, NAMES, NAMES), value=VALUES)
+def test_influxdb_reads_back_what_a_line_says(influx1, names, value):
+    function, *rest = names
+    row = ("f-" + function, *rest[:3], f"{rest[3]}-{type(value).__name__}", AT, value, None)
+    _, found = run(influx1.store, lambda s: s.write([row], []), lambda s: s.readings(Wanted(function="f-" + function)))
+    assert row in found
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_line_keeps_every_digit(value):
+    line = lines.encode([("air", "a", "P", "d", "x", AT, value, None)], []).decode()
+    told = float(line.split(" ")[1].removeprefix("x="))
+    assert told == value
+    assert math.copysign(1, told) == math.copysign(1, value)
+
+
+def test_victoria_takes_the_v2_api(victoria):
+    run(victoria.store, lambda store: store.write(ROWS, [LEDGER]), lambda store: store.write(ROWS, [LEDGER]))
+    found = {series["metric"]["__name__"]: series for series in victoria.export()}
+    assert found["air_pm2_5"]["values"][0] == 35.2
+    assert found["air_pm2_5"]["timestamps"][0] == AT
+    assert found["air_pm2_5"]["metric"]["pole"] == "P0001"
+    assert found["pack_sq"]["values"][0] == 7
+
+
+def test_a_sqlite_value_that_does_not_fit_is_refused(tmp_path):
+    row = ("air", "a", "P", "d", "x", 1 << 63, 1.0, None)
+    with pytest.raises(Refused):
+        run(f"sqlite:{tmp_path}/readings.db", lambda store: store.write([row], []))
+
+
+@pytest.mark.parametrize(
+    "url", ["", "mysql:x", "sqlite:", "influx1:http://host", "influx2:http://host/org", "influx1:/x"]
+)
+def test_a_url_that_is_no_store_is_told(url):
+    with pytest.raises(ValueError, match="is not a store; write sqlite"):
+        check_url(url)
