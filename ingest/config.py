@@ -66,6 +66,13 @@ class Config(BaseModel):
     def path(self, path: Path) -> Path:
         return self._folder / path
 
+    def with_changes(self, changes: dict[str, object]) -> "Config":
+        """The same with other values, which are checked. Raises FileProblem."""
+        told = self.model_dump(exclude_unset=True) | changes
+        changed: Config = problems.check(Config, told, "the command line")
+        changed._folder = self._folder
+        return changed
+
     def address(self) -> Address:
         """Raises FileProblem where a file that the configuration names cannot be used."""
         parts = urlsplit(self.broker)

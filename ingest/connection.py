@@ -189,10 +189,10 @@ class Connection:
         session.close()
 
     async def _one_session(self, backoff: Backoff) -> None:
-        session = await self._open()
+        session = await _open(self._address)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                early = await self._greet(session)
+                early = await _greet(session, self._address, self._filters, keep=True)
             self._session = session
             self.waiting_for = None
             backoff.reset()
@@ -206,50 +206,6 @@ class Connection:
             self._session = None
             session.close()
             self._on_lost(session)
-
-    async def _open(self) -> Session:
-        address = self._address
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls)
-        except (OSError, TimeoutError) as error:
-            raise BrokerGone(f"cannot connect: {error or 'timeout'}") from error
-        return Session(reader=reader, writer=writer, keep_alive_s=address.keep_alive_s)
-
-    async def _greet(self, session: Session) -> list[mqtt5.Packet]:
-        # CONNECT and SUBSCRIBE. The broker may send publishes of the kept session before SUBACK: they are returned.
-        address = self._address
-        session.send(
-            mqtt5.ConnectPacket(
-                address.client_id,
-                username=address.user,
-                password=address.password,
-                clean_start=False,
-                keep_alive=address.keep_alive_s,
-                session_expiry_interval=SESSION_EXPIRY_S,
-                receive_max=address.receive_max,
-                max_packet_size=MAX_PACKET_BYTES,
-            )
-        )
-        answer = await session.receive()
-        if not isinstance(answer, mqtt5.ConnAckPacket):
-            raise BrokerGone("it did not answer CONNECT with CONNACK")
-        if answer.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
-            raise BrokerGone(f"it refuses us ({answer.reason_code.name}): check user and password")
-        if answer.server_keep_alive:  # the broker's word counts (section 3.2.2.3.14)
-            session.keep_alive_s = answer.server_keep_alive
-        wanted = [mqtt5.TopicFilter(pattern, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for pattern in self._filters]
-        session.send(mqtt5.SubscribePacket(1, wanted))
-        early: list[mqtt5.Packet] = []
-        while True:
-            packet = await session.receive()
-            if isinstance(packet, mqtt5.SubAckPacket):
-                break
-            early.append(packet)
-        for pattern, code in zip(self._filters, packet.reason_codes, strict=False):
-            if code not in _GRANTED:
-                raise BrokerGone(f"it refuses the subscription {pattern} ({code.name}): check the ACL")
-        return early
 
     async def _serve(self, session: Session) -> None:
         pinging = asyncio.create_task(session.ping(lambda: self._paused), name="ping")
@@ -278,3 +234,63 @@ class Connection:
             self._on_message(Message(packet.topic, packet.payload, packet.packet_id, session))
         elif isinstance(packet, mqtt5.DisconnectPacket):
             raise BrokerGone(f"it disconnected us ({packet.reason_code.name})")
+
+
+async def retained(address: Address, filters: list[str], *, quiet_s: float = 0.5) -> list[tuple[str, bytes]]:
+    """The retained messages of some topics: (topic, payload), until none comes for quiet_s. Raises BrokerGone."""
+    session = await _open(address)
+    found: list[mqtt5.Packet] = []
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            found = await _greet(session, address, filters, keep=False)
+        while True:
+            async with asyncio.timeout(quiet_s):
+                found.append(await session.receive())
+            if isinstance(found[-1], mqtt5.PublishPacket) and found[-1].packet_id is not None:
+                session.send(mqtt5.PubAckPacket(found[-1].packet_id))
+    except TimeoutError:
+        pass
+    finally:
+        session.close()
+    return [(packet.topic, packet.payload) for packet in found if isinstance(packet, mqtt5.PublishPacket)]
+
+
+async def _open(address: Address) -> Session:
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls)
+    except (OSError, TimeoutError) as error:
+        raise BrokerGone(f"cannot connect: {error or 'timeout'}") from error
+    return Session(reader=reader, writer=writer, keep_alive_s=address.keep_alive_s)
+
+
+async def _greet(session: Session, address: Address, filters: list[str], *, keep: bool) -> list[mqtt5.Packet]:
+    # CONNECT and SUBSCRIBE. The broker may send publishes of the kept session before SUBACK: they are returned.
+    session.send(
+        mqtt5.ConnectPacket(
+            address.client_id,
+            username=address.user,
+            password=address.password,
+            clean_start=not keep,
+            keep_alive=address.keep_alive_s,
+            session_expiry_interval=SESSION_EXPIRY_S if keep else 0,
+            receive_max=address.receive_max,
+            max_packet_size=MAX_PACKET_BYTES,
+        )
+    )
+    answer = await session.receive()
+    if not isinstance(answer, mqtt5.ConnAckPacket):
+        raise BrokerGone("it did not answer CONNECT with CONNACK")
+    if answer.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
+        raise BrokerGone(f"it refuses us ({answer.reason_code.name}): check user and password")
+    if answer.server_keep_alive:  # the broker's word counts (section 3.2.2.3.14)
+        session.keep_alive_s = answer.server_keep_alive
+    wanted = [mqtt5.TopicFilter(pattern, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for pattern in filters]
+    session.send(mqtt5.SubscribePacket(1, wanted))
+    early: list[mqtt5.Packet] = []
+    while not isinstance(packet := await session.receive(), mqtt5.SubAckPacket):
+        early.append(packet)
+    for pattern, code in zip(filters, packet.reason_codes, strict=False):
+        if code not in _GRANTED:
+            raise BrokerGone(f"it refuses the subscription {pattern} ({code.name}): check the ACL")
+    return early

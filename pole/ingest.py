@@ -1,10 +1,17 @@
 """`pole ingest`: the service, and what it could not store."""
 
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from ingest.config import Config
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="From MQTT into the time-series store.")
 letters_app = typer.Typer(no_args_is_help=True, help="What ingest refused, with its reasons.")
@@ -61,14 +68,16 @@ def delete(id: _Ids, config: _ConfigOption = Path("ingest.yaml")) -> None:
     print(f"{_answer(forget, config, id)} deleted")
 
 
-def _answer(call, config, *args):  # type: ignore[no-untyped-def]
+def _answer(
+    call: "Callable[Concatenate[Config, P], Coroutine[None, None, T]]", config: Path, *args: P.args, **kwargs: P.kwargs
+) -> T:
     import asyncio
 
     from ingest import config as configuration
     from ingest.errors import IngestError
 
     try:
-        return asyncio.run(call(configuration.load(config), *args))
+        return asyncio.run(call(configuration.load(config), *args, **kwargs))
     except IngestError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error
