@@ -10,6 +10,7 @@ from device_profiles.wording import Fault, suggestion
 FULL = 1.0
 NEARLY_FULL = 0.7  # a bus that is busier has little room for repeats, commands and a device that does not answer
 WORST_SHOWN = 3
+HOLDERS_SHOWN = 4
 
 
 def faults(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
@@ -158,23 +159,34 @@ def _channel(index: int, device: Device, profile: Profile) -> Iterator[Fault]:
 
 def _units(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
     """One unit id on a bus is one device, unless it is one box with several channels."""
-    taken: dict[tuple[str, int], list[tuple[int, Device]]] = {}
+    holders: dict[tuple[str, int], list[tuple[int, Device]]] = {}
     for index, device in enumerate(site.devices):
-        others = taken.setdefault((device.bus, device.unit), [])
-        clash = next((other for other in others if not _one_box(other[1], device, profiles)), None)
-        if clash is not None:
-            twin = clash[1].profile == device.profile and "channel" in device.model_fields_set
-            other = f"devices[{clash[0]}] ({clash[1].id}, {clash[1].profile})"
-            free = "Choose another channel or unit." if twin else f"Unit {_free(site, device.bus)} is free."
-            text = f"{device.channel if twin else device.unit} is already {other} on {device.bus}. {free}"
-            yield ("devices", index, "channel" if twin else "unit"), text
-        others.append((index, device))
+        if device.profile in profiles and not list(_channel(index, device, profiles[device.profile])):
+            holders.setdefault((device.bus, device.unit), []).append((index, device))
+    for (bus, unit), held in holders.items():
+        if len({device.profile for _, device in held}) > 1 or not _has_channels(held[0][1], profiles):
+            if len(held) > 1:
+                yield _shared("unit", unit, bus, held, f"Unit {_free(site, bus)} is free.")
+            continue
+        channels: dict[int, list[tuple[int, Device]]] = {}
+        for index, device in held:
+            channels.setdefault(device.channel, []).append((index, device))
+        for channel, both in channels.items():
+            if len(both) > 1:
+                yield _shared("channel", channel, bus, both, "Choose another channel or unit.")
 
 
-def _one_box(first: Device, second: Device, profiles: Mapping[str, Profile]) -> bool:
-    profile = profiles.get(first.profile)
-    channels = profile.modbus.channels if profile is not None and profile.modbus else 1
-    return channels > 1 and first.profile == second.profile and first.channel != second.channel
+def _has_channels(device: Device, profiles: Mapping[str, Profile]) -> bool:
+    modbus = profiles[device.profile].modbus
+    return modbus is not None and modbus.channels > 1
+
+
+def _shared(key: str, number: int, bus: str, held: list[tuple[int, Device]], remedy: str) -> Fault:
+    """One message for all devices that want one place on a bus; it stands at the second of them."""
+    names = [f"devices[{index}] ({device.id}, {device.profile})" for index, device in held]
+    more = f" and {len(names) - HOLDERS_SHOWN} more" if len(names) > HOLDERS_SHOWN else ""
+    text = f"{number} on {bus} is claimed by {', '.join(names[:HOLDERS_SHOWN])}{more}. {remedy}"
+    return ("devices", held[1][0], key), text
 
 
 def _free(site: Site, bus: str) -> int:

@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from device_profiles.bus_time import Line
 from device_profiles.schema import Duration, Labels, Model, Name
@@ -23,7 +32,7 @@ def _standard(baud: int) -> int:
     if baud not in BAUD_RATES:
         near = min(BAUD_RATES, key=lambda known: abs(known - baud))
         raise ValueError(
-            f"not a standard baud rate; allowed are {', '.join(map(str, BAUD_RATES))}. Did you mean {near}"
+            f"not a standard baud rate; allowed are {', '.join(map(str, BAUD_RATES))}. Did you mean {near}?"
         )
     return baud
 
@@ -68,7 +77,7 @@ class Pole(Model):
     def _on_earth(cls, position: tuple[float, float]) -> tuple[float, float]:
         latitude, longitude = position
         if abs(latitude) > 90 and abs(longitude) <= 90:
-            raise ValueError(f"latitude comes first; did you mean [{longitude}, {latitude}]")
+            raise ValueError(f"latitude comes first; did you mean [{longitude}, {latitude}]?")
         if abs(latitude) > 90 or abs(longitude) > 180:
             raise ValueError("a position is [latitude, longitude], -90 to 90 and -180 to 180 degrees")
         return position
@@ -83,9 +92,20 @@ class SerialBus(Model):
     parity: Literal["none", "even", "odd"] = "none"
     stop_bits: Literal[1, 2] = 1
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_something(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "port" not in data and data.keys() <= cls.model_fields.keys():
+            raise ValueError("a bus has a port (/dev/…, serial) or a host (Modbus TCP)")
+        return data
+
     @property
     def line(self) -> Line:
         return Line(baud=self.baud, parity=self.parity, stop_bits=self.stop_bits)
+
+    def describe(self) -> str:
+        """`/dev/… 9600 8N1`."""
+        return f"{self.port} {self.baud} 8{self.parity[0].upper()}{self.stop_bits}"
 
 
 class TcpBus(Model):
@@ -99,12 +119,14 @@ class TcpBus(Model):
     def line(self) -> None:
         return None
 
+    def describe(self) -> str:
+        """`host:502 Modbus TCP`."""
+        return f"{self.host}:{self.port} Modbus TCP"
+
 
 def _kind_of_bus(data: Any) -> str:
-    if isinstance(data, Mapping):
-        tcp = "host" in data or isinstance(data.get("port"), int)
-        return "TcpBus" if tcp else "SerialBus"
-    return type(data).__name__
+    tcp = isinstance(data, Mapping) and ("host" in data or isinstance(data.get("port"), int))
+    return TcpBus.__name__ if tcp else SerialBus.__name__
 
 
 Bus = Annotated[

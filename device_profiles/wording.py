@@ -3,18 +3,20 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
 Keys = tuple[str | int, ...]
 Fault = tuple[Keys, str]
 
 MAX_SHOWN = 80  # characters of a bad value
 _PATTERNS = {
-    "^[A-Za-z0-9]": "a name has 1 to 64 of the characters A-Z a-z 0-9 . _ -, the first a letter or a digit",
+    "^[A-Za-z0-9][": "a name has 1 to 64 of the characters A-Z a-z 0-9 . _ -, the first a letter or a digit",
+    "^/": "a serial port is a path, best one of /dev/serial/by-id/",
+    "^[A-Za-z0-9._:-]": "a host is a name or an address, without a port",
     "^[a-z]": "a name here has 1 to 48 of the characters a-z 0-9 _, the first a letter",
 }
 _KINDS: dict[str, str] = {
@@ -25,26 +27,48 @@ _KINDS: dict[str, str] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the model, and in the file, an error stands."""
+
+    keys: Keys  # pydantic's location without the steps that are no keys of the file (the arm of a union, `[key]`)
+    owner: Any  # annotation of what holds the last key
+    annotation: Any  # annotation of what stands there
+    constraints: list[object]
+
+
 def faults(model: type[BaseModel], data: object, error: ValidationError) -> list[Fault]:
     """A validation error -> (key path, text) for each mistake; an unknown key that is a missing one misspelt is one."""
     errors = error.errors(include_url=False)
-    paths = [_path(model, found["loc"]) for found in errors]
-    missing = {keys for keys, found in zip(paths, errors, strict=True) if found["type"] == "missing"}
-    misspelt: dict[Keys, Keys] = {}
-    for keys, found in zip(paths, errors, strict=True):
-        if found["type"] == "extra_forbidden":
-            wanted = [str(other[-1]) for other in missing if other[:-1] == keys[:-1] and other not in misspelt.values()]
-            near = difflib.get_close_matches(str(keys[-1]), wanted, n=1)
-            if near:
-                misspelt[keys] = (*keys[:-1], near[0])
+    places = [_place(model, found["loc"]) for found in errors]
+    misspelt = _misspelt(errors, places)
+    meant = set(misspelt.values())
     out: dict[Fault, None] = {}
-    for keys, found in zip(paths, errors, strict=True):
-        if keys not in misspelt.values():
-            # A list that is too short is wrong as a whole: the item that is not there has no line.
-            whole = keys[:-1] if found["type"] == "missing" and isinstance(keys[-1], int) else keys
-            written = found["input"] if found["loc"][-1:] == ("[key]",) else _written(data, whole, found["input"])
-            out[(whole, _text(model, keys, found, written, misspelt.get(keys)))] = None
+    for place, found in zip(places, errors, strict=True):
+        if place.keys in meant:
+            continue
+        # A list that is too short is wrong as a whole: the item that is not there has no line.
+        whole = place.keys[:-1] if found["type"] == "missing" and isinstance(place.keys[-1], int) else place.keys
+        value = found["input"] if found["loc"][-1:] == ("[key]",) else _written(data, whole, found["input"])
+        text = _text(place, found, value, misspelt.get(place.keys))
+        out[(whole, text if text[-1] in ".?" else f"{text}.")] = None
     return list(out)
+
+
+def _misspelt(errors: list[Any], places: list[_Place]) -> dict[Keys, Keys]:
+    """Unknown key -> the missing key of the same mapping that is near it."""
+    missing: dict[Keys, list[str]] = {}
+    for place, found in zip(places, errors, strict=True):
+        if found["type"] == "missing":
+            missing.setdefault(place.keys[:-1], []).append(str(place.keys[-1]))
+    out: dict[Keys, Keys] = {}
+    for place, found in zip(places, errors, strict=True):
+        wanted = missing.get(place.keys[:-1], [])
+        near = difflib.get_close_matches(str(place.keys[-1]), wanted, n=1) if found["type"] == "extra_forbidden" else []
+        if near:
+            wanted.remove(near[0])
+            out[place.keys] = (*place.keys[:-1], near[0])
+    return out
 
 
 def key_path(keys: Keys) -> str:
@@ -90,6 +114,71 @@ def choices(words: Iterable[object]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
+def _text(place: _Place, found: Any, value: object, misspelt: Keys | None) -> str:
+    name, ctx = found["type"], found.get("ctx", {})
+    container = isinstance(value, (Mapping, list))
+    if name == "extra_forbidden":
+        return _unknown_key(place, misspelt)
+    if name == "missing":
+        return "is missing" if isinstance(place.keys[-1], str) else _too_few(place)
+    if name == "literal_error":
+        return _not_a_choice(value, ctx["expected"])
+    if name in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        return f"{shown(value)} is out of range: allowed is {_bounds(place, ctx)}"
+    if name == "string_pattern_mismatch":
+        rule = next((rule for start, rule in _PATTERNS.items() if ctx["pattern"].startswith(start)), ctx["pattern"])
+        return f"{shown(value)} is not allowed: {rule}"
+    if name == "value_error":
+        return str(ctx["error"]) if container else f"{shown(value)}: {ctx['error']}"
+    if name in ("too_short", "string_too_short"):
+        return f"{shown(value)} is too short: at least {ctx['min_length']}"
+    if name == "too_long":
+        return f"has {len(value) if isinstance(value, Sized) else 'too many'} values: at most {ctx['max_length']}"
+    if name == "finite_number":
+        return f"{shown(value)} is not allowed: write a finite number"
+    return _wrong_kind(place, found, value)
+
+
+def _wrong_kind(place: _Place, found: Any, value: object) -> str:
+    name = found["type"]
+    wanted = next((words for start, words in _KINDS.items() if name.startswith(start)), None)
+    if wanted is None:
+        return f"{shown(value)}: {found['msg']}"
+    if name == "tuple_type" and Ellipsis in get_args(place.annotation):
+        wanted = _KINDS["list"]
+    if value is None:
+        return f"is empty: write {wanted}, or leave the line out"
+    quotes = ": put it in quotes" if name == "string_type" and isinstance(value, (int, float)) else ""
+    return f"{shown(value)} is not {wanted}{quotes}"
+
+
+def _unknown_key(place: _Place, misspelt: Keys | None) -> str:
+    if misspelt:
+        return f"unknown key. Did you mean '{misspelt[-1]}'?"
+    known = list(place.owner.model_fields)
+    return "unknown key." + (suggestion(place.keys[-1], known) or f" Known are {', '.join(known)}.")
+
+
+def _too_few(place: _Place) -> str:
+    wanted = len(get_args(place.owner))
+    return f"too few values: write {wanted}, as in [{', '.join(str(index + 1) for index in range(wanted))}]"
+
+
+def _not_a_choice(value: object, expected: str) -> str:
+    words = re.findall(r"'([^']*)'", expected) or re.findall(r"-?\d+", expected)
+    return f"{shown(value)} is not one of {choices(words)}.{suggestion(value, words)}"
+
+
+def _bounds(place: _Place, ctx: Mapping[str, Any]) -> str:
+    limits = dict(ctx)
+    for part in place.constraints:
+        limits.update({name: getattr(part, name) for name in ("gt", "ge", "lt", "le") if hasattr(part, name)})
+    if "ge" in limits and "le" in limits:
+        return f"{limits['ge']} to {limits['le']}"
+    signs = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    return " and ".join(f"{signs[name]} {limits[name]:g}" for name in ("gt", "ge", "lt", "le") if name in limits)
+
+
 def _written(data: object, keys: Keys, otherwise: object) -> object:
     """The value as the file has it, before a validator changed it ("0s", not 0.0)."""
     for key in keys:
@@ -100,123 +189,51 @@ def _written(data: object, keys: Keys, otherwise: object) -> object:
     return data
 
 
-def _text(model: type[BaseModel], keys: Keys, found: Any, value: object, misspelt: Keys | None) -> str:
-    name, ctx = found["type"], found.get("ctx", {})
-    if name == "extra_forbidden":
-        return _unknown_key(model, keys, misspelt)
-    if name == "missing":
-        return "is missing." if isinstance(keys[-1], str) else _too_few(model, keys)
-    if name == "literal_error":
-        return _not_a_choice(value, ctx["expected"])
-    if name in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
-        return f"{shown(value)} is out of range: allowed is {_bounds(model, keys, ctx)}."
-    if name == "string_pattern_mismatch":
-        rule = next((rule for start, rule in _PATTERNS.items() if ctx["pattern"].startswith(start)), ctx["pattern"])
-        return f"{shown(value)} is not allowed: {rule}."
-    if name == "value_error":
-        return f"{shown(value)}: {ctx['error']}." if not isinstance(value, Mapping) else f"{ctx['error']}."
-    if name in ("too_short", "string_too_short"):
-        return f"{shown(value)} is too short: at least {ctx['min_length']}."
-    if name == "too_long":
-        return f"has {len(value) if isinstance(value, Sized) else 'too many'} values: at most {ctx['max_length']}."
-    if name == "finite_number":
-        return f"{shown(value)} is not allowed: write a finite number."
-    wanted = next((words for start, words in _KINDS.items() if name.startswith(start)), None)
-    if wanted is None:
-        return f"{shown(value)}: {found['msg']}."
-    if value is None:
-        return f"is empty: write {wanted}, or leave the line out."
-    quotes = ": put it in quotes" if name == "string_type" and isinstance(value, (int, float)) else ""
-    return f"{shown(value)} is not {wanted}{quotes}."
-
-
-def _unknown_key(model: type[BaseModel], keys: Keys, misspelt: Keys | None) -> str:
-    owner = _walk(model, keys[:-1])[0]
-    known = list(owner.model_fields) if isinstance(owner, type) and issubclass(owner, BaseModel) else []
-    if misspelt:
-        return f"unknown key. Did you mean '{misspelt[-1]}'?"
-    hint = suggestion(keys[-1], known)
-    return f"unknown key.{hint}" if hint else f"unknown key. Known are {', '.join(known)}."
-
-
-def _too_few(model: type[BaseModel], keys: Keys) -> str:
-    wanted = len(get_args(_walk(model, keys[:-1])[0]))
-    return f"too few values: write {wanted}, as in [{', '.join(str(index + 1) for index in range(wanted))}]."
-
-
-def _not_a_choice(value: object, expected: str) -> str:
-    words = re.findall(r"'([^']*)'", expected) or re.findall(r"-?\d+", expected)
-    return f"{shown(value)} is not one of {choices(words)}.{suggestion(value, words)}"
-
-
-def _bounds(model: type[BaseModel], keys: Keys, ctx: Mapping[str, Any]) -> str:
-    limits = dict(ctx)
-    for part in _walk(model, keys)[1]:
-        limits.update({name: getattr(part, name) for name in ("gt", "ge", "lt", "le") if hasattr(part, name)})
-    if "ge" in limits and "le" in limits:
-        return f"{limits['ge']} to {limits['le']}"
-    signs = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-    return " and ".join(f"{signs[name]} {limits[name]:g}" for name in ("gt", "ge", "lt", "le") if name in limits)
-
-
-def _path(model: type[BaseModel], loc: tuple[str | int, ...]) -> Keys:
-    """pydantic's location without the steps that are no keys of the file (the arm of a union, `[key]`)."""
-    keys: Keys = ()
+def _place(model: type[BaseModel], loc: tuple[str | int, ...]) -> _Place:
+    place = _Place((), None, model, [])
     for step in loc:
-        if step == "[key]" or (isinstance(step, str) and step in _arms(_walk(model, keys)[0])):
+        if step == "[key]":
             continue
-        keys = (*keys, step)
-    return keys
+        arm = next((arm for arm in _arms(place.annotation) if arm.__name__ == step), None)
+        if arm is not None:
+            place = _Place(place.keys, place.owner, arm, [])
+        else:
+            place = _Place((*place.keys, step), place.annotation, *_step(place.annotation, step))
+    return place
 
 
-def _arms(annotation: Any) -> list[str]:
-    return [arm.__name__ for arm in _models(annotation)] if get_origin(annotation) in (Union, UnionType) else []
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    for arm in get_args(annotation):
-        plain = get_args(arm)[0] if get_origin(arm) is Annotated else arm
+def _arms(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models of a union; a union's tags are its models' names."""
+    for arm in get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ():
+        plain = _unwrap(arm)[0]
         if isinstance(plain, type) and issubclass(plain, BaseModel):
             yield plain
 
 
-def _walk(model: Any, keys: Keys) -> tuple[Any, list[object]]:
-    """The annotation, and its constraints, that stand at a key path."""
-    annotation: Any = model
-    constraints: list[object] = []
-    for key in keys:
-        annotation, constraints = _step(annotation, key)
-    return annotation, constraints
-
-
 def _step(annotation: Any, key: str | int) -> tuple[Any, list[object]]:
+    """The annotation, and its constraints, one key further in."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         field = annotation.model_fields.get(str(key))
-        return _plain(field) if isinstance(field, FieldInfo) else (None, [])
+        if field is None:
+            return None, []
+        inner, constraints = _unwrap(field.annotation)
+        return inner, [*field.metadata, *constraints]
     args = get_args(annotation)
     if get_origin(annotation) is dict:
         return _unwrap(args[1])
-    if get_origin(annotation) in (list, tuple):
-        index = key if isinstance(key, int) and len(args) > key and args[-1] is not Ellipsis else 0
-        return _unwrap(args[index])
-    for arm in _models(annotation) if args else ():
-        if str(key) in arm.model_fields:
-            return _step(arm, key)
+    if get_origin(annotation) in (list, tuple) and isinstance(key, int):
+        return _unwrap(args[key if Ellipsis not in args and key < len(args) else 0])
     return None, []
 
 
-def _plain(field: FieldInfo) -> tuple[Any, list[object]]:
-    annotation, inner = _unwrap(field.annotation)
-    return annotation, [*field.metadata, *inner]
-
-
 def _unwrap(annotation: Any) -> tuple[Any, list[object]]:
+    """Annotated[X, ...] and X | None -> X, and the constraints met on the way."""
     constraints: list[object] = []
     while get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
         constraints.extend(more)
-    if get_origin(annotation) in (Union, UnionType) and type(None) in get_args(annotation):
-        arms = [arm for arm in get_args(annotation) if arm is not type(None)]
-        if len(arms) == 1:
-            return _unwrap(arms[0])
+    arms = [arm for arm in get_args(annotation) if arm is not type(None)]
+    if get_origin(annotation) in (Union, UnionType) and len(arms) == 1:
+        inner, more = _unwrap(arms[0])
+        return inner, [*constraints, *more]
     return annotation, constraints

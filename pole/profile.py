@@ -1,10 +1,82 @@
-"""`pole profile`."""
+"""`pole profile`: the device profiles that are shipped, and the check of any."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from device_profiles.schema import Profile
+
 app = typer.Typer(no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+Files = Annotated[list[Path] | None, typer.Argument(help="Profiles' files; all shipped ones where none is given.")]
 
 
 @app.callback()
 def _verbs() -> None:
-    """profile"""
+    """Device profiles: list them, check them."""
+
+
+@app.command("list")
+def list_profiles(json: Json = False) -> None:
+    """Show the shipped profiles: function, device, how far verified, points and commands."""
+    from device_profiles import loader
+
+    profiles = sorted(loader.profiles().values(), key=lambda profile: (profile.function, profile.profile))
+    if json:
+        _print_json([_row(profile) for profile in profiles])
+        return
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    name = Column("profile", no_wrap=True)
+    table = Table(name, "function", "device", "verified", "points", "commands", box=None, pad_edge=False)
+    for profile in profiles:
+        device, points = f"{profile.maker} {profile.model}", str(len(profile.points))
+        commands = ", ".join(profile.commands)
+        table.add_row(profile.profile, profile.function, device, profile.verified, points, commands)
+    Console().print(table)
+
+
+@app.command()
+def check(files: Files = None, json: Json = False) -> None:
+    """Check profiles against the schema and replay their recorded exchanges."""
+    from device_profiles import loader
+
+    found = {str(path): _problems(path) for path in files or loader.files().values()}
+    if json:
+        _print_json([{"file": path, "ok": not problems, "problems": problems} for path, problems in found.items()])
+    else:
+        for path, problems in found.items():
+            typer.echo(f"ok    {path}" if not problems else "\n".join(problems), err=bool(problems))
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def _problems(path: Path) -> list[str]:
+    from device_profiles import loader
+    from device_profiles.problems import FileProblem
+
+    try:
+        profile = loader.load(path)
+        if profile.protocol == "modbus":
+            loader.load_golden(path, profile)
+    except FileProblem as problem:
+        return problem.messages
+    return []
+
+
+def _row(profile: "Profile") -> dict[str, object]:
+    return {
+        "profile": profile.profile, "version": profile.version, "function": profile.function, "maker": profile.maker,
+        "model": profile.model, "labels": profile.labels.model_dump(), "verified": profile.verified,
+        "source": profile.source, "points": list(profile.points), "commands": list(profile.commands),
+    }  # fmt: skip
+
+
+def _print_json(document: object) -> None:
+    import json
+
+    typer.echo(json.dumps(document, ensure_ascii=False))

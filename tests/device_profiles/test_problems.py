@@ -153,8 +153,8 @@ BROKEN = {
         ":23: points.limit.at.address: 70000 is out of range: allowed is 0 to 65535."),
     "scale zero": (
         "scale: 0.1", "scale: 0",
-        ":17: points.temperature.at.scale: 0 makes every value the same. Leave it out, or write the device's factor, as "
-        "in 0.1."),
+        ":17: points.temperature.at.scale: 0 makes every value the same. Leave it out, or write the device's factor, "
+        "as in 0.1."),
     "scale divided by zero": (
         "scale: 0.1", "scale: 1/0",
         ":17: points.temperature.at.scale: '1/0': a fraction needs a number other than 0 below the line."),
