@@ -80,7 +80,7 @@ async def _again(letter: Letter, registry: Registry, store: Store) -> Accepted |
 
 def _letters(config: Config) -> DeadLetters:
     path = config.path(config.dead_letters)
-    if not path.exists():
+    if not path.exists() and not config.registry.exists():
         raise IngestError(f"{path} is not there: ingest has not run with this configuration yet")
     return DeadLetters(path=path)
 

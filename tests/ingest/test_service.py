@@ -1,15 +1,13 @@
-"""Ingest as a process, on a real broker, with SQLite."""
+"""Ingest as a process, on a real broker, with real stores."""
 
-import os
+import json
 import random
-import signal
+import shutil
 import sqlite3
 import time
 
 import pytest
 
-from ingest.accept import Refusal
-from ingest.dead_letters import DeadLetters
 from tests.ingest.fakes import EPOCH, Node, Service, now_ms, readings, wait_until
 from wire import packs
 
@@ -29,18 +27,214 @@ def rows(service, sql):
         db.close()
 
 
+def wanted(numbers):
+    return sorted((at, point, value) for number in numbers for _, point, at, value, _ in readings(number))
+
+
+def stored(service):
+    return sorted(rows(service, "SELECT time, point, value FROM readings WHERE device = 'air-1'"))
+
+
+def letters(service):
+    answer = service.pole("ingest", "dead-letters", "list", "--json", "--config", str(service.config))
+    assert answer.returncode == 0, answer.stderr
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
 def test_readings_are_stored_with_their_values_then_confirmed(broker, node, tmp_path):
     with Service(tmp_path / "ingest", broker) as service:
         node.birth()
         for number in range(1, 101):
             node.pack(readings(number))
         node.wait_confirmed()
-        found = rows(service, "SELECT time, point, value FROM readings WHERE pole = 'P0001' AND area = 'wuhou'")
-        assert sorted(found) == sorted(
-            (at, point, value) for n in range(1, 101) for _, point, at, value, _ in readings(n)
-        )
+        assert stored(service) == wanted(range(1, 101))
         assert rows(service, "SELECT count(*), min(number), max(number), sum(readings) FROM packs") == [
             (100, 1, 100, 300)
         ]
         assert service.metric("readings_stored_total") == 300
+        assert service.metric("newest_reading_timestamp_seconds") == readings(100)[0][2] / 1000
         assert service.stop() == 0
+
+
+def test_the_function_and_the_area_come_from_birth_and_topic(broker, node, tmp_path):
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        node.pack(
+            [("P0001/air-1", "alarm", now_ms(), True, None), ("P0001/air-1", "humidity", now_ms(), None, "timeout")]
+        )
+        node.wait_confirmed()
+        found = rows(service, "SELECT function, area, pole, device, point, value, quality FROM readings")
+        assert sorted(found) == [
+            ("air", "wuhou", "P0001", "air-1", "humidity", None, "timeout"),
+            ("emergency", "wuhou", "P0001", "air-1", "alarm", 1, None),
+        ]
+
+
+def test_ten_kills_lose_nothing_and_store_nothing_twice(broker, node, tmp_path):
+    chance = random.Random(7)
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        number = 0
+        for _ in range(10):
+            until = time.monotonic() + chance.uniform(0.05, 0.5)
+            while time.monotonic() < until:
+                number += 1
+                node.pack(readings(number))
+                time.sleep(0.002)
+            service.kill()
+            service.start(ready=False)
+        node.wait_confirmed(seconds=30)
+        assert number > 100
+        assert stored(service) == wanted(range(1, number + 1))
+        assert letters(service) == []
+
+
+def test_packs_wait_for_a_birth_that_comes_later(broker, node, tmp_path):
+    with Service(tmp_path / "ingest", broker) as service:
+        node.pack(readings(1))
+        wait_until(lambda: service.metric("packs_without_birth") == 1, what="a waiting pack")
+        assert node.confirmed == set()
+        node.birth()
+        node.wait_confirmed(seconds=3)
+        assert stored(service) == wanted([1])
+        assert letters(service) == []
+
+
+def test_a_birth_is_known_after_a_restart(broker, tmp_path):
+    node = Node(broker)
+    service = Service(tmp_path / "ingest", broker)
+    with service:
+        node.birth()
+        node.pack(readings(1))
+        node.wait_confirmed()
+    node.publish("birth", b"", retain=True)  # the broker forgets it
+    node.pack(readings(2))
+    with service:
+        node.wait_confirmed(seconds=4)
+        assert stored(service) == wanted([1, 2])
+    node.close()
+
+
+def test_what_no_birth_names_is_dead_lettered_and_replayed_after_the_birth(broker, node, tmp_path):
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        node.pack(readings(1) + readings(1, device="P0009/air-9"))
+        node.wait_confirmed()
+        (letter,) = letters(service)
+        assert [(refusal["record"], refusal["reason"]) for refusal in letter["refused"]] == [
+            (3, "unknown-device"), (4, "unknown-device"), (5, "unknown-device"),
+        ]  # fmt: skip
+        assert stored(service) == wanted([1])
+
+        vain = service.pole("ingest", "dead-letters", "replay", "--json", "--config", str(service.config))
+        assert (vain.returncode, json.loads(vain.stdout)["kept"]) == (1, 1)
+        node.birth(("P0001/air-1", "P0009/air-9"))
+        node.pack(readings(2))
+        node.wait_confirmed()
+        done = service.pole(
+            "ingest", "dead-letters", "replay", "--id", str(letter["id"]), "--config", str(service.config)
+        )
+        assert (done.returncode, done.stdout) == (0, "1 tried: 1 stored and gone, 0 kept; 6 readings stored\n")
+        assert letters(service) == []
+        assert rows(service, "SELECT count(*) FROM readings WHERE device = 'air-9'") == [(3,)]
+        assert rows(service, "SELECT readings, refused FROM packs WHERE number = 1") == [(6, 0)]
+
+
+def test_poison_is_kept_aside_once_and_the_others_go_on(broker, node, tmp_path):
+    nul = b'[{"bn":"P0001/air-1/","bt":1763683200,"ep":"%s","sq":%d,"n":"note","vs":"\\u0000"}]'
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        node.pack(readings(1))
+        node.publish("telemetry", b"\xff not json")
+        node.publish("telemetry", b"\xff not json")
+        node.publish("birth", b"{}")
+        node.publish("status", b"[]")
+        node.send(2, b'[{"ep":"%s","sq":2},%s]' % (EPOCH.encode(), b",".join([b"{}"] * 1000)))
+        node.send(3, nul % (EPOCH.encode(), 3))
+        node.send(4, packs.encode(EPOCH, 4, [("P0001/air-1", "door", now_ms() + 2 * 86_400_000, True, None)]))
+        node.send(5, packs.encode(EPOCH, 5, [("P0001/air-1", "no_such", now_ms(), 1, None)]))
+        node.pack(readings(6), number=6)
+        node.wait_confirmed()
+        wait_until(lambda: len(letters(service)) == 7, what="seven letters")
+        found = {
+            (letter["topic"].rpartition("/")[2], letter["refused"][0]["reason"]): letter for letter in letters(service)
+        }
+        assert found.keys() == {
+            ("telemetry", "json"), ("birth", "missing"), ("status", "shape"), ("telemetry", "records"),
+            ("telemetry", "text"), ("telemetry", "future"), ("telemetry", "unknown-point"),
+        }  # fmt: skip
+        assert found["telemetry", "json"]["times"] == 2
+        assert stored(service) == wanted([1, 6])
+        assert service.metric("refused_total") == 8
+        assert service.health() == (200, [])
+
+
+def test_a_store_that_is_down_is_waited_for(broker, node, influx1, tmp_path):
+    influx1.stop()
+    service = Service(tmp_path / "ingest", broker, store=influx1.store)
+    try:
+        service.start(ready=False)
+        node.birth()
+        for number in range(1, 501):
+            node.pack(readings(number))
+        status, waiting = wait_until(lambda: service.health()[1] and service.health(), what="an answer")
+        assert status == 503
+        assert any(str(influx1.port) in reason for reason in waiting)
+        time.sleep(2)
+        assert node.confirmed == set()
+        influx1.start()
+        node.wait_confirmed(seconds=30)
+        (series,) = influx1.query("SELECT count(temperature) FROM air")
+        assert series["values"][0][1] == 500
+        assert service.health() == (200, [])
+    finally:
+        service.kill()
+        influx1.kill()
+        influx1.start()
+
+
+def test_a_broker_that_goes_is_waited_for(broker, node, tmp_path):
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        node.pack(readings(1))
+        node.wait_confirmed()
+        broker.kill()
+        status, waiting = wait_until(lambda: service.health()[1] and service.health(), what="news of the broker")
+        assert status == 503
+        assert waiting[0].startswith(f"broker 127.0.0.1:{broker.port}: ")
+        node.pack(readings(2))
+        broker.start()
+        node.wait_confirmed(seconds=30)
+        assert stored(service) == wanted([1, 2])
+
+
+def test_what_cannot_be_dead_lettered_is_not_acknowledged(broker, node, tmp_path):
+    blocked = tmp_path / "ingest" / "aside"
+    blocked.mkdir(parents=True)
+    with Service(tmp_path / "ingest", broker, dead_letters="aside/dead-letters.db") as service:
+        node.birth()
+        node.pack(readings(1))
+        node.wait_confirmed()
+        (blocked / "dead-letters.db").mkdir()  # SQLite cannot open a folder
+        node.send(2, packs.encode(EPOCH, 2, [("P0001/air-1", "no_such", now_ms(), 1, None)]))
+        node.pack(readings(3))
+        node.wait_confirmed([3])
+        status, waiting = wait_until(lambda: service.health()[1] and service.health(), what="news of the dead letters")
+        assert status == 503
+        assert "dead letters" in waiting[0]
+        assert 2 not in node.confirmed
+        shutil.rmtree(blocked / "dead-letters.db")
+        node.wait_confirmed(seconds=20)
+        assert [letter["refused"][0]["reason"] for letter in letters(service)] == ["unknown-point"]
+
+
+def test_a_pack_is_acknowledged_on_no_connection_but_its_own(broker, node, tmp_path):
+    # Every pack is under way when the broker goes; the ids of the new session begin anew.
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        for number in range(1, 301):
+            node.pack(readings(number))
+            if number in (100, 200):
+                broker.restart()
+        node.wait_confirmed(seconds=40)
+        assert stored(service) == wanted(range(1, 301))
