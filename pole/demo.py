@@ -1,5 +1,89 @@
-"""`pole demo`."""
+"""`pole demo`: a dozen poles, real Modbus frames, gateways, a broker and a database on this machine."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pole.demo_display import Display
+    from pole.demo_folder import Folder
+    from pole.demo_outcome import Outcome
+
+GONE_WRONG = 1
 
 
-def demo() -> None:
-    """demo"""
+def demo(
+    duration: Annotated[str | None, typer.Option("--for", help="How long, as in 30s or 5m; else until Ctrl-C.")] = None,
+    chaos: Annotated[bool, typer.Option("--chaos", help="Kill (-9) gateways, broker and ingest at random.")] = False,
+    folder: Annotated[
+        Path, typer.Option("--dir", help="Where everything is kept; what is there already is continued.")
+    ] = Path("demo-run"),
+    json: Annotated[
+        bool, typer.Option("--json", help="Plain lines on standard error, one JSON line at the end.")
+    ] = False,
+) -> None:
+    """A dozen emulated poles, their gateways, a broker and a database: watch readings arrive, kill what you like."""
+    from pole.broker import BrokerError
+    from pole.demo_folder import Folder, FolderBusy
+
+    seconds = _seconds(duration)
+    try:
+        run_folder = Folder(folder)
+        outcome = _run(run_folder, seconds, chaos, json)
+    except (FolderBusy, BrokerError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
+    _tell(outcome, run_folder, json)
+    run_folder.close()
+    if not outcome.good:
+        raise typer.Exit(GONE_WRONG)
+
+
+def _seconds(duration: str | None) -> float | None:
+    from device_profiles.schema import seconds
+
+    try:
+        return None if duration is None else seconds(duration)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--for") from error
+
+
+def _run(folder: "Folder", seconds: float | None, chaos: bool, json: bool) -> "Outcome":
+    import asyncio
+
+    from pole import signals
+    from pole.demo_run import Demo
+
+    outcomes: list[Outcome] = []
+
+    async def service(stop: asyncio.Event) -> None:
+        running = Demo(folder=folder, kill=chaos, display=_display(folder, json))
+        outcomes.append(await running.run(seconds=seconds, stop=stop))
+
+    asyncio.run(signals.until_stopped(service))
+    return outcomes[0]
+
+
+def _display(folder: "Folder", json: bool) -> "Display":
+    from device_profiles import loader
+    from pole.demo_display import Lines, Screen
+    from pole.demo_view import View
+
+    if json or not sys.stdout.isatty():
+        return Lines(stream=sys.stderr if json else sys.stdout)
+    return Screen(view=View(commands=folder.commands(), profiles=loader.profiles()))
+
+
+def _tell(outcome: "Outcome", folder: "Folder", json: bool) -> None:
+    if json:
+        print(outcome.json_line(str(folder.shown)))
+        return
+    from rich.console import Console
+
+    from pole.demo_outcome import table
+
+    console = Console()
+    console.print(table(outcome))
+    console.print(f"Everything is kept in {folder.shown}. The readings: {folder.commands()[0][1]}", highlight=False)

@@ -1,0 +1,95 @@
+"""The demo's run folder: configuration of every part, its data and its logs.
+
+site.yaml ingest.yaml *.password   gw-N.db (spools)   readings.db (the store)   broker/   ports/   logs/
+"""
+
+import fcntl
+import secrets
+import shlex
+from pathlib import Path
+from typing import TextIO
+
+import yaml
+
+from pole.broker import Broker, free_port
+from simulators.city import GATEWAYS, City
+
+STORE = "readings.db"
+INGEST = "ingest"
+OPERATOR = "operator"
+
+
+class FolderBusy(Exception):
+    """Another demo runs in this folder."""
+
+
+class Folder:
+    """Raises FolderBusy. What an earlier run has left there is kept and continued."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.shown = path  # as the user wrote it, for commands to copy
+        self.logs = self.path / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self._lock = self._locked()
+        self.continued = self.store.exists()
+        self.passwords = {user: secrets.token_urlsafe(12) for user in (*GATEWAYS, INGEST, OPERATOR)}
+
+    @property
+    def store(self) -> Path:
+        return self.path / STORE
+
+    @property
+    def site(self) -> Path:
+        return self.path / "site.yaml"
+
+    @property
+    def ingest(self) -> Path:
+        return self.path / "ingest.yaml"
+
+    def spool(self, node: str) -> Path:
+        return self.path / f"{node}.db"
+
+    def close(self) -> None:
+        """Another demo may run here now."""
+        self._lock.close()
+
+    def broker(self) -> Broker:
+        """The repository's mosquitto.conf on a free port, with this run's passwords."""
+        for user, password in self.passwords.items():
+            path = self.path / f"{user}.password"
+            path.touch(mode=0o600)
+            path.write_text(password + "\n", encoding="utf-8")
+        return Broker(folder=self.path / "broker", passwords=self.passwords)
+
+    def write(self, city: City, broker: Broker) -> None:
+        """Site and ingest's configuration for these ports."""
+        site = city.site(f"mqtt://127.0.0.1:{broker.port}")
+        self.site.write_text(yaml.safe_dump(site, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        config = {
+            "broker": broker.url(INGEST),
+            "password_file": f"{INGEST}.password",
+            "store": f"sqlite:{STORE}",
+            "dead_letters": "dead-letters.db",
+            "http": f"127.0.0.1:{free_port()}",
+        }
+        self.ingest.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    def commands(self) -> list[tuple[str, str]]:
+        """(what it does, what to type) for another terminal."""
+        site, ingest = shlex.quote(str(self.shown / "site.yaml")), shlex.quote(str(self.shown / "ingest.yaml"))
+        return [
+            ("readings of a pole", f"pole query --config {ingest} --pole P0001 --since 1m"),
+            ("dim a lamp", f"pole send {site} P0001/lamp-1 set_level level=20"),
+            ("what is stored", f"pole reconcile --config {ingest}"),
+            ("kill a gateway", f"pkill -9 -f {shlex.quote('gateway run .* --node gw-1')}"),
+        ]
+
+    def _locked(self) -> TextIO:
+        lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise FolderBusy(f"{self.shown}: another demo runs here; choose another folder with --dir") from None
+        return lock

@@ -1,0 +1,79 @@
+"""How a run of the demo went: for people as a table, for programs as one JSON line."""
+
+import json
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pole.demo_reconciliation import Account
+
+COLUMNS = ("node", "produced", "stored", "pending", "packs_dropped", "refused", "lost", "duplicated")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How it went. Latencies are ms from a pack's newest reading to its storing."""
+
+    poles: int
+    devices: int
+    seconds: float
+    first_reading_s: float | None
+    accounts: list[Account]
+    latency_p50_ms: int | None
+    latency_p99_ms: int | None
+    kills: int
+    crashes: int
+    wrong_values: int
+    values_checked: int
+
+    def total(self, what: str) -> int:
+        """Sum of one column of the accounts."""
+        return sum(int(getattr(account, what)) for account in self.accounts)
+
+    @property
+    def good(self) -> bool:
+        """Something was stored, all of it right, nothing lost and nothing twice."""
+        wrong = self.total("lost") + self.total("duplicated") + self.wrong_values
+        return wrong == 0 and self.total("stored") > 0 and self.values_checked > 0
+
+    def json_line(self, folder: str) -> str:
+        """One JSON object without a line break."""
+        counts = {
+            "poles": self.poles,
+            "devices": self.devices,
+            "readings_produced": self.total("produced"),
+            "readings_stored": self.total("stored"),
+            "pending": self.total("pending"),
+            "packs_dropped": self.total("packs_dropped"),
+            "refused": self.total("refused"),
+            "lost": self.total("lost"),
+            "duplicated": self.total("duplicated"),
+            "wrong_values": self.wrong_values,
+            "values_checked": self.values_checked,
+            "latency_p50_ms": self.latency_p50_ms,
+            "latency_p99_ms": self.latency_p99_ms,
+            "first_reading_s": self.first_reading_s,
+            "kills": self.kills,
+            "crashes": self.crashes,
+            "seconds": self.seconds,
+            "folder": folder,
+        }
+        return json.dumps(counts)
+
+
+def table(outcome: Outcome) -> RenderableType:
+    """The reconciliation at the end."""
+    rows = Table(title="What was produced, and what became of it", title_justify="left")
+    for title in COLUMNS:
+        rows.add_column(title.replace("_", " "), justify="left" if title == "node" else "right")
+    for account in outcome.accounts:
+        rows.add_row(*(str(getattr(account, column)) for column in COLUMNS))
+    rows.add_row("all", *(str(outcome.total(column)) for column in COLUMNS[1:]), style="bold")
+    verdict = Text("nothing lost" if outcome.good else "NOT as promised", "bold green" if outcome.good else "bold red")
+    rest = Text(
+        f"; {outcome.values_checked} stored values compared with what the devices held: {outcome.wrong_values} wrong;"
+        f" latency p50 {outcome.latency_p50_ms} ms, p99 {outcome.latency_p99_ms} ms; {outcome.kills} kills"
+    )
+    return Group(rows, verdict + rest)

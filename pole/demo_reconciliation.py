@@ -1,0 +1,132 @@
+"""What the demo's gateways produced against what is in the database, counted from the files when all have stopped.
+
+produced  readings that a spool has numbered (its `state`): durable at that moment
+stored    rows in the database, counted, of the devices of that node
+pending   readings of packs that are in the spool and not in the database's ledger
+dropped   readings of packs that a full spool gave up, where the numbers are explained by its own count
+lost      produced - stored - pending - dropped, node by node, so that one node's surplus hides nothing
+duplicated  rows beyond what was produced, and packs under another epoch than the spool's
+"""
+
+import contextlib
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from device_profiles import site as sites
+from device_profiles.site import Site
+from gateway.birth import OWN_DEVICE
+from pole.demo_store import reading
+from simulators.device import EmulatedDevice
+
+MOST_CHECKED = 100_000  # the newest; more would take minutes after a run of days
+# A reading is stamped when its answer is in; the device held the value when it answered, an exchange earlier.
+TOLERANCE_MS = 1500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """One node. Readings, but for packs_dropped."""
+
+    node: str
+    produced: int
+    stored: int
+    pending: int
+    packs_dropped: int
+    lost: int
+    duplicated: int
+    refused: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Spool:
+    epoch: str
+    head: int
+    readings: int
+    dropped: int
+    kept: dict[int, int]  # number -> readings
+
+
+def reconcile(site_file: Path, store: Path) -> list[Account]:
+    """One account for each gateway of the site. No gateway may be running: it has its spool for itself."""
+    site = sites.load(site_file)
+    with reading(store) as db:
+        rows = _rows(db, site)
+        return [_account(db, node, _spool(site, node), rows.get(node, 0)) for node in site.gateways]
+
+
+def wrong_values(store: Path, devices: dict[str, EmulatedDevice], since_ms: int) -> tuple[int, int]:
+    """(values that no device held at their time, values checked), of the emulated devices since a time."""
+    wrong = checked = 0
+    with reading(store) as db:
+        newest = db.execute(
+            "SELECT time, pole, device, point, value FROM points JOIN series ON series = id WHERE time >= ?"
+            " ORDER BY time DESC LIMIT ?",
+            (since_ms, MOST_CHECKED),
+        )
+        for time_ms, pole, device, point, value in newest:
+            emulated = devices.get(f"{pole}/{device}")
+            if emulated is not None:
+                checked += 1
+                wrong += value not in emulated.held(point, time_ms, TOLERANCE_MS)
+    return wrong, checked
+
+
+def latencies(store: Path, since_ms: int) -> list[int]:
+    """ms from a pack's newest reading to its first storing, ascending, of the packs since a time."""
+    with reading(store) as db:
+        sql = "SELECT latency_ms FROM packs WHERE time >= ? ORDER BY latency_ms"
+        return [row[0] for row in db.execute(sql, (since_ms,))]
+
+
+def pending(spool: Path) -> int:
+    """Packs that a stopped gateway still holds."""
+    return len(_read_spool(spool).kept) if spool.exists() else 0
+
+
+def _account(db: sqlite3.Connection, node: str, spool: _Spool, rows: int) -> Account:
+    ledger = {
+        number: (readings, refused)
+        for number, readings, refused in db.execute(
+            "SELECT number, readings, refused FROM packs WHERE node = ? AND epoch = ?", (node, spool.epoch)
+        )
+    }
+    foreign = db.execute("SELECT count(*) FROM packs WHERE node = ? AND epoch <> ?", (node, spool.epoch)).fetchone()[0]
+    waiting = {number: readings for number, readings in spool.kept.items() if number not in ledger}
+    pending = sum(waiting.values())
+    refused = sum(refused for _, refused in ledger.values())
+    dropped = 0
+    if spool.dropped and spool.head - len(ledger) - len(waiting) <= spool.dropped:
+        dropped = max(0, spool.readings - pending - refused - sum(readings for readings, _ in ledger.values()))
+    rest = spool.readings - rows - pending - dropped
+    return Account(
+        node=node, produced=spool.readings, stored=rows, pending=pending, packs_dropped=spool.dropped,
+        lost=max(0, rest), duplicated=max(0, -rest) + foreign, refused=refused,
+    )  # fmt: skip
+
+
+def _rows(db: sqlite3.Connection, site: Site) -> dict[str, int]:
+    """Node -> rows in the database, values and bad qualities."""
+    node_of = {(device.pole, device.device): site.gateway_of(device.bus) for device in site.devices}
+    node_of |= {(gateway.pole, OWN_DEVICE): node for node, gateway in site.gateways.items()}
+    counts: dict[str, int] = {}
+    for pole, device, rows in db.execute("SELECT pole, device, count(*) FROM readings GROUP BY pole, device"):
+        node = node_of[pole, device]
+        counts[node] = counts.get(node, 0) + rows
+    return counts
+
+
+def _spool(site: Site, node: str) -> _Spool:
+    path = site.gateways[node].spool
+    assert path is not None
+    if not path.exists():
+        return _Spool(epoch="", head=0, readings=0, dropped=0, kept={})
+    return _read_spool(path)
+
+
+def _read_spool(path: Path) -> _Spool:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        epoch, head, readings, dropped = db.execute("SELECT epoch, head, readings, dropped FROM state").fetchone()
+        kept = dict(db.execute("SELECT sq, readings FROM packs").fetchall())
+    return _Spool(epoch=epoch, head=head, readings=readings, dropped=sum(json.loads(dropped).values()), kept=kept)
