@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from device_profiles import loader
+from device_profiles.schema import Profile
 from ingest.errors import IngestError, Unavailable
 from wire import messages
 
@@ -39,6 +40,7 @@ class Registry:
     def __init__(self, *, path: Path) -> None:
         """Raises IngestError when the file cannot be opened."""
         self._path = path
+        self._profiles = loader.profiles()  # read now: the first birth must not wait for it
         self._nodes: dict[tuple[str, str], Devices] = {}
         self._unkept: set[tuple[str, str]] = set()
         try:
@@ -60,7 +62,7 @@ class Registry:
 
     def learn(self, area: str, node: str, body: bytes) -> bool:
         """Takes a birth into memory; False when it says nothing new. Raises MessageError."""
-        told = _devices(messages.decode(body, messages.BIRTH))
+        told = _devices(messages.decode(body, messages.BIRTH), self._profiles)
         known = self.devices(area, node)
         merged = dict(known)
         for name, points in told.items():
@@ -76,11 +78,12 @@ class Registry:
     def keep(self, nodes: set[tuple[str, str]]) -> None:
         """Writes what these nodes announced to disk. Raises Unavailable."""
         for key in nodes & self._unkept:
+            self._unkept.discard(key)  # before it is read: a birth that comes meanwhile marks it again
             try:
                 self._db.execute("INSERT OR REPLACE INTO births VALUES (?, ?, ?)", (*key, json.dumps(self._nodes[key])))
             except sqlite3.Error as error:
+                self._unkept.add(key)
                 raise Unavailable(f"births: {self._path}: {error}") from error
-            self._unkept.discard(key)
 
     def claimed_twice(self, area: str, node: str) -> list[tuple[str, str]]:
         """(device, other node) for each device of this node that another node of the area announced too."""
@@ -101,15 +104,14 @@ def _load(text: str) -> Devices:
     return out
 
 
-def _devices(birth: dict[str, object]) -> Devices:
+def _devices(birth: dict[str, object], library: dict[str, Profile]) -> Devices:
     profiles: dict[str, dict[str, object]] = birth["profiles"]  # type: ignore[assignment]
-    points = {name: _points(name, profile) for name, profile in profiles.items()}
+    points = {name: _points(library.get(name), told) for name, told in profiles.items()}
     devices: list[dict[str, str]] = birth["devices"]  # type: ignore[assignment]
     return {f"{device['pole']}/{device['device']}": points[device["profile"]] for device in devices}
 
 
-def _points(name: str, told: dict[str, object]) -> Points:
-    profile = loader.profiles().get(name)
+def _points(profile: Profile | None, told: dict[str, object]) -> Points:
     if profile is not None and profile.version != told["version"]:
         profile = None  # its ranges may have changed
     points: dict[str, dict[str, str]] = told["points"]  # type: ignore[assignment]
