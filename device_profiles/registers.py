@@ -11,7 +11,11 @@ _FORMATS = {
     "uint16": ">H", "int16": ">h", "uint32": ">I", "int32": ">i", "float32": ">f",
     "uint64": ">Q", "int64": ">q", "float64": ">d",
 }  # fmt: skip
-_DIGITS = {"float32": 7, "float64": 15}  # decimal digits that the format holds
+_FLOATS = ("float32", "float64")
+# Decimal digits that are kept after scaling: more than the raw number has, fewer than a double's rounding error shows.
+_DIGITS = {"uint64": 15, "int64": 15, "float64": 15}
+_OTHER_DIGITS = 12
+_SHORTEST = (6, 7, 8, 9)  # a float32 is told by 6 to 9 decimal digits
 
 
 class NoValue(ValueError):
@@ -43,21 +47,31 @@ def value(point: Point, words: Sequence[int]) -> int | float | bool:
 
 def scale(at: Location, number: int | float) -> int | float:
     """Raw number -> value, without digits that the device did not send (231.4, not 231.39999389648438)."""
-    if at.scale == 1 and at.offset == 0 and isinstance(number, int):
+    if at.type == "float32":
+        number = _shortest(number)
+    if at.scale == 1 and at.offset == 0:
         return number
-    digits = _DIGITS.get(at.type, 12)
-    return float(f"{number * at.scale + at.offset:.{digits}g}")
+    return float(f"{number * at.scale + at.offset:.{_DIGITS.get(at.type, _OTHER_DIGITS)}g}")
+
+
+def _shortest(number: float) -> float:
+    """The decimal number with the fewest digits less than one step of a float32 away: meters' own arithmetic is no finer."""
+    step = math.ldexp(1, max(math.frexp(number)[1] - 24, -149))
+    return next(decimal for digits in _SHORTEST if abs((decimal := float(f"{number:.{digits}g}")) - number) < step)
 
 
 def words(at: Location, wanted: float | bool) -> list[int]:
-    """Value -> words to write (a bool of a register: the bit alone). Raises ValueError where it does not fit."""
+    """Value -> words to write (a bool of a register: the bit alone). Raises ValueError where it does not fit.
+
+    An integer type takes the nearest count; what is read back may differ from the value by half of `resolution`.
+    """
     if at.type == "bool":
         return [int(bool(wanted)) << (at.bit or 0)]
     number: int | float = (wanted - at.offset) / at.scale
-    if at.type not in _DIGITS:
-        number = round(number)
     try:
-        packed = struct.pack(_FORMATS[at.type], number)
+        if not math.isfinite(number):
+            raise OverflowError
+        packed = struct.pack(_FORMATS[at.type], number if at.type in _FLOATS else round(number))
     except (struct.error, OverflowError) as error:
         raise ValueError(f"{wanted} does not fit a {at.type} (scale {at.scale}, offset {at.offset})") from error
     out = [int.from_bytes(packed[index : index + 2], "big") for index in range(0, len(packed), 2)]
@@ -66,4 +80,4 @@ def words(at: Location, wanted: float | bool) -> list[int]:
 
 def resolution(at: Location) -> float:
     """The smallest step of the value: 1 count for integers; 0 for floats and bits."""
-    return 0.0 if at.type in _DIGITS or at.type == "bool" else abs(at.scale)
+    return 0.0 if at.type in _FLOATS or at.type == "bool" else abs(at.scale)
