@@ -56,7 +56,10 @@ def scale(at: Location, number: int | float) -> int | float:
 
 def _shortest(number: float) -> float:
     """The decimal number with the fewest digits less than one step of a float32 away: meters' own arithmetic is no finer."""
-    step = math.ldexp(1, max(math.frexp(number)[1] - 24, -149))
+    mantissa, exponent = math.frexp(abs(number))
+    step = math.ldexp(
+        1, max(exponent - 24 - (mantissa == 0.5), -149)
+    )  # below a power of two the steps are half as wide
     return next(decimal for digits in _SHORTEST if abs((decimal := float(f"{number:.{digits}g}")) - number) < step)
 
 

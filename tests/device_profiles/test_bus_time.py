@@ -1,0 +1,61 @@
+import pytest
+
+from device_profiles import loader
+from device_profiles.blocks import Block
+from device_profiles.bus_time import Line, data_bytes, device_load, read_time
+
+
+def block(table: str, count: int) -> Block:
+    return Block(table=table, address=0, count=count, points=())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("parity", "stop_bits", "bits"),
+    [("none", 1, 10), ("none", 2, 11), ("even", 1, 11), ("odd", 1, 11), ("even", 2, 12)],
+)
+def test_bits_of_a_character(parity: str, stop_bits: int, bits: int) -> None:
+    assert Line(baud=9600, parity=parity, stop_bits=stop_bits).character == pytest.approx(bits / 9600)
+
+
+def test_the_silence_is_fixed_above_19200_baud() -> None:
+    assert Line(baud=19200).silence == pytest.approx(3.5 * 10 / 19200)
+    assert Line(baud=38400).silence == 0.00175
+    assert Line(baud=115200).silence == 0.00175
+
+
+@pytest.mark.parametrize(
+    ("table", "count", "size"),
+    [("input", 1, 2), ("holding", 125, 250), ("coil", 1, 1), ("coil", 8, 1), ("discrete", 9, 2)],
+)
+def test_bytes_of_an_answer(table: str, count: int, size: int) -> None:
+    assert data_bytes(block(table, count)) == size
+
+
+def test_a_read_by_hand() -> None:
+    # 2 registers at 9600 8N1: request 8 and answer 9 characters of 1.0417 ms, silence 3.646 ms, latency 20 ms.
+    assert read_time(Line(baud=9600), block("input", 2), 0.02) == pytest.approx(17 / 960 + 3.5 / 960 + 0.02)
+
+
+def test_on_tcp_the_latency_counts_alone() -> None:
+    assert read_time(None, block("input", 60), 0.015) == 0.015
+
+
+def test_the_frames_of_a_golden_exchange_are_as_long_as_the_model_says() -> None:
+    golden = loader.golden("weather-8in1")
+    request, answer = (bytes.fromhex(text) for text in golden.exchanges[0])
+    line = Line(baud=4800)
+    modelled = read_time(line, block("holding", 14), 0) - line.silence
+    assert modelled == pytest.approx((len(request) + len(answer)) * line.character)
+
+
+def test_the_load_of_a_device_is_the_sum_of_its_groups() -> None:
+    profile, line = loader.profile("phoenix-ac1m"), Line(baud=9600)
+    assert profile.modbus is not None
+    state = read_time(line, block("input", 1), profile.modbus.latency)
+    enabled = read_time(line, block("coil", 1), profile.modbus.latency)
+    limit = read_time(line, block("holding", 1), profile.modbus.latency)
+    assert device_load(line, profile) == pytest.approx((state + enabled) / 2 + limit / 10)
+
+
+def test_the_gateway_itself_is_no_load() -> None:
+    assert device_load(Line(baud=9600), loader.profile("gateway")) == 0

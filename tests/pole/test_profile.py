@@ -1,0 +1,82 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from device_profiles import loader
+from pole.command import app
+
+run = CliRunner().invoke
+
+
+def pole(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """The real command in a process of its own: what a shell sees."""
+    command = [sys.executable, "-m", "pole", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **more)  # type: ignore[call-overload]
+
+
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / "xy-md03.yaml"
+    path.write_text(loader.files()["xy-md03"].read_text("utf-8").replace("function: air", "function: airs"), "utf-8")
+    return path
+
+
+def test_list_names_every_profile() -> None:
+    result = run(app, ["profile", "list"], env={"COLUMNS": "120"})
+    assert result.exit_code == 0
+    assert all(name in result.output for name in loader.profiles())
+
+
+def test_list_as_json_is_what_a_program_needs() -> None:
+    result = run(app, ["profile", "list", "--json"])
+    rows = {row["profile"]: row for row in json.loads(result.output)}
+    assert set(rows) == set(loader.profiles())
+    assert rows["arlight-dali"]["commands"] == ["set_level"]
+    assert rows["xy-md03"]["labels"]["zh"] == "温湿度传感器"
+
+
+def test_check_passes_for_all_that_are_shipped() -> None:
+    result = run(app, ["profile", "check"])
+    assert result.exit_code == 0
+    assert result.output.count("ok    ") == len(loader.profiles())
+
+
+def test_check_fails_with_the_message_and_no_trace(tmp_path: Path) -> None:
+    path = broken(tmp_path)
+    result = pole("profile", "check", str(path))
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"{path}:4: function: 'airs' is not one of ")
+    assert "Did you mean 'air'?" in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_check_goes_on_after_a_bad_file(tmp_path: Path) -> None:
+    good = loader.files()["sdm120"]
+    result = run(app, ["profile", "check", str(broken(tmp_path)), str(good), "--json"])
+    assert result.exit_code == 1
+    first, second = json.loads(result.output)
+    assert (first["ok"], len(first["problems"])) == (False, 1)
+    assert second == {"file": str(good), "ok": True, "problems": []}
+
+
+def test_check_replays_the_exchange_beside_a_file(tmp_path: Path) -> None:
+    for path in (loader.files()["xy-md03"], loader.files()["xy-md03"].with_name("xy-md03.golden.yaml")):
+        text = path.read_text("utf-8").replace("scale: 0.1}\n    range: [-40", "scale: 0.01}\n    range: [-40")
+        (tmp_path / path.name).write_text(text, "utf-8")
+    result = run(app, ["profile", "check", str(tmp_path / "xy-md03.yaml")])
+    assert result.exit_code == 1
+    assert "values.temperature: 30.5 is stated, but the exchange decodes to 3.05." in result.output
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{", b"- 1"])
+def test_check_of_rubbish_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "rubbish.yaml"
+    path.write_bytes(content)
+    result = pole("profile", "check", str(path))
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith(str(path))
