@@ -77,7 +77,8 @@ def missing(stored: Sequence[Sequence[int]], head: int) -> int:
 
 def _current(pack: Packs, status: Status) -> Account:
     head, pending, dropped = status["head"], status["pending"], dict(status["dropped"])
-    lost = max(0, missing(pack.ranges, head) - pending - sum(dropped.values()))
+    absent = missing(pack.ranges, head)
+    lost = max(0, absent - pending - sum(dropped.values()))
     return Account(
         area=pack.area,
         node=pack.node,
@@ -93,7 +94,7 @@ def _current(pack: Packs, status: Status) -> Account:
         readings_refused=pack.refused,
         ranges=pack.ranges,
         gaps=gaps(pack.ranges, head),
-        verdict=_verdict(bool(status["online"]), lost, pending, dropped),
+        verdict=_verdict(bool(status["online"]), lost, absent, dropped),
     )
 
 
@@ -120,13 +121,13 @@ def _former(pack: Packs, *, known: bool) -> Account:
     )
 
 
-def _verdict(online: bool, lost: int, pending: int, dropped: Mapping[str, int]) -> str:
+def _verdict(online: bool, lost: int, absent: int, dropped: Mapping[str, int]) -> str:
     said = "complete"
     if lost:
         said = f"LOST {lost}"
     elif dropped and any(dropped.values()):
         said = "dropped by the node"
-    elif pending:
+    elif absent:
         said = "under way"
     return said if online else f"{said} (offline: the node's numbers are those of its last connection)"
 

@@ -1,0 +1,87 @@
+"""The store of what was refused: durable, bounded, and nothing twice."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ingest.accept import Refusal
+from ingest.dead_letters import DeadLetters
+from ingest.errors import Unavailable
+
+TOPIC = "poles/wuhou/gw-1/up/telemetry"
+REFUSED = [Refusal(None, "json", "the payload is not JSON in UTF-8")]
+
+
+@pytest.fixture
+def letters(tmp_path):
+    letters = DeadLetters(path=tmp_path / "dead-letters.db", megabytes=1)
+    yield letters
+    letters.close()
+
+
+def test_a_message_that_comes_again_is_counted(letters):
+    letters.keep([(TOPIC, b"x", REFUSED)])
+    letters.keep(
+        [(TOPIC.replace("telemetry", "backfill"), b"x", REFUSED), (TOPIC.replace("gw-1", "gw-2"), b"x", REFUSED)]
+    )
+    first, second = letters.all()
+    assert (first.topic, first.body, first.times, first.refused) == (TOPIC, b"x", 2, REFUSED)
+    assert (second.topic, second.times) == (TOPIC.replace("gw-1", "gw-2"), 1)
+
+
+def test_a_replay_changes_the_reasons_or_ends_the_letter(letters):
+    letters.keep([(TOPIC, b"x", [Refusal(0, "range", "a"), Refusal(2, "unit", "b")]), (TOPIC, b"y", REFUSED)])
+    first, second = letters.all()
+    letters.replace(first, [Refusal(2, "range", "c")])
+    letters.replace(second, [])
+    (kept,) = letters.all()
+    assert kept.refused == [Refusal(2, "range", "c")]
+
+
+def fill(letters):
+    for number in range(100):
+        letters.keep([(TOPIC, number.to_bytes(2, "big") * 30_000, REFUSED)])
+
+
+def test_a_full_store_says_what_to_do_and_takes_again_when_there_is_room(letters):
+    with pytest.raises(
+        Unavailable, match=r"holds its 1 MB \(dead_letter_megabytes\); look with `pole ingest dead-letters"
+    ):
+        fill(letters)
+    kept = letters.all()
+    assert 16 <= len(kept) <= 20
+    for letter in kept[:5]:
+        letters.replace(letter, [])
+    letters.keep([(TOPIC, b"again", REFUSED)])
+    assert letters.all()[-1].body == b"again"
+
+
+def test_a_file_that_cannot_be_written_is_unavailable_until_it_can(tmp_path):
+    letters = DeadLetters(path=tmp_path / "folder" / "dead-letters.db")
+    with pytest.raises(Unavailable, match=r"dead-letters\.db: unable to open"):
+        letters.keep([(TOPIC, b"x", REFUSED)])
+    (tmp_path / "folder").mkdir()
+    letters.keep([(TOPIC, b"x", REFUSED)])
+    assert len(letters.all()) == 1
+    letters.close()
+
+
+def test_half_a_surrogate_pair_in_a_detail_or_a_topic_s_name_is_kept_readably(letters):
+    letters.keep([(TOPIC, b"x", [Refusal(1, "name", "not '\ud800'")])])
+    assert letters.all()[0].refused == [Refusal(1, "name", "not '?'")]
+
+
+def test_what_was_kept_survives_the_process_at_once(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from ingest.accept import Refusal;"
+        "from ingest.dead_letters import DeadLetters;"
+        f"DeadLetters(path=Path(sys.argv[1])).keep([({TOPIC!r}, b'x', [Refusal(None, 'json', 'why')])]);"
+        "os.kill(os.getpid(), 9)"
+    )
+    path = tmp_path / "dead-letters.db"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False, env=os.environ, timeout=30)
+    letters = DeadLetters(path=path)
+    assert [letter.body for letter in letters.all()] == [b"x"]
+    letters.close()

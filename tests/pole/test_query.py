@@ -1,0 +1,96 @@
+"""`pole query` on a real file and a real InfluxDB."""
+
+import asyncio
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ingest.stores import open_store
+
+NOW_MS = time.time_ns() // 1_000_000
+ROWS = [
+    ("air", "wuhou", "P0001", "air-1", "pm2_5", NOW_MS - 1000, 35.2, None),
+    ("air", "wuhou", "P0001", "air-1", "note", NOW_MS - 2000, 'a "b", c', None),
+    ("manhole", "wuhou", "P0002", "cover-1", "open", NOW_MS - 3000, True, None),
+    ("water", "wuhou", "P0002", "water-1", "level", NOW_MS - 4000, None, "timeout"),
+    ("air", "wuhou", "P0001", "air-1", "pm2_5", NOW_MS - 3_600_000, 12.0, None),
+]
+
+
+@pytest.fixture(params=["sqlite", "influx1"])
+def url(request, tmp_path):
+    url = f"sqlite:{tmp_path}/readings.db" if request.param == "sqlite" else request.getfixturevalue("influx1").store
+
+    async def fill():
+        store = open_store(url)
+        await store.write(ROWS, [])
+        await store.close()
+
+    asyncio.run(fill())
+    return url
+
+
+def query(*arguments):
+    command = [sys.executable, "-m", "pole", "query", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_json_has_every_reading_with_its_type(url):
+    answer = query("--store", url, "--format", "json")
+    assert answer.returncode == 0, answer.stderr
+    found = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [(row["point"], row["value"], row["quality"]) for row in found] == [
+        ("pm2_5", 35.2, None),
+        ("note", 'a "b", c', None),
+        ("open", True, None),
+        ("level", None, "timeout"),
+    ]
+    assert found[2]["value"] is True
+    seconds, _, millis = found[0]["time"].rstrip("Z").partition(".")
+    assert millis == f"{(NOW_MS - 1000) % 1000:03}"
+    assert seconds == time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime((NOW_MS - 1000) // 1000))
+
+
+def test_csv_reads_back(url):
+    answer = query("--store", url, "--format", "csv", "--function", "air", "--since", "2h")
+    found = list(csv.DictReader(io.StringIO(answer.stdout)))
+    assert [(row["point"], row["value"]) for row in found] == [
+        ("pm2_5", "35.2"),
+        ("note", 'a "b", c'),
+        ("pm2_5", "12.0"),
+    ]
+
+
+def test_the_table_is_for_people(url):
+    answer = query("--store", url, "--pole", "P0002", "--limit", "1")
+    head, line = answer.stdout.splitlines()
+    assert head.split() == ["time", "function", "area", "pole", "device", "point", "value", "quality"]
+    assert line.split()[1:] == ["manhole", "wuhou", "P0002", "cover-1", "open", "True"]
+
+
+def test_a_configuration_names_the_store(tmp_path, url):
+    path = tmp_path / "ingest.yaml"
+    path.write_text(f"broker: mqtt://ingest@127.0.0.1\nstore: {url}\ndead_letters: d.db\n")
+    answer = query("--config", str(path), "--device", "water-1", "--point", "level", "--format", "json")
+    assert [json.loads(line)["quality"] for line in answer.stdout.splitlines()] == ["timeout"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--store or --config"),
+        (("--store", "nothing"), "is not a store"),
+        (("--store", "sqlite:no-such.db"), "no-such.db is not there"),
+        (("--store", "sqlite:x", "--since", "soon"), "a duration is a number with"),
+        (("--store", "sqlite:x", "--format", "xml"), "write table, csv, json"),
+    ],
+)
+def test_a_mistake_is_told(arguments, said):
+    answer = query(*arguments)
+    assert answer.returncode != 0
+    assert said in " ".join(answer.stderr.replace("│", " ").split())
