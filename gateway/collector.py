@@ -44,11 +44,13 @@ class Collector:
         self._wake.set()
 
     async def run(self) -> None:
-        while not self._stopping:
+        last = False
+        while not last:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_S):
                     await self._wake.wait()
             self._wake.clear()
+            last = self._stopping
             await self._append(event=True)
             await self._append(event=False)
             self._forget_oldest()

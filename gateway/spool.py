@@ -27,12 +27,14 @@ from wire.errors import PackError
 
 log = structlog.get_logger("spool")
 
-Reading = tuple[str, str, int, object, str | None]
+Value = float | bool | str | None
+Reading = tuple[str, str, int, Value, str | None]  # "pole/device", point, ms since 1970, value, quality
 T = TypeVar("T")
 
 PAGE = 4096
 WAL_BYTES = 1 << 20  # kept allocated, so that a full disk still has room for the commit that makes room
 BALLAST_BYTES = 1 << 20  # given up when the disk is full, for the same end
+ROW_BYTES = 60  # what a pack costs beside its body, with its place in an index
 DROP_AT_ONCE = 64  # packs; dropping one by one would cost a sync for each
 
 _SCHEMA = """
@@ -89,6 +91,7 @@ class Spool:
         self.path = path
         self._max_pages = max(64, max_bytes // PAGE)
         self._ballast = path.with_name(path.name + ".ballast")
+        self.written_bytes = 0  # since the file was opened, with what a row costs beside its body
         try:
             self._db = self._open()
         except sqlite3.DatabaseError as error:
@@ -234,6 +237,7 @@ class Spool:
             newest = max(reading[2] for reading in part)
             row = (head, int(event), newest, len(part), zlib.crc32(body), body)
             self._db.execute("INSERT INTO packs VALUES (?, ?, ?, ?, ?, ?)", row)
+            self.written_bytes += len(body) + ROW_BYTES
             self._db.execute("UPDATE state SET head = ?, readings = readings + ?", (head, len(part)))
             numbers.append(head)
         return numbers

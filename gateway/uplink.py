@@ -5,6 +5,7 @@ One connection at a time, for ever: what breaks it is said once, and it is made 
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.backoff import Backoff
-from gateway.spool import SpoolThread
+from gateway.spool import Spool, SpoolThread
 from gateway.window import Send, Window
 from wire import messages, stored, topics
 from wire.errors import WireError
@@ -116,7 +117,7 @@ class Uplink:
             max_queued_incoming_messages=1000,
         ) as client:
             epoch = self._disk.spool.epoch
-            self._window.reset()
+            await self._disk.run(lambda spool: self._window.reset())
             await client.subscribe([(self._down("stored"), 0), (self._down("command"), 1)])
             await self._publish(client, "birth", messages.encode(self._birth(), messages.BIRTH))
             await self._publish(client, "status", await self._encoded_status(online=True))
@@ -132,7 +133,7 @@ class Uplink:
     async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, epoch: str) -> None:
         while True:
             now_ms, now = time.time_ns() // 1_000_000, time.monotonic()
-            sends = await self._disk.run(lambda spool: self._window.take(spool, now_ms, now))  # noqa: B023
+            sends = await self._disk.run(functools.partial(self._window.take, now_ms=now_ms, now=now))
             if self._disk.spool.epoch != epoch:
                 raise aiomqtt.MqttError("the spool began a new epoch: telling the birth again")
             for send in sends:
@@ -173,10 +174,7 @@ class Uplink:
             await asyncio.sleep(COALESCE_S)
             self._confirmed.clear()
             taken, self._confirmations = self._confirmations, []
-            if await self._disk.run(lambda spool: spool.confirm_all(taken)):  # noqa: B023
-                for epoch, ranges in taken:
-                    if epoch == self._disk.spool.epoch:
-                        self._window.confirmed(ranges)
+            if await self._disk.run(functools.partial(_take_in, self._window, taken)):
                 self._wake.set()
 
     async def run_commands(self) -> None:
@@ -236,6 +234,14 @@ class Uplink:
             "port": self._node.connect.get("port"),
             "node": self._node.name,
         }
+
+
+def _take_in(window: Window, confirmations: list[tuple[str, list[list[int]]]], spool: Spool) -> int:
+    gone = spool.confirm_all(confirmations)
+    for epoch, ranges in confirmations:
+        if gone and epoch == spool.epoch:
+            window.confirmed(ranges)
+    return gone
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:

@@ -1,6 +1,7 @@
 """Which pack goes next: events first, then live telemetry, then what is left from earlier, at a bounded rate.
 
-At most a window of packs is unconfirmed at a time; beyond it they wait on the disk. Pure but for the spool it reads.
+At most a window of packs is unconfirmed at a time; beyond it they wait on the disk. Pure but for the spool it reads,
+on whose thread it is used.
 """
 
 from collections.abc import Iterable

@@ -1,10 +1,106 @@
-"""`pole gateway`."""
+"""`pole gateway`: run a node of a site, or say what it would do."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+if TYPE_CHECKING:
+    from device_profiles.site import Site
+
+app = typer.Typer(no_args_is_help=True, help="Read the devices of a site and send what they say to the broker.")
+
+SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="the site file (YAML)")]
+NodeName = Annotated[
+    str | None, typer.Option("--node", help="which of the site's gateways; needed if there are several")
+]
+Json = Annotated[bool, typer.Option("--json", help="answer, or log, as JSON")]
 
 
-@app.callback()
-def _verbs() -> None:
-    """gateway"""
+@app.command()
+def run(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
+    """Run a gateway until Ctrl-C or SIGTERM."""
+    import asyncio
+
+    from device_profiles import site as sites
+    from gateway import service
+    from gateway.spool import SpoolError
+    from pole import logs, signals
+
+    logs.set_up(as_json=as_json)
+    loaded = sites.load(site)
+    name = _choose(loaded, node)
+    _check_files(loaded, name)
+    try:
+        asyncio.run(signals.until_stopped(lambda stop: service.run(site=loaded, node=name, stop=stop)))
+    except* SpoolError as group:
+        for error in group.exceptions:
+            print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command()
+def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
+    """Say what a gateway would read, and whether what it needs is there; touches neither bus nor broker."""
+    from device_profiles import site as sites
+
+    loaded = sites.load(site)
+    name = _choose(loaded, node)
+    missing = _missing_files(loaded, name)
+    gateway = loaded.gateways[name]
+    report = {
+        "node": name,
+        "area": loaded.area,
+        "broker": gateway.broker,
+        "spool": str(gateway.spool),
+        "buses": {bus: len(loaded.devices_on(bus)) for bus in loaded.buses_of(name)},
+        "problems": missing,
+    }
+    if as_json:
+        print(json.dumps(report))
+    else:
+        print(f"{name} in {loaded.area}: {gateway.broker}, spool {gateway.spool}")
+        for bus, devices in loaded.buses_of(name).items():
+            where = getattr(devices, "host", "") or devices.port
+            print(f"  {bus} ({where}): {len(loaded.devices_on(bus))} devices")
+        for problem in missing:
+            print(f"  problem: {problem}")
+    sys.exit(1 if missing else 0)
+
+
+def _choose(site: "Site", node: str | None) -> str:
+    from device_profiles.problems import FileProblem
+
+    names = ", ".join(site.gateways)
+    if node is None and len(site.gateways) > 1:
+        raise FileProblem(f"this site has several gateways: say which with --node ({names})")
+    if node is not None and node not in site.gateways:
+        raise FileProblem(f"--node {node}: this site has no such gateway; it has {names}")
+    return node or next(iter(site.gateways))
+
+
+def _check_files(site: "Site", node: str) -> None:
+    from device_profiles.problems import FileProblem
+
+    fatal = [problem for problem in _missing_files(site, node) if not problem.startswith("bus ")]
+    if fatal:
+        raise FileProblem("\n".join(fatal))
+
+
+def _missing_files(site: "Site", node: str) -> list[str]:
+    """Sentences about what is not there. A port may still be plugged in, so that is no reason not to start."""
+    gateway = site.gateways[node]
+    found = []
+    for key in ("password_file", "ca", "cert", "key"):
+        path = getattr(gateway, key)
+        if path is not None and not path.is_file():
+            found.append(f"gateways.{node}.{key}: there is no file {path}; create it, or name another in the site file")
+    if gateway.spool is not None and not gateway.spool.parent.is_dir():
+        found.append(f"gateways.{node}.spool: there is no folder {gateway.spool.parent}; create it")
+    for name, bus in site.buses_of(node).items():
+        port = getattr(bus, "port", None)
+        if isinstance(port, str) and not Path(port).exists():
+            found.append(f"bus {name}: there is no port {port}; is the adapter plugged in? ls /dev/serial/by-id")
+    return found

@@ -1,0 +1,223 @@
+"""A running gateway: one node of a site, its buses and its uplink, until it is told to stop."""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiomqtt
+import structlog
+
+from device_profiles import loader
+from device_profiles.site_model import SerialBus, Site, TcpBus
+from gateway.birth import OWN_DEVICE, OWN_PROFILE, birth
+from gateway.bus import Bus
+from gateway.clock import Clock
+from gateway.collector import Collector
+from gateway.commands import CommandLog, Commands
+from gateway.own_device import OwnDevice, memory_bytes
+from gateway.poller import Poller
+from gateway.serial_line import SerialLine
+from gateway.spool import Spool, SpoolState, SpoolThread
+from gateway.tcp_line import TcpLine
+from gateway.uplink import Node, Uplink
+
+log = structlog.get_logger("gateway")
+
+VERSION = importlib.metadata.version("multipole")
+DRAIN_S = 5.0  # on a stop: time for ingest to confirm what is under way; the rest stays on the disk
+CLOCK_LOOK_S = 1.0
+RATE_AFTER_S = 60.0  # the spool's capacity in hours is told once the rate is known from so much time
+
+
+async def run(*, site: Site, node: str, stop: asyncio.Event) -> None:
+    """Reads and sends until stop is set; then writes what it holds, and leaves with the last counts told."""
+    own = site.gateways[node]
+    assert own.spool is not None
+    disk = SpoolThread(Spool(path=own.spool, max_bytes=own.spool_megabytes << 20))
+    command_log = CommandLog(own.spool.with_name(own.spool.name + ".commands"))
+    try:
+        await _wait_for_clock(stop)
+        await _Service(site, node, disk, command_log).run(stop)
+    finally:
+        disk.close()
+        command_log.close()
+
+
+class _Service:
+    def __init__(self, site: Site, node: str, disk: SpoolThread, command_log: CommandLog) -> None:
+        state = disk.spool.state()
+        self._site = site
+        self._node = node
+        self._disk = disk
+        self._began = time.monotonic()
+        self._clock = Clock(last_ms=state.last_ms, set_back=state.set_back)
+        self._collector = Collector(disk=disk, clock=self._clock, on_durable=self._wake)
+        self._buses = {name: Bus(name=name, line=_line(bus)) for name, bus in site.buses_of(node).items()}
+        self._pollers = [self._poller(name, bus) for name, bus in self._buses.items()]
+        self._own = OwnDevice(
+            device=f"{site.gateways[node].pole}/{OWN_DEVICE}",
+            profile=loader.profiles()[OWN_PROFILE],
+            counters=self._counters,
+            on_readings=self._collector.add,
+            now_ms=self._clock.now_ms,
+        )
+        commands = Commands(
+            devices=site.devices_of(node),
+            profiles=loader.profiles(),
+            buses=self._buses,
+            command_log=command_log,
+            now_ms=lambda: time.time_ns() // 1_000_000,
+            log=structlog.get_logger("commands"),
+        )
+        self._uplink = Uplink(
+            node=_node(site, node), disk=disk, status=self._status, birth=self._birth, on_command=commands.handle
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        log.info("gateway starts", node=self._node, buses=len(self._buses), **await self._spool_says())
+        async with asyncio.TaskGroup() as tasks, self._closed_buses():
+            uplink = tasks.create_task(self._uplink.run(), name="uplink")
+            collector = tasks.create_task(self._collector.run(), name="collector")
+            readers = [tasks.create_task(self._uplink.run_commands(), name="commands")]
+            readers += [tasks.create_task(poller.run(), name="poller") for poller in self._pollers]
+            readers.append(tasks.create_task(self._own.run(), name="own device"))
+            await stop.wait()
+            log.info("gateway stops: writing what it holds", node=self._node)
+            for reader in readers:
+                reader.cancel()
+            self._collector.stop()
+            await collector
+            await self._drain()
+            uplink.cancel()
+        await self._uplink.say_goodbye()
+        log.info("gateway stopped", node=self._node, **await self._spool_says())
+
+    async def _drain(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while self._uplink.connected and (await self._disk.run(Spool.state)).pending:
+                    await asyncio.sleep(0.05)
+
+    @contextlib.asynccontextmanager
+    async def _closed_buses(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            for bus in self._buses.values():
+                await bus.close()
+
+    def _wake(self) -> None:
+        self._uplink.wake()
+
+    def _poller(self, name: str, bus: Bus) -> Poller:
+        return Poller(
+            bus_name=name,
+            bus=bus,
+            devices=self._site.devices_on(name),
+            profiles=loader.profiles(),
+            on_readings=self._collector.add,
+            now_ms=self._clock.now_ms,
+            log=structlog.get_logger("poller"),
+        )
+
+    def _birth(self) -> dict[str, object]:
+        return birth(
+            site=self._site,
+            node=self._node,
+            profiles=loader.profiles(),
+            epoch=self._disk.spool.epoch,
+            version=VERSION,
+            now_ms=time.time_ns() // 1_000_000,
+        )
+
+    async def _status(self, online: bool) -> dict[str, object]:
+        state = await self._disk.run(Spool.state)
+        return {
+            "online": online,
+            "ep": state.epoch,
+            "head": state.head,
+            "stored": state.stored,
+            "pending": state.pending,
+            "dropped": state.dropped,
+            "readings": state.readings,
+            "unspooled": self._collector.unspooled,
+            "capacity_hours": self._capacity_hours(state),
+            "clock": "ok" if self._clock.is_set() else "unset",
+            "version": VERSION,
+            "time": time.time_ns() // 1_000_000,
+        }
+
+    def _capacity_hours(self, state: SpoolState) -> float | None:
+        """How long the spool lasts without confirmation at the rate since the start; None until that is known."""
+        running_s = time.monotonic() - self._began
+        written = self._disk.spool.written_bytes
+        if running_s < RATE_AFTER_S or not written:
+            return None
+        max_bytes = self._site.gateways[self._node].spool_megabytes << 20
+        return round(max_bytes / written * running_s / 3600, 1)
+
+    async def _counters(self) -> dict[str, int]:
+        state = await self._disk.run(Spool.state)
+        buses = [poller.counters for poller in self._pollers]
+        return {
+            "uptime_s": int(time.monotonic() - self._began),
+            "spool_pending": state.pending,
+            "spool_bytes": state.bytes,
+            "packs_dropped": sum(state.dropped.values()),
+            "readings_produced": state.readings,
+            "bus_requests": sum(bus["requests"] for bus in buses),
+            "bus_timeouts": sum(bus["timeouts"] for bus in buses),
+            "bus_errors": sum(bus["errors"] for bus in buses),
+            "memory_bytes": memory_bytes(),
+        }
+
+    async def _spool_says(self) -> dict[str, Any]:
+        state = asdict(await self._disk.run(Spool.state))
+        return {name: state[name] for name in ("epoch", "head", "stored", "pending", "dropped", "readings")}
+
+
+async def _wait_for_clock(stop: asyncio.Event) -> None:
+    # A reading with a false time is worse than a late one: the clock is waited for.
+    said = False
+    while not Clock().is_set() and not stop.is_set():
+        if not said:
+            log.error("the clock was never set: waiting for it before the first reading; set it, or start NTP")
+            said = True
+        await asyncio.sleep(CLOCK_LOOK_S)
+
+
+def _line(bus: SerialBus | TcpBus) -> SerialLine | TcpLine:
+    if isinstance(bus, SerialBus):
+        return SerialLine(port=bus.port, baud=bus.baud, parity=bus.parity, stop_bits=bus.stop_bits)
+    return TcpLine(host=bus.host, port=bus.port)
+
+
+def _node(site: Site, name: str) -> Node:
+    own = site.gateways[name]
+    address = urlsplit(own.broker)
+    secure = address.scheme == "mqtts"
+    connect: dict[str, Any] = {
+        "hostname": address.hostname,
+        "port": address.port or (8883 if secure else 1883),
+        "username": site.user_of(name),
+        "password": _first_line(own.password_file) if own.password_file else None,
+    }
+    if secure:
+        connect["tls_params"] = aiomqtt.TLSParameters(
+            ca_certs=_text(own.ca), certfile=_text(own.cert), keyfile=_text(own.key)
+        )
+    return Node(site.area, name, connect, confirm_by_broker=own.confirm == "broker")
+
+
+def _first_line(path: Path) -> str:
+    return path.read_text(encoding="utf-8").splitlines()[0]
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None

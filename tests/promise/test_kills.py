@@ -1,0 +1,143 @@
+"""The promise under kill -9: whatever dies at whatever instant, what a gateway numbered is stored, once, and right."""
+
+import asyncio
+import json
+import random
+
+import pytest
+
+from device_profiles import registers
+
+# A reading is stamped when its answer is in; the device held the value when it answered, at most a transaction earlier.
+READ_MS = 1500
+
+
+async def settle(chain, seconds=6.0):
+    """Until ingest has written something for each node."""
+    for _ in range(int(seconds / 0.1)):
+        await asyncio.sleep(0.1)
+        try:
+            if len(chain.rows("SELECT DISTINCT node FROM packs")) == len(chain.nodes):
+                return
+        except Exception:  # noqa: S112  the file is not there yet
+            continue
+    raise AssertionError("no reading stored in time:\n" + chain.ingest.log.read_text()[-2000:])
+
+
+def assert_nothing_lost(chain):
+    """Every number of every spool is in the ledger, each reading in the database, once."""
+    produced = {node: chain.spool(node) for node in chain.nodes}
+    for node, spool in produced.items():
+        numbers = [row[0] for row in chain.rows("SELECT number FROM packs WHERE node = ? ORDER BY number", node)]
+        assert spool["pending"] == 0
+        assert json.loads(spool["dropped"]) == {}
+        assert spool["stored"] == spool["head"]
+        assert numbers == list(range(1, spool["head"] + 1)), f"{node}: gaps in what is stored"
+        assert chain.rows("SELECT count(DISTINCT epoch) FROM packs WHERE node = ?", node) == [(1,)]
+    readings = sum(spool["readings"] for spool in produced.values())
+    assert chain.rows("SELECT sum(readings), sum(refused) FROM packs") == [(readings, 0)]
+    stored = chain.rows("SELECT (SELECT count(*) FROM points) + (SELECT count(*) FROM quality)")[0][0]
+    assert stored == readings, f"{readings} readings produced, {stored} in the database"
+    return readings
+
+
+def assert_values_are_true(chain):
+    """Each stored value was held by its device at its time, within the profile's resolution."""
+    checked = 0
+    for time_ms, pole, device, point, value in chain.rows("SELECT time, pole, device, point, value FROM readings"):
+        emulated = chain.devices.get(f"{pole}/{device}")
+        if emulated is None or value is None:  # the gateway's own counters; a bad quality
+            continue
+        held = emulated.held(point, time_ms, READ_MS)
+        step = registers.resolution(emulated.profile.points[point].at) or abs(value) * 1e-6
+        assert any(abs(value - each) <= step for each in held), (
+            f"{pole}/{device}/{point} at {time_ms}: {value}, not {held}"
+        )
+        checked += 1
+    assert checked > 50
+
+
+async def kill_at_random(process, times, source, low, high):
+    for _ in range(times):
+        await asyncio.sleep(source.uniform(low, high))
+        await asyncio.to_thread(process.kill)
+        process.start()
+
+
+def test_200_kills_of_gateways(chain):
+    async def scenario():
+        async with chain(5) as city:
+            for process in [*city.gateways.values(), city.ingest]:
+                process.start()
+            await settle(city)
+            source = random.Random(200)
+            await asyncio.gather(*(kill_at_random(each, 40, source, 0.2, 2.2) for each in city.gateways.values()))
+            assert sum(gateway.kills for gateway in city.gateways.values()) == 200
+            await city.drained()
+            await asyncio.to_thread(city.ingest.stop)
+            assert assert_nothing_lost(city) > 1000
+            assert_values_are_true(city)
+
+    asyncio.run(scenario())
+
+
+def test_50_kills_of_ingest(chain):
+    async def scenario():
+        async with chain(3) as city:
+            for process in [*city.gateways.values(), city.ingest]:
+                process.start()
+            await settle(city)
+            await kill_at_random(city.ingest, 50, random.Random(50), 0.2, 1.4)
+            await city.drained()
+            await asyncio.to_thread(city.ingest.stop)
+            assert_nothing_lost(city)
+            assert_values_are_true(city)
+
+    asyncio.run(scenario())
+
+
+def test_50_kills_of_the_broker(chain):
+    async def scenario():
+        async with chain(3) as city:
+            for process in [*city.gateways.values(), city.ingest]:
+                process.start()
+            await settle(city)
+            source = random.Random(51)
+            for _ in range(50):
+                await asyncio.sleep(source.uniform(0.2, 1.4))
+                await asyncio.to_thread(city.broker.restart)
+            await city.drained()
+            await asyncio.to_thread(city.ingest.stop)
+            assert_nothing_lost(city)
+            assert_values_are_true(city)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("down", ["ingest", "broker", "both"])
+def test_down_for_the_whole_run_then_up(chain, down):
+    async def scenario():
+        async with chain(2) as city:
+            if down in ("broker", "both"):
+                await asyncio.to_thread(city.broker.kill)
+            if down == "broker":
+                city.ingest.start()
+            for gateway in city.gateways.values():
+                gateway.start()
+            await asyncio.sleep(8)
+            if down == "both":
+                for gateway in city.gateways.values():
+                    await asyncio.to_thread(gateway.kill)
+                    gateway.start()
+                await asyncio.sleep(4)
+            if down in ("broker", "both"):
+                await asyncio.to_thread(city.broker.start)
+            if down in ("ingest", "both"):
+                city.ingest.start()
+            await settle(city, 25)
+            await city.drained()
+            await asyncio.to_thread(city.ingest.stop)
+            assert_nothing_lost(city)
+            assert_values_are_true(city)
+
+    asyncio.run(scenario())
