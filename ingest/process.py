@@ -1,13 +1,31 @@
 """Ingest as a process: logs on stderr, signals, exit."""
 
 import asyncio
+import contextlib
 import signal
 import sys
+from typing import TextIO, cast
 
 import structlog
 
 from ingest.config import Config
 from ingest.service import Ingest
+
+
+class _Patient:
+    """A stream whose full disk costs a line of the log, and not the process."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def write_logs(*, json: bool) -> None:
@@ -20,7 +38,7 @@ def write_logs(*, json: bool) -> None:
             structlog.processors.format_exc_info,
             render,
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Patient(sys.stderr))),
         cache_logger_on_first_use=True,
     )
 

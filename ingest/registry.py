@@ -46,7 +46,7 @@ class Registry:
         try:
             self._open()
         except sqlite3.Error as error:
-            raise IngestError(f"births: {path}: {error}") from error
+            raise IngestError(f"births: {path}: {error}. Move the file away: the nodes' births come again.") from error
 
     def _open(self) -> None:
         self._db = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)

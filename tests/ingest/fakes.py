@@ -175,6 +175,10 @@ class Service:
         if ready:
             wait_until(lambda: self.health()[0] == 200, what="health of ingest")
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def kill(self):
         if self._process is not None:
             self._process.kill()

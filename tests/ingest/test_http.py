@@ -55,5 +55,5 @@ def test_a_port_that_is_taken_is_told():
         finally:
             first.close()
 
-    with pytest.raises(IngestError, match="cannot listen on 127.0.0.1"):
+    with pytest.raises(IngestError, match="cannot listen on"):
         asyncio.run(work())

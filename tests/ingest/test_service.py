@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import shutil
 import sqlite3
 import time
@@ -226,6 +227,32 @@ def test_what_cannot_be_dead_lettered_is_not_acknowledged(broker, node, tmp_path
         shutil.rmtree(blocked / "dead-letters.db")
         node.wait_confirmed(seconds=20)
         assert [letter["refused"][0]["reason"] for letter in letters(service)] == ["unknown-point"]
+
+
+def test_a_full_disk_is_waited_for(broker, node, tmp_path):
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        node.pack(readings(1))
+        node.wait_confirmed()
+        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        for number in range(2, 400):
+            node.pack(readings(number))
+        status, waiting = wait_until(lambda: service.health()[1] and service.health(), what="news of the disk")
+        assert status == 503
+        assert "readings.db: " in waiting[0]
+        assert len(node.confirmed) < 399
+        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        node.wait_confirmed(seconds=20)
+        assert stored(service) == wanted(range(1, 400))
+        assert service.health() == (200, [])
+
+
+def test_births_that_cannot_be_read_are_told_before_anything_starts(broker, tmp_path):
+    service = Service(tmp_path / "ingest", broker)
+    (service.folder / "births.db").write_bytes(b"not SQLite" * 100)
+    answer = service.pole("ingest", "run", str(service.config))
+    assert answer.returncode == 1
+    assert "births.db: file is not a database. Move the file away" in answer.stderr
 
 
 def test_a_pack_is_acknowledged_on_no_connection_but_its_own(broker, node, tmp_path):

@@ -1,0 +1,72 @@
+"""`mqtts`: the broker's certificate is checked, and ours is shown."""
+
+import asyncio
+import ssl
+import subprocess
+
+import pytest
+
+from ingest import config
+from ingest.connection import retained
+from ingest.errors import BrokerGone
+from tests.ingest.test_connection import Peer
+from tests.parts.servers import program
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder with ca.pem, what it signed (server.pem, ingest.pem), each with its .key, and stranger.pem, another CA."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments):
+        subprocess.run([program("openssl"), *arguments], cwd=folder, check=True, capture_output=True)
+
+    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    for name in ("ca", "stranger"):
+        openssl(*new, "-x509", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key")
+    for name in ("server", "ingest"):
+        names = ("-addext", "subjectAltName=IP:127.0.0.1")
+        openssl(*new, "-x509", *signed, "-subj", f"/CN={name}", *names, "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    return folder
+
+
+def statuses(folder, **files):
+    """What an mqtts peer that asks for a certificate retains: [] from it, and the CN that it saw."""
+    seen = []
+
+    async def serve(reader, writer):
+        peer = Peer(reader, writer)
+        subject = writer.get_extra_info("ssl_object").getpeercert()["subject"]
+        seen.append(dict(pair for (pair,) in subject)["commonName"])
+        await peer.welcome()
+
+    async def work():
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=folder / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(folder / "server.pem", folder / "server.key")
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        path = folder / "ingest.yaml"
+        named = "".join(f"{key}: {name}\n" for key, name in files.items())
+        path.write_text(f"broker: mqtts://127.0.0.1:{port}\nstore: sqlite:r.db\ndead_letters: d.db\n{named}")
+        try:
+            return await retained(config.load(path).address(), ["poles/+/+/up/status"], quiet_s=0.1)
+        finally:
+            server.close()
+
+    return asyncio.run(work()), seen
+
+
+def test_both_sides_show_a_certificate(certificates):
+    assert statuses(certificates, ca="ca.pem", cert="ingest.pem", key="ingest.key") == ([], ["ingest"])
+
+
+def test_a_broker_of_another_ca_is_not_trusted(certificates):
+    with pytest.raises(BrokerGone, match="CERTIFICATE_VERIFY_FAILED"):
+        statuses(certificates, ca="stranger.pem", cert="ingest.pem", key="ingest.key")
+
+
+def test_without_our_certificate_the_broker_ends_it(certificates):
+    with pytest.raises(BrokerGone):
+        statuses(certificates, ca="ca.pem")
