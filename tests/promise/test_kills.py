@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import sqlite3
 
 import pytest
 
@@ -19,7 +20,7 @@ async def settle(chain, seconds=6.0):
         try:
             if len(chain.rows("SELECT DISTINCT node FROM packs")) == len(chain.nodes):
                 return
-        except Exception:  # noqa: S112  the file is not there yet
+        except sqlite3.OperationalError:  # the file is not there yet
             continue
     raise AssertionError("no reading stored in time:\n" + chain.ingest.log.read_text()[-2000:])
 
