@@ -61,6 +61,11 @@ def _point(profile: Profile, keys: tuple[str, str], point: Point) -> Iterator[Fa
         elif point.deadband >= high - low:
             text = f"{point.deadband:g} is as wide as the range [{low:g}, {high:g}]: nothing would ever be reported."
             yield (*keys, "deadband"), text
+        elif point.emulate is not None:
+            reach = (point.emulate.around - point.emulate.swing, point.emulate.around + point.emulate.swing)
+            if reach[0] < low or reach[1] > high:
+                text = f"moves from {reach[0]:g} to {reach[1]:g}, outside the range [{low:g}, {high:g}]."
+                yield (*keys, "emulate"), f"{text} Change around or swing."
     if point.at is None:
         return
     yield from _location(profile, (*keys, "at"), point.at)

@@ -55,11 +55,10 @@ def scale(at: Location, number: int | float) -> int | float:
 
 
 def _shortest(number: float) -> float:
-    """The decimal number with the fewest digits less than one step of a float32 away: meters' own arithmetic is no finer."""
+    """The number with the fewest decimal digits less than one step of a float32 away; no meter computes finer."""
     mantissa, exponent = math.frexp(abs(number))
-    step = math.ldexp(
-        1, max(exponent - 24 - (mantissa == 0.5), -149)
-    )  # below a power of two the steps are half as wide
+    # Below a power of two the steps are half as wide.
+    step = math.ldexp(1, max(exponent - 24 - (mantissa == 0.5), -149))
     return next(decimal for digits in _SHORTEST if abs((decimal := float(f"{number:.{digits}g}")) - number) < step)
 
 

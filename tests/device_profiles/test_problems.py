@@ -167,6 +167,9 @@ BROKEN = {
         "modbus: {unit: 1, baud: 9600, block: 1}\npolls:\n  air: {every: 10s}\npoints:\n  total:\n"
         "    labels: {en: T, zh: 总}\n    poll: air\n    at: {table: input, address: 0, type: uint32}\n",
         ":17: points.total.at.type: uint32 takes 2 registers, but modbus.block allows 1 in a read."),
+    "emulated outside the range": (
+        "    deadband: 0.1\n", "    emulate: {around: 80, swing: 10}\n",
+        ":19: points.temperature.emulate: moves from 70 to 90, outside the range [-40, 85]. Change around or swing."),
     "empty source": (
         "source: a data sheet of somebody", "source: me",
         ":7: source: 'me' is too short: at least 10."),
