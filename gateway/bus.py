@@ -5,6 +5,7 @@ The world behind it is a Line: a serial port (`serial_line`) or a connection (`t
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,10 +42,22 @@ class Bus:
         self._line = line
         self._turns = _Turns()
 
-    async def transact(self, unit: int, request: bytes, wait: float, *, urgent: bool = False) -> bytes:
-        """Request PDU -> checked answer PDU. An urgent one is next after the one under way. Raises ModbusError."""
+    async def transact(
+        self,
+        unit: int,
+        request: bytes,
+        wait: float,
+        *,
+        urgent: bool = False,
+        before: Callable[[], None] = lambda: None,
+    ) -> bytes:
+        """Request PDU -> checked answer PDU. An urgent one is next after the one under way. Raises ModbusError.
+
+        before() is called when it is this request's turn; what it raises keeps the request off the wire.
+        """
         await self._turns.take(urgent)
         try:
+            before()
             self.counters.requests += 1
             answer = await self._line.exchange(unit, request, wait)
             modbus.check_answer(request, answer)

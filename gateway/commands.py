@@ -1,0 +1,228 @@
+"""Commands: payloads of `down/command` IN, writes to devices and replies OUT.
+
+A command is carried out at most once (`command_log`), never after it expired, and only where site and profile allow
+it to the letter. It is done when the device's own registers say so.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, cast
+
+from device_profiles import registers
+from device_profiles.blocks import address
+from device_profiles.schema import WORDS, Command, Location, Profile
+from device_profiles.site_model import Device
+from gateway import modbus
+from gateway.bus import Bus
+from gateway.command_log import CommandLog
+from gateway.poller import answer_wait
+from wire import messages
+from wire.errors import MessageError
+from wire.names import is_name
+
+__all__ = ["CommandLog", "Commands"]
+
+MAX_LIFETIME_MS = 24 * 3600 * 1000
+MAX_AHEAD_MS = 60_000  # how far the issuer's clock may be ahead of ours
+READ_BACKS = 4  # a lamp that fades needs a moment: so many looks, `settle` apart
+MAX_REASON = 256  # characters, wire.messages' limit of a text
+
+Reply = Callable[[dict[str, object]], Awaitable[None]]
+
+
+class _Refusal(Exception):
+    """The command must not reach a device. str() says why, for the operator."""
+
+
+class _Unconfirmed(Exception):
+    """The write was taken, but the read-back shows something else. read_back: what it shows."""
+
+    def __init__(self, reason: str, read_back: float | bool | None) -> None:
+        super().__init__(reason)
+        self.read_back = read_back
+
+
+class Commands:
+    """malformed: payloads that could not even be answered, because they have no readable id."""
+
+    def __init__(
+        self,
+        *,
+        devices: Sequence[Device],
+        profiles: Mapping[str, Profile],
+        buses: Mapping[str, Bus],
+        command_log: CommandLog,
+        now_ms: Callable[[], int],
+        log: Any,
+    ) -> None:
+        self.malformed = 0
+        self._devices = {(device.pole, device.device): device for device in devices}
+        self._profiles = profiles
+        self._buses = buses
+        self._kept = command_log
+        self._now_ms = now_ms
+        self._log = log
+        self._turn = asyncio.Lock()  # one command at a time: a read-back must show this command's effect
+
+    async def handle(self, body: bytes, reply: Reply) -> None:
+        """Carries one command out, and replies: accepted and then done, failed or expired; or only the latter."""
+        try:
+            command = messages.decode(body, messages.COMMAND)
+        except MessageError as error:
+            await self._malformed(body, error, reply)
+            return
+        name = str(command["id"])
+
+        async def answer(state: str, **more: object) -> None:
+            await reply({"id": name, "state": state, "time": self._now_ms(), **more})
+
+        async with self._turn:
+            outcome = await self._carry_out(name, command, answer)
+        reason = str(outcome.pop("reason", ""))[:MAX_REASON]
+        self._log.info("command", id=name, issuer=command["issuer"], **_target(command), **outcome, reason=reason)
+        await answer(**cast(Any, outcome), **({"reason": reason} if reason else {}))
+
+    async def _carry_out(
+        self, name: str, command: dict[str, object], answer: Callable[..., Awaitable[None]]
+    ) -> dict[str, object]:
+        """The last reply: state, and reason and read_back where there are any."""
+        known = self._kept.find(name)
+        if known is not None:
+            said = f": {known['reason']}" if "reason" in known else ""
+            return {**known, "reason": f"repeated: nothing was done again{said}"}
+        try:
+            device, action, wanted = self._checked(command)
+        except _Refusal as refusal:
+            return {"state": "rejected", "reason": str(refusal)}
+        if self._is_over(command):
+            return {"state": "expired", "reason": "it came after its time: nothing was done"}
+        if not self._kept.accept(name, expires=cast(int, command["expires"]), now_ms=self._now_ms()):
+            return {"state": "rejected", "reason": "the gateway remembers as many commands as it can; try again later"}
+        await answer("accepted")
+        self._kept.start(name)
+        outcome = await self._touch(command, device, action, wanted)
+        self._kept.finish(name, outcome)
+        return outcome
+
+    async def _touch(
+        self, command: dict[str, object], device: Device, action: Command, wanted: float | bool
+    ) -> dict[str, object]:
+        try:
+            await self._write(command, device, action.write, wanted)
+            value = await self._read_back(device, action, wanted)
+        except _Refusal as refusal:
+            return {"state": "expired", "reason": str(refusal)}
+        except modbus.ModbusError as error:
+            return {"state": "failed", "reason": str(error)}
+        except _Unconfirmed as error:
+            read_back = {} if error.read_back is None else {"read_back": {action.read_back: error.read_back}}
+            return {"state": "failed", "reason": str(error), **read_back}
+        return {"state": "done", "read_back": {action.read_back: value}}
+
+    def _checked(self, command: dict[str, object]) -> tuple[Device, Command, float | bool]:
+        """Device, action and argument, each as site and profile allow it. Raises _Refusal."""
+        issued, expires = cast(int, command["issued"]), cast(int, command["expires"])
+        if not 0 < expires - issued <= MAX_LIFETIME_MS:
+            raise _Refusal("expires is after issued, by a day at most")
+        if issued > self._now_ms() + MAX_AHEAD_MS:
+            raise _Refusal("issued lies in the future: compare the clocks of the issuer and of this gateway")
+        device = self._devices.get((str(command["pole"]), str(command["device"])))
+        if device is None:
+            raise _Refusal(f"this gateway has no device {command['pole']}/{command['device']}")
+        profile = self._profiles[device.profile]
+        action = profile.commands.get(str(command["action"]))
+        if action is None:
+            known = ", ".join(profile.commands) or "none"
+            raise _Refusal(f"{device.profile} has no action {command['action']}; it has: {known}")
+        return device, action, _argument(action, cast(dict[str, object], command["args"]))
+
+    def _is_over(self, command: dict[str, object]) -> bool:
+        return self._now_ms() > cast(int, command["expires"])
+
+    async def _write(self, command: dict[str, object], device: Device, at: Location, wanted: float | bool) -> None:
+        words = registers.words(at, wanted)
+        if at.bit is not None:  # the register's other bits stay
+            now = await self._transact(device, modbus.read(at.table, address(at, device.channel), 1))
+            words = [now[0] & ~(1 << at.bit) | words[0]]
+
+        def in_time() -> None:
+            if self._is_over(command):
+                raise _Refusal("it expired while it waited for the bus: nothing was written")
+
+        request = modbus.write(at.table, address(at, device.channel), words)
+        bus = self._buses[device.bus]
+        await bus.transact(device.unit, request, self._wait(device), urgent=True, before=in_time)
+
+    async def _read_back(self, device: Device, action: Command, wanted: float | bool) -> float | bool:
+        point = self._profiles[device.profile].points[action.read_back]
+        assert point.at is not None
+        request = modbus.read(point.at.table, address(point.at, device.channel), WORDS[point.at.type])
+        steps = registers.resolution(point.at), registers.resolution(action.write)
+        allowed = max(action.tolerance, *steps)
+        value: float | bool | None = None
+        trouble = ""
+        for _ in range(READ_BACKS):
+            await asyncio.sleep(action.settle)
+            try:
+                value = registers.value(point, await self._transact(device, request))
+            except (modbus.Timeout, modbus.BadFrame) as error:
+                trouble = f"written, but not read back: {error}"
+                continue
+            except registers.NoValue as reason:
+                trouble = f"written, but {action.read_back} reads as no valid value ({reason})"
+                continue
+            if abs(value - wanted) <= allowed:
+                return value
+            trouble = f"written {wanted}, but {action.read_back} reads {value}"
+        raise _Unconfirmed(trouble, value)
+
+    async def _transact(self, device: Device, request: bytes) -> list[int]:
+        answer = await self._buses[device.bus].transact(device.unit, request, self._wait(device), urgent=True)
+        return modbus.items(request, answer)
+
+    def _wait(self, device: Device) -> float:
+        return answer_wait(self._profiles[device.profile])
+
+    async def _malformed(self, body: bytes, error: MessageError, reply: Reply) -> None:
+        self._log.warning("malformed command", error=str(error), bytes=len(body))
+        name = _readable_id(body)
+        if name is None:
+            self.malformed += 1
+            return
+        await reply({"id": name, "state": "rejected", "time": self._now_ms(), "reason": str(error)[:MAX_REASON]})
+
+
+def _argument(action: Command, args: dict[str, object]) -> float | bool:
+    """The one argument, of the right kind and in range. Raises _Refusal."""
+    ((name, argument),) = action.args.items()
+    if set(args) != {name}:
+        raise _Refusal(f"the arguments are exactly {name}; not {', '.join(sorted(args)) or 'none'}")
+    value = args[name]
+    if not isinstance(value, int | float):
+        raise _Refusal(f"{name} is a number, not {value!r}")
+    low, high = argument.range
+    if isinstance(value, bool) and action.write.type != "bool":
+        raise _Refusal(f"{name} is a number from {low:g} to {high:g}, not {value!r}")
+    if not low <= value <= high:
+        raise _Refusal(f"{name} is from {low:g} to {high:g}, not {value!r}")
+    try:
+        registers.words(action.write, value)
+    except ValueError as error:
+        raise _Refusal(str(error)) from None
+    if action.write.type != "bool":
+        return value
+    if value not in (0, 1):
+        raise _Refusal(f"{name} is 0 or 1, not {value!r}")
+    return bool(value)
+
+
+def _readable_id(body: bytes) -> str | None:
+    try:
+        command = messages.decode(body, {"id": "name"})
+    except MessageError:
+        return None
+    return str(command["id"]) if is_name(command["id"]) else None
+
+
+def _target(command: dict[str, object]) -> dict[str, object]:
+    return {key: command[key] for key in ("pole", "device", "action", "args")}
