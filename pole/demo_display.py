@@ -58,7 +58,8 @@ class Screen:
         if state.stored.readings and not self._live.is_started:
             self._live.start()
         if self._live.is_started:
-            self._live.update(self._view.render(state), refresh=True)
+            columns, lines = self._console.size
+            self._live.update(self._view.render(state, columns, lines), refresh=True)
 
     def end(self) -> None:
         self._live.stop()

@@ -77,7 +77,7 @@ class Service:
 
     async def _ended(self) -> None:
         assert self._process is not None
-        while self._process.poll() is None:  # noqa: ASYNC110  a child tells of its end by a signal, or when asked
+        while self._process.poll() is None:
             await asyncio.sleep(0.02)
         self._watch.remove(self._process.pid)
 

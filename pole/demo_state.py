@@ -46,7 +46,8 @@ class State:
 
 def alarms(state: State) -> list[str]:
     """What is wrong with the system itself, a sentence each."""
-    return [*_parts(state), *_backlogs(state), *_silent(state)]
+    silent = [f"{device}: does not answer ({quality})" for device, quality in silent_devices(state)]
+    return [*_parts(state), *_backlogs(state), *silent]
 
 
 def events(state: State) -> list[str]:
@@ -57,6 +58,16 @@ def events(state: State) -> list[str]:
         for each in state.stored.latest
         if each.point in texts and each.value and not _is_bad(each)
     ]
+
+
+def silent_devices(state: State) -> Iterator[tuple[str, str]]:
+    """("pole/device", quality) of each device of which no point has a good value as its newest."""
+    devices: dict[str, list[Latest]] = {}
+    for each in state.stored.latest:
+        devices.setdefault(f"{each.pole}/{each.device}", []).append(each)
+    for device, points in devices.items():
+        if all(_is_bad(each) for each in points):
+            yield device, points[0].quality or ""
 
 
 def line(state: State) -> str:
@@ -92,16 +103,6 @@ def _backlogs(state: State) -> Iterator[str]:
             yield f"{node}: has dropped {dropped} packs"
     if state.age_s is not None and state.age_s > STALE_S:
         yield f"newest reading in the store is {state.age_s:.0f} s old"
-
-
-def _silent(state: State) -> Iterator[str]:
-    devices: dict[tuple[str, str], list[Latest]] = {}
-    for each in state.stored.latest:
-        devices.setdefault((each.pole, each.device), []).append(each)
-    for (pole, device), points in devices.items():
-        bad = [each for each in points if _is_bad(each)]
-        if len(bad) == len(points):
-            yield f"{pole}/{device}: does not answer ({bad[0].quality})"
 
 
 def _is_bad(each: Latest) -> bool:

@@ -1,6 +1,7 @@
-"""The demo in a terminal: one screen, drawn once a second, a pole after the other."""
+"""The demo in a terminal: one screen, drawn once a second, that shows one pole after the other."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
@@ -9,140 +10,195 @@ from rich.table import Table
 from rich.text import Text
 
 from device_profiles.schema import Point, Profile
-from pole.demo_state import State, alarms, events
+from pole.demo_state import State, alarms, events, silent_devices
 from pole.demo_store import Latest, percentile
 from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL
 
 POLE_S = 5  # each pole is shown so long
-VALUES = 18  # lines of values
-ALARMS = 6
+WIDE = 120  # columns from which labels stand in both languages
+ROOMY = 100  # columns from which commands are explained
+LEFT = (46, 38)  # columns of the left side, on a wide and on a narrow terminal
+LEAST_BODY = 9  # lines
+# What stands around the body: the flow (4, with its frame), figures, poles, commands with their heading.
+FRAME_LINES = 4 + 1 + 1 + 1
+SYMBOLS = {"Cel": "°C", "%RH": "% RH", "ug/m3": "µg/m³", "deg": "°", "/": ""}  # SenML units as people write them
 
 
 class View:
-    """State -> what rich draws."""
+    """State -> what rich draws on a screen of so many columns and lines."""
 
     def __init__(self, *, commands: Sequence[tuple[str, str]], profiles: Mapping[str, Profile]) -> None:
         self._commands = commands
-        # point names mean the same in every profile of a function
+        # a point's name means the same in every profile of a function
         self._points: dict[tuple[str, str], Point] = {
             (profile.function_of(name), name): point
             for profile in profiles.values()
             for name, point in profile.points.items()
         }
 
-    def render(self, state: State) -> RenderableType:
-        sides = Table.grid(expand=True, padding=(0, 1))
-        sides.add_column(ratio=4)
-        sides.add_column(ratio=5)
-        sides.add_row(Group(self._nodes(state), _alarms(state), _news(state)), self._pole(state))
-        return Group(_flow(state), _figures(state), sides, self._help())
-
-    def _nodes(self, state: State) -> RenderableType:
-        table = Table(expand=True, box=None, header_style="dim")
-        for title in ("gateway", "on pole", "packs", "stored", "in spool", "dropped"):
-            table.add_column(title, justify="left" if title in ("gateway", "on pole") else "right")
-        for node in state.nodes:
-            status = state.status.get(node)
-            living = bool(state.running.get(node)) and status is not None and status["online"]
-            cells = ["-"] * 4
-            if status is not None:
-                cells = [str(status[key]) for key in ("head", "stored", "pending")] + [
-                    str(sum(status["dropped"].values()))
-                ]
-            table.add_row(Text(("● " if living else "○ ") + node, "green" if living else "red"), GATEWAYS[node], *cells)
-        return table
-
-    def _pole(self, state: State) -> RenderableType:
+    def render(self, state: State, columns: int, lines: int) -> RenderableType:
+        body = max(LEAST_BODY, lines - FRAME_LINES - len(self._commands))
         pole = list(PLACES)[int(state.seconds / POLE_S) % len(PLACES)]
-        place = PLACES[pole]
-        table = Table(expand=True, box=None, header_style="dim")
-        for title in ("function", "device", "what", "value", "age"):
-            table.add_column(title, justify="right" if title in ("value", "age") else "left", no_wrap=True)
-        rows = [each for each in state.stored.latest if each.pole == pole]
+        left = LEFT[columns < WIDE]
+        sides = Table.grid(expand=True)
+        sides.add_column(width=left)
+        sides.add_column(ratio=1)
+        sides.add_row(_system(state, body), self._pole(state, pole, body, columns - left))
+        return Group(_flow(state), _figures(state), _poles(state, pole), sides, self._help(columns))
+
+    def _pole(self, state: State, pole: str, lines: int, columns: int) -> RenderableType:
+        table = Table.grid(expand=True, padding=(0, 1))
+        for side, ratio in (("left", None), ("left", 1), ("right", None), ("right", None)):
+            table.add_column(justify=side, ratio=ratio, no_wrap=True)  # type: ignore[arg-type]
         function = ""
-        for each in sorted(rows, key=_interest)[:VALUES]:
-            table.add_row(each.function if each.function != function else "", each.device, *self._cells(each))
+        for each in _fitting(
+            [each for each in state.stored.latest if each.pole == pole and not _is_spare(each)], lines - 2
+        ):
+            heading = each.function if each.function != function else ""
+            table.add_row(Text(heading, "cyan"), *self._cells(each, columns >= WIDE - LEFT[0]))
             function = each.function
-        return Panel(table, title=f"{pole}  {place.zh}  {place.en}", title_align="left", border_style="cyan")
+        place = PLACES[pole]
+        return Panel(table, title=f"{pole} {place.zh} {place.en}", title_align="left", border_style="cyan")
 
-    def _cells(self, each: Latest) -> tuple[str, RenderableType, str]:
+    def _cells(self, each: Latest, both: bool) -> tuple[RenderableType, RenderableType, RenderableType]:
         point = self._points.get((each.function, each.point))
-        label = f"{point.labels.en} {point.labels.zh}" if point is not None else each.point
-        at_ms = max(each.time_ms, each.quality_ms)
-        age = f"{time.time() - at_ms / 1000:.0f} s"
+        label = each.point
+        if point is not None:
+            label = f"{point.labels.en} {point.labels.zh}" if both else point.labels.en
+        age = Text(_age((time.time() * 1000 - max(each.time_ms, each.quality_ms)) / 1000), "dim")
+        shown = Text(label, overflow="ellipsis")
         if each.quality_ms > each.time_ms:
-            return label, Text(each.quality or "", "red"), age
-        return label, _value(point, each.value), age
+            return shown, Text(each.quality or "", "red"), age
+        return shown, Text(_value(point, each.value), "bold"), age
 
-    def _help(self) -> RenderableType:
+    def _help(self, columns: int) -> RenderableType:
         table = Table.grid(padding=(0, 2))
-        table.add_row(Text("In another terminal:", "dim"), Text("Ctrl-C stops and counts", "dim"))
+        table.add_row(Text("Ctrl-C stops and counts.", "dim"), Text("In another terminal:", "dim"))
         for what, command in self._commands:
-            table.add_row(Text(what, "dim"), Text(command))
-        return table
+            table.add_row(Text(what, "dim"), Text(command, no_wrap=True))
+        if columns >= ROOMY:
+            return table
+        return Text("\n".join(["Ctrl-C stops and counts. In another terminal:", *(text for _, text in self._commands)]))
 
 
 def _flow(state: State) -> RenderableType:
-    """The way of a reading, in the folders' names."""
+    """The way of a reading, in the folders' names; red is what does not work."""
     spools = sum(state.pending.values())
     steps = [
-        ("simulators/", f"{state.devices} devices, {len(SERIAL)} RS-485 + {len(NETWORK)} TCP", True),
+        (
+            "simulators/",
+            f"{state.poles} poles, {state.devices} devices, {len(SERIAL)} RS-485 + {len(NETWORK)} TCP",
+            True,
+        ),
         (
             "gateway/",
             f"{len(state.nodes)} gateways, {spools} packs in spools",
-            all(map(state.running.get, state.nodes)),
+            all(state.running.get(node, False) for node in state.nodes),
         ),
-        ("mosquitto.conf", "the broker", state.broker_answers),
-        ("ingest/", "to the database", state.running.get("ingest", False)),
-        ("readings.db", f"{state.stored.readings:,} readings", bool(state.stored.readings)),
+        ("mosquitto.conf", "broker", state.broker_answers),
+        ("ingest/", "", state.running.get("ingest", False)),
+        ("readings.db", "", bool(state.stored.readings)),
     ]
     text = Text()
     for folder, what, good in steps:
         text.append(" → " if text else "", "dim")
         text.append(folder, "bold green" if good else "bold red")
-        text.append(f" {what}")
-    return Panel(text, title="Multipole 多功能杆", title_align="left", border_style="cyan")
+        text.append(f" {what}" if what else "")
+    return Panel(text, title="Multipole 多功能杆", title_align="left", border_style="cyan", height=4)
 
 
 def _figures(state: State) -> RenderableType:
-    latencies = state.stored.latencies
-    age = f"{state.age_s:.1f} s" if state.age_s is not None else "-"
+    half, most = (percentile(state.stored.latencies, share) for share in (0.5, 0.99))
+    latency = "-" if half is None else f"p50 {half} ms, p99 {most} ms"
     figures = {
-        "poles": state.poles, "devices": state.devices, "readings/s": f"{state.rate:.0f}", "newest": age,
-        "latency p50": f"{percentile(latencies, 0.5)} ms", "p99": f"{percentile(latencies, 0.99)} ms",
-        "kills": state.kills, "running": f"{state.seconds:.0f} s",
+        "stored": f"{state.stored.readings:,}", "readings/s": f"{state.rate:.0f}",
+        "newest": "-" if state.age_s is None else _age(state.age_s),
+        "latency": latency, "kills": state.kills, "running": _age(state.seconds),
     }  # fmt: skip
-    text = Text(" ")
+    text = Text(" ", no_wrap=True)
     for name, figure in figures.items():
         text.append(f"{name} ", "dim").append(f"{figure}   ", "bold")
     return text
 
 
-def _alarms(state: State) -> RenderableType:
-    found = [Text(alarm, "red") for alarm in alarms(state)] + [Text(event, "yellow") for event in events(state)]
-    shown = found[:ALARMS] + ([Text(f"and {len(found) - ALARMS} more", "red")] if len(found) > ALARMS else [])
-    return Panel(
-        Group(*(shown or [Text("none", "green")])), title="alarms 告警", title_align="left", border_style="dim"
+def _poles(state: State, shown: str) -> RenderableType:
+    """Every pole: green all is well, yellow something urgent, red a device does not answer."""
+    silent = {device.split("/")[0] for device, _ in silent_devices(state)}
+    urgent = {event.split(":")[0] for event in events(state)}
+    heard = {each.pole for each in state.stored.latest}
+    text = Text(" ", no_wrap=True)
+    for pole in PLACES:
+        colour = "red" if pole in silent else "yellow" if pole in urgent else "green" if pole in heard else "dim"
+        text.append(pole, f"{colour} reverse" if pole == shown else colour).append(" ")
+    return text
+
+
+def _system(state: State, lines: int) -> RenderableType:
+    nodes = _nodes(state)
+    rest = lines - len(state.nodes) - 1 - 4  # heading, and two frames
+    found = [(alarm, "red") for alarm in alarms(state)] + [(event, "yellow") for event in events(state)]
+    most = max(1, min(len(found), rest - 1))
+    news = state.news[-max(1, rest - most) :]
+    return Group(
+        nodes, _box("alarms 告警", found[:most] or [("none", "green")]), _box("news", [(line, "dim") for line in news])
     )
 
 
-def _news(state: State) -> RenderableType:
-    return Panel(
-        Group(*(Text(line, "dim") for line in state.news)),
-        title="what happened",
-        title_align="left",
-        border_style="dim",
-    )
+def _nodes(state: State) -> RenderableType:
+    table = Table.grid(expand=True, padding=(0, 1))
+    for title in ("gateway", "pole", "stored", "in spool", "dropped"):
+        table.add_column(justify="left" if title in ("gateway", "pole") else "right", no_wrap=True)
+    table.add_row(*(Text(title, "dim") for title in (" gateway", "pole", "stored", "in spool", "dropped")))
+    for node in state.nodes:
+        status = state.status.get(node)
+        living = state.running.get(node, False) and status is not None and status["online"]
+        cells = ["-"] * 3
+        if status is not None:
+            cells = [str(status["stored"]), str(status["pending"]), str(sum(status["dropped"].values()))]
+        name = Text((" ● " if living else " ○ ") + node, "green" if living else "red")
+        table.add_row(name, GATEWAYS[node], *cells)
+    return table
+
+
+def _box(title: str, lines: Sequence[tuple[str, str]]) -> RenderableType:
+    texts = [Text(text, style, no_wrap=True, overflow="ellipsis") for text, style in lines]
+    return Panel(Group(*texts), title=title, title_align="left", border_style="dim", padding=0)
+
+
+def _fitting(rows: list[Latest], lines: int) -> list[Latest]:
+    """As many values of each function as find room together: every function is seen."""
+    rows = sorted(rows, key=_interest)
+    for most in range(len(rows), 1, -1):
+        chosen, taken = [], Counter[str]()
+        for each in rows:
+            taken[each.function] += 1
+            if taken[each.function] <= most:
+                chosen.append(each)
+        if len(chosen) <= lines:
+            return chosen
+    return [each for index, each in enumerate(rows) if not index or each.function != rows[index - 1].function][:lines]
+
+
+def _is_spare(each: Latest) -> bool:
+    return each.point.startswith("input_")  # an input that nothing is wired to
 
 
 def _interest(each: Latest) -> tuple[bool, str, str]:
-    return each.function == "gateway" or each.point.startswith("input_"), each.function, each.device
+    return each.function == "gateway", each.function, each.device
 
 
-def _value(point: Point | None, value: float | str | None) -> Text:
+def _value(point: Point | None, value: float | str | None) -> str:
     if point is None or isinstance(value, str) or value is None:
-        return Text(str(value))
+        return str(value)
     if point.at is not None and point.at.type == "bool":
-        return Text("yes" if value else "no", "bold")
-    meaning = point.values.get(int(value))
-    return Text(meaning or f"{value:.6g} {point.unit}".rstrip(), "bold")
+        return "yes" if value else "no"
+    if int(value) in point.values:
+        return point.values[int(value)]
+    number = f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{number} {SYMBOLS.get(point.unit, point.unit)}".rstrip()
+
+
+def _age(seconds: float) -> str:
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,156 @@
+"""`pole demo` as a user starts it: a process of its own, with all of its children."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pole.broker import BrokerError, find_program
+from simulators.city import GATEWAYS
+from tests.parts.servers import missing
+
+COMMAND = [sys.executable, "-m", "pole", "demo"]
+KEYS = {
+    "poles", "devices", "readings_produced", "readings_stored", "lost", "duplicated", "wrong_values",
+    "latency_p50_ms", "latency_p99_ms", "kills",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _mosquitto():
+    try:
+        find_program("mosquitto")
+    except BrokerError as problem:
+        missing(str(problem))
+
+
+def children(folder: Path) -> list[str]:
+    """Command lines of the processes that work in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line and " demo " not in line:
+            found.append(line)
+    return found
+
+
+def wait_until(condition, seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def answer_of(arguments: list[str], folder: Path) -> tuple[subprocess.CompletedProcess, dict]:
+    done = subprocess.run(
+        [*COMMAND, "--json", "--dir", folder, *arguments], capture_output=True, text=True, timeout=150
+    )
+    assert done.stdout.count("\n") == 1, f"one line on standard output, not {done.stdout!r}\n{done.stderr[-3000:]}"
+    return done, json.loads(done.stdout)
+
+
+def test_a_short_run_stores_everything_and_is_continued(tmp_path):
+    folder = tmp_path / "run"
+    done, first = answer_of(["--for", "8s"], folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert set(first) >= KEYS
+    assert first["poles"] == 12
+    assert first["readings_stored"] == first["readings_produced"] > 200
+    assert first["lost"] == first["duplicated"] == first["wrong_values"] == first["refused"] == first["crashes"] == 0
+    assert first["values_checked"] > 200
+    assert first["kills"] == 0
+    assert first["first_reading_s"] < 60
+    assert children(folder) == []
+    done, second = answer_of(["--for", "5s"], folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "continued" in done.stderr
+    assert second["readings_stored"] == second["readings_produced"] > first["readings_produced"]
+    assert second["lost"] == second["duplicated"] == 0
+
+
+def test_chaos_loses_nothing(tmp_path):
+    done, outcome = answer_of(["--for", "20s", "--chaos"], tmp_path / "run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert outcome["kills"] >= 4
+    assert outcome["kills"] == done.stderr.count("kill -9")
+    assert outcome["readings_stored"] == outcome["readings_produced"] > 200
+    assert outcome["lost"] == outcome["duplicated"] == outcome["wrong_values"] == 0
+    assert outcome["values_checked"] > 200
+
+
+def started(folder: Path) -> subprocess.Popen:
+    demo = subprocess.Popen([*COMMAND, "--dir", folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for text in demo.stdout:
+        if text.startswith("first reading in the database"):
+            break
+    assert demo.poll() is None, "the demo ended before its first reading"
+    assert len(children(folder)) == len(GATEWAYS) + 2
+    return demo
+
+
+def test_ctrl_c_stops_in_order_and_counts(tmp_path):
+    folder = tmp_path / "run"
+    demo = started(folder)
+    demo.send_signal(signal.SIGINT)
+    text, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 0, text
+    assert "nothing lost" in text
+    for node in GATEWAYS:
+        assert node in text
+    assert children(folder) == []
+
+
+def test_nothing_outlives_a_demo_that_is_killed(tmp_path):
+    folder = tmp_path / "run"
+    demo = started(folder)
+    demo.kill()
+    demo.communicate(timeout=10)
+    wait_until(lambda: not children(folder), 10, f"still there: {children(folder)}")
+
+
+def test_a_part_that_is_killed_from_outside_is_started_again(tmp_path):
+    folder = tmp_path / "run"
+    demo = started(folder)
+    try:
+        pid = next(
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if str(folder).encode() in path.read_bytes() and b"gw-2" in path.read_bytes()
+        )
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: any("--node gw-2" in each for each in children(folder)), 10, "gw-2 was not started again")
+    finally:
+        demo.send_signal(signal.SIGINT)
+        text, _ = demo.communicate(timeout=60)
+    assert "gw-2 ended by itself" in text
+    assert demo.returncode == 0, text
+
+
+def test_two_demos_do_not_share_a_folder(tmp_path):
+    folder = tmp_path / "run"
+    demo = started(folder)
+    try:
+        other = subprocess.run([*COMMAND, "--dir", folder, "--for", "1s"], capture_output=True, text=True, timeout=30)
+        assert other.returncode == 2
+        assert "another demo runs here" in other.stderr
+        assert "--dir" in other.stderr
+    finally:
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=60)
+
+
+def test_a_duration_that_is_none_is_refused(tmp_path):
+    wrong = subprocess.run(
+        [*COMMAND, "--for", "soon", "--dir", tmp_path / "x"], capture_output=True, text=True, timeout=30
+    )
+    assert wrong.returncode == 2
+    assert "a duration is a number with" in wrong.stderr
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,166 @@
+"""The demo's count must see what is wrong: each test takes a complete run and breaks one thing."""
+
+import asyncio
+import sqlite3
+
+import pytest
+import yaml
+
+from gateway.spool import Spool
+from ingest.rows import Ledger
+from ingest.sqlite_store import SqliteStore
+from pole import demo_reconciliation as reconciliation
+from simulators.city import AREA, City
+
+NOW_MS = 1_763_683_200_000
+PACKS = 4  # of each node, with two readings each: one of a device, one of the gateway itself
+DEVICE_OF = {"gw-1": "P0001/meter-1", "gw-2": "P0007/meter-1", "gw-3": "P0010/meter-1"}
+
+
+class Run:
+    """Spools and a store as three gateways and ingest leave them."""
+
+    def __init__(self, folder) -> None:
+        self.site, self.store, self.folder = folder / "site.yaml", folder / "readings.db", folder
+        self.city = City(folder=folder / "ports")
+        self.site.write_text(yaml.safe_dump(site_of(self.city)))
+        rows, ledgers = [], []
+        for node, device in DEVICE_OF.items():
+            pole = device.split("/")[0]
+            spool = Spool(path=folder / f"{node}.db", max_bytes=1 << 24)
+            emulated = self.city.devices[device]
+            for index in range(PACKS):
+                time_ms = NOW_MS + 10_000 * index
+                value = next(iter(emulated.held("voltage", time_ms)))
+                readings = [
+                    (device, "voltage", time_ms, value, None),
+                    (f"{pole}/gateway", "uptime_s", time_ms, index, None),
+                ]
+                (number,) = spool.append(event=False, readings=readings)
+                rows.append(("energy", AREA, pole, "meter-1", "voltage", time_ms, value, None))
+                rows.append(("gateway", AREA, pole, "gateway", "uptime_s", time_ms, float(index), None))
+                ledgers.append(Ledger(AREA, node, spool.epoch, number, 2, 0, 100 * index, time_ms))
+            spool.confirm(spool.epoch, [[1, PACKS]])
+            spool.close()
+        asyncio.run(self._store(rows, ledgers))
+
+    async def _store(self, rows, ledgers) -> None:
+        store = SqliteStore(path=self.store)
+        await store.write(rows, ledgers)
+        await store.close()
+
+    def accounts(self):
+        return {account.node: account for account in reconciliation.reconcile(self.site, self.store)}
+
+    def spool(self, node: str) -> Spool:
+        return Spool(path=self.folder / f"{node}.db", max_bytes=1 << 24)
+
+    def execute(self, sql: str, *arguments: object) -> None:
+        with sqlite3.connect(self.store) as db:
+            assert db.execute(sql, arguments).rowcount > 0
+
+
+def site_of(city: City) -> dict:
+    async def opened() -> dict:
+        async with city:
+            return city.site("mqtt://127.0.0.1:1883")
+
+    return asyncio.run(opened())
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return Run(tmp_path)
+
+
+def trouble(account) -> tuple[int, int, int]:
+    return account.lost, account.duplicated, account.pending
+
+
+def test_a_complete_run_is_complete(run):
+    for account in run.accounts().values():
+        assert (account.produced, account.stored, account.packs_dropped) == (2 * PACKS, 2 * PACKS, 0)
+        assert trouble(account) == (0, 0, 0)
+    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (0, 3 * PACKS)
+    assert reconciliation.latencies(run.store, 0) == sorted([0, 100, 200, 300] * 3)
+
+
+def test_a_row_that_is_missing_is_lost(run):
+    run.execute(
+        "DELETE FROM points WHERE series = (SELECT id FROM series WHERE pole = 'P0007' LIMIT 1) AND time = ?", NOW_MS
+    )
+    accounts = run.accounts()
+    assert trouble(accounts["gw-2"]) == (1, 0, 0)
+    assert trouble(accounts["gw-1"]) == (0, 0, 0)
+
+
+def test_one_nodes_surplus_does_not_hide_anothers_loss(run):
+    run.execute(
+        "DELETE FROM points WHERE series = (SELECT id FROM series WHERE pole = 'P0007' LIMIT 1) AND time = ?", NOW_MS
+    )
+    run.execute("INSERT INTO points SELECT id, 1, 1.0 FROM series WHERE pole = 'P0001' LIMIT 1")
+    accounts = run.accounts()
+    assert trouble(accounts["gw-2"]) == (1, 0, 0)
+    assert trouble(accounts["gw-1"]) == (0, 1, 0)
+
+
+def test_what_waits_in_a_spool_is_pending_and_not_lost(run):
+    spool = run.spool("gw-1")
+    readings = [(DEVICE_OF["gw-1"], "voltage", NOW_MS + 90_000, 230.0, None)] * 3
+    spool.append(event=False, readings=readings)
+    spool.close()
+    account = run.accounts()["gw-1"]
+    assert account.produced == 2 * PACKS + 3
+    assert trouble(account) == (0, 0, 3)
+    assert reconciliation.pending(run.folder / "gw-1.db") == 1
+
+
+def test_what_is_stored_and_not_yet_confirmed_is_not_counted_twice(run):
+    spool = run.spool("gw-3")
+    time_ms = NOW_MS + 90_000
+    (number,) = spool.append(event=False, readings=[(DEVICE_OF["gw-3"], "voltage", time_ms, 230.0, None)])
+    run.execute("INSERT INTO packs VALUES (?, 'gw-3', ?, ?, 1, 0, 5, ?)", AREA, spool.epoch, number, time_ms)
+    run.execute("INSERT INTO points SELECT id, ?, 230.0 FROM series WHERE pole = 'P0010' LIMIT 1", time_ms)
+    spool.close()
+    assert trouble(run.accounts()["gw-3"]) == (0, 0, 0)
+
+
+def test_a_pack_that_vanished_between_spool_and_store_is_lost(run):
+    spool = run.spool("gw-1")
+    (number,) = spool.append(event=False, readings=[(DEVICE_OF["gw-1"], "voltage", NOW_MS + 90_000, 230.0, None)])
+    spool.confirm(spool.epoch, [[number, number]])
+    spool.close()
+    assert trouble(run.accounts()["gw-1"]) == (1, 0, 0)
+
+
+def test_a_pack_under_another_epoch_is_a_duplicate(run):
+    run.execute("INSERT INTO packs VALUES (?, 'gw-1', '00000000', 1, 2, 0, 5, ?)", AREA, NOW_MS)
+    assert trouble(run.accounts()["gw-1"]) == (0, 1, 0)
+
+
+def test_packs_that_the_spool_says_it_dropped_are_not_lost_and_no_more_than_those(run):
+    spool = run.spool("gw-2")
+    for index in range(2):
+        spool.append(event=False, readings=[(DEVICE_OF["gw-2"], "voltage", NOW_MS + 90_000 + index, 230.0, None)])
+    spool.close()
+    with sqlite3.connect(run.folder / "gw-2.db") as db:
+        db.execute("DELETE FROM packs WHERE sq > ?", (PACKS,))
+        db.execute("""UPDATE state SET dropped = '{"full": 2}'""")
+    account = run.accounts()["gw-2"]
+    assert account.packs_dropped == 2
+    assert trouble(account) == (0, 0, 0)
+    with sqlite3.connect(run.folder / "gw-2.db") as db:
+        db.execute("""UPDATE state SET dropped = '{"full": 1}'""")
+    assert run.accounts()["gw-2"].lost == 2
+
+
+def test_a_value_that_no_device_held_is_wrong(run):
+    run.execute("UPDATE points SET value = value + 0.001 WHERE time = ? AND series IN"
+                " (SELECT id FROM series WHERE point = 'voltage')", NOW_MS)  # fmt: skip
+    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (3, 3 * PACKS)
+
+
+def test_a_right_value_at_the_wrong_time_is_wrong(run):
+    run.execute("UPDATE points SET time = time + 5000 WHERE time = ? AND series IN"
+                " (SELECT id FROM series WHERE point = 'voltage')", NOW_MS)  # fmt: skip
+    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (3, 3 * PACKS)

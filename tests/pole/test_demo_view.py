@@ -1,0 +1,117 @@
+import time
+
+import pytest
+from rich.console import Console
+
+from device_profiles import loader
+from pole.demo_state import BACKLOG_PACKS, State, alarms, events, line
+from pole.demo_store import Latest, Stored, percentile
+from pole.demo_view import View
+from simulators.city import GATEWAYS, spots
+
+NOW_MS = int(time.time() * 1000)
+
+
+def latest(pole="P0001", device="lamp-1", point="level", function="lighting", value=50.0, quality=None, age_s=1):
+    at = NOW_MS - 1000 * age_s
+    good = quality is None
+    return Latest(
+        function=function, pole=pole, device=device, point=point, time_ms=at if good else 0,
+        value=value if good else None, quality_ms=0 if good else at, quality=quality,
+    )  # fmt: skip
+
+
+def state(*rows: Latest, pending: int = 0) -> State:
+    nodes = list(GATEWAYS)
+    status = {"online": True, "head": 9, "stored": 9 - pending, "pending": pending, "dropped": {}}
+    return State(
+        devices=60, poles=12, nodes=nodes, running=dict.fromkeys(["broker", "ingest", *nodes], True),
+        broker_answers=True, status={node: dict(status) for node in nodes},
+        stored=Stored(readings=1234, packs=56, newest_ms=NOW_MS, latencies=[5, 6, 7], latest=list(rows)),
+        news=["started ingest"],
+    )  # fmt: skip
+
+
+def city() -> list[Latest]:
+    """Every point of every device."""
+    rows = []
+    for spot in spots():
+        profile = loader.profiles()[spot.profile]
+        for name in profile.points:
+            rows.append(latest(spot.pole, spot.device, name, profile.function_of(name)))
+    return rows
+
+
+def drawn(shown: State, columns: int, lines: int) -> list[str]:
+    console = Console(width=columns, height=lines, force_terminal=False)
+    view = View(commands=[("dim", "pole send x"), ("read", "pole query y")], profiles=loader.profiles())
+    with console.capture() as capture:
+        console.print(view.render(shown, columns, lines))
+    return capture.get().rstrip("\n").split("\n")
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (100, 30), (160, 50)])
+def test_the_screen_holds_all_of_the_view(columns, lines):
+    picture = drawn(state(*city()), columns, lines)
+    assert len(picture) <= lines
+    text = "\n".join(picture)
+    for part in ("P0012", "gw-3", "1,234", "lighting", "energy", "manhole", "pole query y", "Ctrl-C"):
+        assert part in text
+
+
+def test_labels_come_in_both_languages_where_there_is_room():
+    assert "Lamp level 灯光亮度" in "\n".join(drawn(state(*city()), 160, 50))
+
+
+def test_a_bad_quality_stands_where_the_value_would():
+    text = "\n".join(drawn(state(latest(quality="timeout")), 120, 30))
+    assert "timeout" in text
+    assert "50 %" not in text
+
+
+def test_all_well_is_no_alarm():
+    assert alarms(state(*city())) == []
+
+
+def test_a_part_without_a_process_is_an_alarm():
+    shown = state(*city())
+    shown.running["gw-2"] = False
+    assert alarms(shown) == ["gw-2: no process"]
+
+
+def test_a_broker_that_does_not_answer_is_an_alarm():
+    shown = state(*city())
+    shown.broker_answers = False
+    assert alarms(shown) == ["broker: does not answer yet"]
+
+
+def test_a_node_that_is_offline_is_an_alarm():
+    shown = state(*city())
+    shown.status["gw-3"]["online"] = False
+    assert alarms(shown) == ["gw-3: not connected to the broker"]
+
+
+def test_a_backlog_is_an_alarm_and_a_few_packs_are_none():
+    assert alarms(state(*city(), pending=BACKLOG_PACKS)) == []
+    assert len(alarms(state(*city(), pending=BACKLOG_PACKS + 1))) == len(GATEWAYS)
+
+
+def test_a_device_is_silent_when_all_its_points_are():
+    one = [latest(point="level", quality="timeout"), latest(point="status")]
+    assert alarms(state(*one)) == []
+    both = [latest(point="level", quality="timeout"), latest(point="status", quality="timeout")]
+    assert alarms(state(*both)) == ["P0001/lamp-1: does not answer (timeout)"]
+    assert "does not answer" in line(state(*both))
+
+
+def test_the_citys_own_events_are_told():
+    cover = latest(device="inputs-1", point="cover_open", function="manhole", value=1)
+    assert events(state(cover)) == ["P0001: manhole cover open / 井盖打开"]
+    assert events(state(latest(device="inputs-1", point="cover_open", function="manhole", value=0))) == []
+
+
+def test_percentile_is_the_nearest_rank():
+    assert percentile([], 0.5) is None
+    assert percentile(list(range(100)), 0.5) == 50
+    assert percentile(list(range(100)), 0.99) == 99
+    assert percentile([7], 0.99) == 7
