@@ -1,16 +1,17 @@
 """Checks of a site that need more than one of its lines."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from device_profiles.bus_time import device_load
 from device_profiles.schema import Profile
 from device_profiles.site_model import Device, SerialBus, Site, TcpBus
-from device_profiles.wording import Fault, suggestion
+from device_profiles.wording import Fault, Keys, suggestion
 
 FULL = 1.0
 NEARLY_FULL = 0.7  # a bus that is busier has little room for repeats, commands and a device that does not answer
 WORST_SHOWN = 3
 HOLDERS_SHOWN = 4
+KNOWN_SHOWN = 8
 
 
 def faults(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
@@ -41,33 +42,49 @@ def _device_load(site: Site, device: Device, profiles: Mapping[str, Profile]) ->
 
 
 def _names(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
+    """A name that is not there is one mistake, however often it is used: it stands at its first use."""
+    modbus = [name for name, profile in profiles.items() if profile.protocol == "modbus"]
+    known: dict[str, Collection[str]] = {
+        "pole": site.poles, "gateway": site.gateways, "bus": site.buses, "profile": modbus,
+    }  # fmt: skip
+    used: dict[tuple[str, str], list[Keys]] = {}
+    for keys, what, name in _uses(site):
+        if name not in known[what]:
+            used.setdefault((what, name), []).append(keys)
+    for (what, name), places in used.items():
+        again = f" It stands in {len(places)} places." if len(places) > 1 else ""
+        if what == "profile":
+            yield places[0], _no_profile(name, profiles, modbus) + again
+        else:
+            yield places[0], f"'{name}' is not a {what} of this file.{_near(name, known[what])}{again}"
+    for name, bus in site.buses.items():
+        if bus.gateway is None and len(site.gateways) > 1:
+            yield ("buses", name), f"gateway is missing. There are several: say which of {', '.join(site.gateways)}."
+
+
+def _uses(site: Site) -> Iterator[tuple[Keys, str, str]]:
+    """Where in the file a name is used, what it should be, and the name."""
     for node, gateway in site.gateways.items():
-        yield from _known(("gateways", node, "pole"), gateway.pole, site.poles, "pole")
+        yield ("gateways", node, "pole"), "pole", gateway.pole
     for name, bus in site.buses.items():
         if bus.gateway is not None:
-            yield from _known(("buses", name, "gateway"), bus.gateway, site.gateways, "gateway")
-        elif len(site.gateways) > 1:
-            yield ("buses", name), f"gateway is missing. There are several: say which of {', '.join(site.gateways)}."
-    modbus = [name for name, profile in profiles.items() if profile.protocol == "modbus"]
+            yield ("buses", name, "gateway"), "gateway", bus.gateway
     for index, device in enumerate(site.devices):
-        yield from _known(("devices", index, "pole"), device.pole, site.poles, "pole")
-        yield from _known(("devices", index, "bus"), device.bus, site.buses, "bus")
-        if device.profile not in profiles:
-            hint = suggestion(device.profile, modbus)
-            text = f"'{device.profile}' is not a known profile.{hint} `pole profile list` shows all."
-            yield ("devices", index, "profile"), text
-        elif device.profile not in modbus:
-            text = f"'{device.profile}' is not on a bus: a gateway adds its own device by itself. Delete this device."
-            yield ("devices", index, "profile"), text
+        for what in ("pole", "bus", "profile"):
+            yield ("devices", index, what), what, getattr(device, what)
 
 
-def _known(keys: tuple[str | int, ...], name: str, known: Iterable[str], what: str) -> Iterator[Fault]:
+def _no_profile(name: str, profiles: Iterable[str], modbus: Iterable[str]) -> str:
+    if name in profiles:
+        return f"'{name}' is not on a bus: a gateway adds its own device by itself. Delete this device."
+    return f"'{name}' is not a known profile.{suggestion(name, modbus)} `pole profile list` shows all."
+
+
+def _near(name: str, known: Iterable[str]) -> str:
     names = list(known)
-    if name not in names:
-        hint = suggestion(name, names) or (
-            f" Known are {', '.join(names[:8])}." if names else f" There is no {what} yet."
-        )
-        yield keys, f"'{name}' is not a {what} of this file.{hint}"
+    return suggestion(name, names) or (
+        f" Known are {', '.join(names[:KNOWN_SHOWN])}." if names else " There is none yet."
+    )
 
 
 def _gateways(site: Site) -> Iterator[Fault]:

@@ -125,8 +125,10 @@ class TcpBus(Model):
 
 
 def _kind_of_bus(data: Any) -> str:
-    tcp = isinstance(data, Mapping) and ("host" in data or isinstance(data.get("port"), int))
-    return TcpBus.__name__ if tcp else SerialBus.__name__
+    if not isinstance(data, Mapping):
+        return SerialBus.__name__
+    numbered = isinstance(data.get("port"), int) and not data.keys() & {"baud", "parity", "stop_bits"}
+    return TcpBus.__name__ if "host" in data or numbered else SerialBus.__name__
 
 
 Bus = Annotated[

@@ -41,34 +41,39 @@ def faults(model: type[BaseModel], data: object, error: ValidationError) -> list
     """A validation error -> (key path, text) for each mistake; an unknown key that is a missing one misspelt is one."""
     errors = error.errors(include_url=False)
     places = [_place(model, found["loc"]) for found in errors]
-    misspelt = _misspelt(errors, places)
-    meant = set(misspelt.values())
-    out: dict[Fault, None] = {}
-    for place, found in zip(places, errors, strict=True):
-        if place.keys in meant:
-            continue
-        # A list that is too short is wrong as a whole: the item that is not there has no line.
-        whole = place.keys[:-1] if found["type"] == "missing" and isinstance(place.keys[-1], int) else place.keys
-        value = found["input"] if found["loc"][-1:] == ("[key]",) else _written(data, whole, found["input"])
-        text = _text(place, found, value, misspelt.get(place.keys))
-        out[(whole, text if text[-1] in ".?" else f"{text}.")] = None
-    return list(out)
-
-
-def _misspelt(errors: list[Any], places: list[_Place]) -> dict[Keys, Keys]:
-    """Unknown key -> the missing key of the same mapping that is near it."""
     missing: dict[Keys, list[str]] = {}
     for place, found in zip(places, errors, strict=True):
-        if found["type"] == "missing":
+        if _is_missing_key(place, found):
             missing.setdefault(place.keys[:-1], []).append(str(place.keys[-1]))
-    out: dict[Keys, Keys] = {}
+    out: dict[Fault, None] = {}
     for place, found in zip(places, errors, strict=True):
-        wanted = missing.get(place.keys[:-1], [])
-        near = difflib.get_close_matches(str(place.keys[-1]), wanted, n=1) if found["type"] == "extra_forbidden" else []
-        if near:
-            wanted.remove(near[0])
-            out[place.keys] = (*place.keys[:-1], near[0])
-    return out
+        if not _is_missing_key(place, found):
+            out[_fault(place, found, data, missing.get(place.keys[:-1], []))] = None
+    return [*out, *(_missing(keys, names) for keys, names in missing.items() if names)]
+
+
+def _is_missing_key(place: _Place, found: Any) -> bool:
+    return found["type"] == "missing" and isinstance(place.keys[-1], str)
+
+
+def _missing(keys: Keys, names: list[str]) -> Fault:
+    if len(names) == 1:
+        return (*keys, names[0]), "is missing."
+    return keys, f"{', '.join(names[:-1])} and {names[-1]} are missing."
+
+
+def _fault(place: _Place, found: Any, data: object, missing: list[str]) -> Fault:
+    """One error in words. An unknown key that is near a missing one is that one misspelt, and takes it off the list."""
+    if found["type"] == "extra_forbidden":
+        meant = difflib.get_close_matches(str(place.keys[-1]), missing, n=1)
+        if meant:
+            missing.remove(meant[0])
+            return place.keys, f"unknown key. Did you mean '{meant[0]}'?"
+    # A list that is too short is wrong as a whole: the item that is not there has no line.
+    whole = place.keys[:-1] if found["type"] == "missing" else place.keys
+    value = found["input"] if found["loc"][-1:] == ("[key]",) else _written(data, whole, found["input"])
+    text = _text(place, found, value)
+    return whole, text if text[-1] in ".?" else f"{text}."
 
 
 def key_path(keys: Keys) -> str:
@@ -114,13 +119,13 @@ def choices(words: Iterable[object]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
-def _text(place: _Place, found: Any, value: object, misspelt: Keys | None) -> str:
+def _text(place: _Place, found: Any, value: object) -> str:
     name, ctx = found["type"], found.get("ctx", {})
     container = isinstance(value, (Mapping, list))
     if name == "extra_forbidden":
-        return _unknown_key(place, misspelt)
+        return _unknown_key(place)
     if name == "missing":
-        return "is missing" if isinstance(place.keys[-1], str) else _too_few(place)
+        return _too_few(place)
     if name == "literal_error":
         return _not_a_choice(value, ctx["expected"])
     if name in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
@@ -152,9 +157,7 @@ def _wrong_kind(place: _Place, found: Any, value: object) -> str:
     return f"{shown(value)} is not {wanted}{quotes}"
 
 
-def _unknown_key(place: _Place, misspelt: Keys | None) -> str:
-    if misspelt:
-        return f"unknown key. Did you mean '{misspelt[-1]}'?"
+def _unknown_key(place: _Place) -> str:
     known = list(place.owner.model_fields)
     return "unknown key." + (suggestion(place.keys[-1], known) or f" Known are {', '.join(known)}.")
 

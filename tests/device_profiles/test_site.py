@@ -125,6 +125,15 @@ BROKEN = {
     "relative port": (
         "port: /dev/ttyUSB0", "port: ttyUSB0",
         ":8: buses.rs485-1.port: 'ttyUSB0' is not allowed: a serial port is a path, best one of /dev/serial/by-id/."),
+    "serial port as a number": (
+        "port: /dev/ttyUSB0", "port: 7",
+        ":8: buses.rs485-1.port: 7 is not a text: put it in quotes."),
+    "port without a host": (
+        "host: 192.168.1.20", "port: 502",
+        ":9: buses.tcp-1.host: is missing."),
+    "one unknown bus, used twice": (
+        "  rs485-1: {", "  rs485-7: {",
+        ":11: devices[0].bus: 'rs485-1' is not a bus of this file. Did you mean 'rs485-7'? It stands in 2 places."),
     "misspelt key of a device": (
         "unit: 6", "unti: 6",
         ":12: devices[1].unti: unknown key. Did you mean 'unit'?"),
