@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from device_profiles import loader, problems
 from device_profiles.problems import FileProblem
+from device_profiles.schema import Labels, Name
+from wire.names import is_name
 
 GOOD = """\
 profile: demo
@@ -330,7 +335,15 @@ def test_a_long_value_is_cut(tmp_path: Path) -> None:
 
 
 def test_a_plain_mapping_is_checked_without_lines() -> None:
-    from device_profiles.schema import Labels
-
     with pytest.raises(FileProblem, match=r"^here: zh: is missing\.$"):
         problems.check(Labels, {"en": "x"}, "here")
+
+
+@given(st.text(max_size=70) | st.text("aZ0._-", max_size=70))
+def test_a_name_is_what_the_wire_calls_a_name(text: str) -> None:
+    try:
+        TypeAdapter(Name).validate_python(text)
+        taken = True
+    except ValidationError:
+        taken = False
+    assert taken == is_name(text)
