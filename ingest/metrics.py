@@ -8,6 +8,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Metrics:
     def __init__(self) -> None:
         self._all = CollectorRegistry()
+        self._newest_ms = 0
         self.readings = self._counter("readings_stored", "Readings that the store confirmed, bad qualities included")
         self.packs = self._counter("packs_stored", "Packs that the store confirmed")
         self.refused = self._counter("refused", "Records or whole messages that were dead-lettered", "reason")
@@ -31,6 +32,12 @@ class Metrics:
         self.nodes = self._gauge("nodes", "Nodes that have sent a status")
         self.pending = self._gauge("nodes_pending_packs", "Packs that wait in the nodes' spools, by their last status")
         self.waiting = self._gauge("waiting", "1 while ingest waits for this part", "part")
+
+    def seen(self, newest_ms: int) -> None:
+        """The newest reading of a pack that is stored; backfill is older than what was seen, and changes nothing."""
+        if newest_ms > self._newest_ms:
+            self._newest_ms = newest_ms
+            self.newest.set(newest_ms / 1000)
 
     def text(self) -> bytes:
         """The Prometheus text format."""

@@ -10,7 +10,6 @@ class Nodes:
     def __init__(self, *, metrics: Metrics) -> None:
         self._metrics = metrics
         self._states: dict[tuple[str, str], tuple[bool, int]] = {}  # online, pending
-        self._newest_ms = 0
 
     def take(self, area: str, node: str, body: bytes) -> None:
         """A status. Raises MessageError."""
@@ -19,9 +18,3 @@ class Nodes:
         self._metrics.nodes.set(len(self._states))
         self._metrics.nodes_online.set(sum(online for online, _ in self._states.values()))
         self._metrics.pending.set(sum(pending for _, pending in self._states.values()))
-
-    def stored(self, newest_ms: int) -> None:
-        """The newest reading of a pack that is stored."""
-        if newest_ms > self._newest_ms:
-            self._newest_ms = newest_ms
-            self._metrics.newest.set(newest_ms / 1000)

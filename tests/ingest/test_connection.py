@@ -75,7 +75,7 @@ class Bench:
 
     async def received(self, count):
         async with asyncio.timeout(3):
-            while len(self.messages) < count:  # noqa: ASYNC110
+            while len(self.messages) < count:
                 await asyncio.sleep(0.005)
 
 
@@ -208,7 +208,7 @@ def test_publishing_without_a_session_says_so():
         peer = await bench.peer()
         await peer.welcome()
         async with asyncio.timeout(3):
-            while not bench.connection.publish("poles/a/n/down/stored", b"x"):  # noqa: ASYNC110
+            while not bench.connection.publish("poles/a/n/down/stored", b"x"):
                 await asyncio.sleep(0.01)
         packet = await peer.receive()
         assert (packet.topic, packet.payload, int(packet.qos)) == ("poles/a/n/down/stored", b"x", 0)

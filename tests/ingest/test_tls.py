@@ -15,7 +15,7 @@ from tests.parts.servers import program
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """A folder with ca.pem, what it signed (server.pem, ingest.pem), each with its .key, and stranger.pem, another CA."""
+    """A folder with ca.pem; server.pem and ingest.pem that it signed, each with its .key; and a stranger.pem."""
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*arguments):

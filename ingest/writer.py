@@ -1,0 +1,194 @@
+"""Writes batches: first what is refused into the dead letters, then the rows into the store, then the good news.
+
+A crash between any two of these steps repeats them, and neither store keeps anything twice.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import NoReturn
+
+import structlog
+
+from ingest import isolate
+from ingest.accept import Accepted
+from ingest.backoff import Backoff
+from ingest.batch import Batcher, Entry
+from ingest.dead_letters import DeadLetters
+from ingest.errors import Unavailable
+from ingest.metrics import Metrics
+from ingest.registry import Registry
+from ingest.stores import Store
+from ingest.worker import Worker
+from wire import stored, topics
+
+PROBE_S = 10.0  # an idle store is asked this often whether it is still there
+
+log = structlog.get_logger("ingest")
+
+
+class Writer:
+    """Takes from the batcher, for ever. publish sends at QoS 0 and says whether it could; on_done follows each."""
+
+    def __init__(
+        self,
+        *,
+        batcher: Batcher,
+        store: Store,
+        letters: DeadLetters,
+        registry: Registry,
+        metrics: Metrics,
+        publish: Callable[[str, bytes], bool],
+        on_done: Callable[[], None],
+    ) -> None:
+        self.writing = 0
+        self.held = 0  # entries whose refusals could not be kept, until their next attempt
+        self.waits: dict[str, str | None] = {"store": f"{store.name}: not written to yet", "dead letters": None}
+        self._batcher = batcher
+        self._store = store
+        self._letters = letters
+        self._letters_worker = Worker(name="dead-letters")
+        self._registry = registry
+        self._metrics = metrics
+        self._publish = publish
+        self._on_done = on_done
+
+    async def run(self) -> NoReturn:
+        """First waits for the store, then writes batch after batch."""
+        await self._write([], lasting=True)
+        while True:
+            try:
+                async with asyncio.timeout(PROBE_S):
+                    entries = await self._batcher.next()
+            except TimeoutError:
+                await self._write([], lasting=True)
+                continue
+            self.writing = len(entries)
+            await self._batch(entries)
+            self.writing = 0
+            self._on_done()
+
+    async def close(self) -> None:
+        """Lets go of both stores."""
+        try:
+            await self._letters_worker.close(self._letters.close)
+            await self._store.close()
+        except Unavailable as error:
+            log.warning("closed while busy", reason=str(error))
+
+    async def _batch(self, entries: list[Entry]) -> None:
+        entries = await self._keep_aside(entries)
+        if entries:
+            entries = await self._write(entries)
+        self._confirm(await self._keep_aside(entries))  # the store may have refused some more
+
+    async def _write(self, entries: list[Entry], *, lasting: bool = False) -> list[Entry]:
+        # Tries until it is done, or until the broker will send all of it again; returns what is stored.
+        backoff = Backoff()
+        while (lasting or entries) and not await self._try(entries):
+            await asyncio.sleep(backoff.next())
+            if lasting and len(self._batcher):
+                break  # a probe makes room for those who wait
+            entries = [entry for entry in entries if not entry.message.stale]
+        return entries
+
+    async def _try(self, entries: list[Entry]) -> bool:
+        started = time.monotonic()
+        try:
+            await isolate.write(self._store, [entry.pack for entry in entries], _now_ms())
+        except Unavailable as error:
+            self._metrics.store_failures.inc()
+            if self.waits["store"] != str(error):
+                log.warning("waiting for the store", reason=str(error))
+            self.waits["store"] = str(error)
+            return False
+        if self.waits["store"] is not None:
+            log.info("connected to the store", store=self._store.name)
+            self.waits["store"] = None
+        if entries:
+            self._metrics.store_s.observe(time.monotonic() - started)
+        return True
+
+    async def _keep_aside(self, entries: list[Entry]) -> list[Entry]:
+        # Births and refusals go to disk; returns the entries that may go on, and holds the others if it fails.
+        concerned = [entry for entry in entries if entry.birth or len(entry.pack.refused) > entry.kept]
+        if not concerned:
+            return entries
+        try:
+            await self._letters_worker.run(self._keep, concerned)
+        except Unavailable as error:
+            self._hold(concerned, str(error))
+            return [entry for entry in entries if entry not in concerned]
+        self.waits["dead letters"] = None
+        for entry in concerned:
+            if len(entry.pack.refused) > entry.kept:
+                self._tell(entry)
+            entry.kept = len(entry.pack.refused)
+            entry.birth = False
+        return entries
+
+    def _keep(self, entries: list[Entry]) -> None:
+        self._registry.keep({(entry.pack.area, entry.pack.node) for entry in entries if entry.birth})
+        letters = [
+            (entry.message.topic, entry.message.body, entry.pack.refused[entry.kept :])
+            for entry in entries
+            if len(entry.pack.refused) > entry.kept
+        ]
+        if letters:
+            self._letters.keep(letters)
+
+    def _tell(self, entry: Entry) -> None:
+        fresh = entry.pack.refused[entry.kept :]
+        for refusal in fresh:
+            self._metrics.refused.labels(refusal.reason).inc()
+        where = {"topic": entry.message.topic, "epoch": entry.pack.epoch, "number": entry.pack.number}
+        log.warning("dead-lettered", **where, records=len(fresh), reason=fresh[0].reason, why=fresh[0].detail)
+
+    def _hold(self, entries: list[Entry], reason: str) -> None:
+        # Only these stay unacknowledged; the good packs go on, until these fill the broker's window.
+        if self.waits["dead letters"] != reason:
+            log.error("nothing can be dead-lettered", reason=reason)
+        self.waits["dead letters"] = reason
+        self.held += len(entries)
+        asyncio.get_running_loop().call_later(Backoff(first_s=2).next(), self._release, entries)
+
+    def _release(self, entries: list[Entry]) -> None:
+        self.held -= len(entries)
+        live = [entry for entry in entries if not entry.message.stale]
+        for entry in live:
+            self._batcher.put(entry)
+        if not live:
+            self.waits["dead letters"] = None
+        self._on_done()
+
+    def _confirm(self, entries: list[Entry]) -> None:
+        numbers: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+        for entry in entries:
+            entry.message.acknowledge()
+            pack = entry.pack
+            if pack.epoch is not None and pack.number is not None:
+                numbers[pack.area, pack.node, pack.epoch].append(pack.number)
+        for (area, node, epoch), stored_now in numbers.items():
+            self._publish_stored(area, node, epoch, stored.ranges(stored_now))
+        self._count([entry.pack for entry in entries if entry.pack.number is not None])
+
+    def _publish_stored(self, area: str, node: str, epoch: str, ranges: list[list[int]]) -> None:
+        for first in range(0, len(ranges), stored.MAX_RANGES):
+            body = stored.encode(epoch, ranges[first : first + stored.MAX_RANGES])
+            if not self._publish(topics.down(area, node, "stored"), body):
+                self._metrics.unconfirmed.inc()  # the node sends them again, and hears it then
+
+    def _count(self, packs: list[Accepted]) -> None:
+        if packs:
+            now_ms = _now_ms()
+            self._metrics.batch.observe(len(packs))
+            self._metrics.packs.inc(len(packs))
+            self._metrics.readings.inc(sum(len(pack.rows) for pack in packs))
+            for newest in [max(row[5] for row in pack.rows) for pack in packs if pack.rows]:
+                self._metrics.latency_s.observe(max(now_ms - newest, 0) / 1000)
+                self._metrics.seen(newest)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
