@@ -146,7 +146,7 @@ packages() {
         new_venv
     fi
     say "Python packages of $lock into .venv"
-    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --require-hashes -r "$lock"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --use-pep517 --require-hashes -r "$lock"
     # `compat` puts the repository itself on the path, so a new package folder needs no second set-up
     "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation \
         --config-settings editable_mode=compat --editable .

@@ -14,7 +14,9 @@ REGISTRIES = [
     "archive." + "ubuntu", "proxy." + "golang", "docker" + ".io", "ghcr" + ".io", "quay" + ".io",
 ]  # fmt: skip
 # Folders where a person's or a builder's own files lie; /tmp alone is an ordinary word in documentation
-MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:root|work|home/[\w.-]+|Users/[\w.-]+|builds?|github/workspace|tmp/[\w.-]+)/[\w.-]+")
+MACHINE_PATH = re.compile(
+    r"(?<![\w.~-])/(?:root|work|builds?|github/workspace|(?:home|Users|tmp)/[\w.-]+)/[\w.-]+",
+)
 ADDRESS = re.compile(r"https?://|git\+|ssh://|^\s*(?:-i|--index-url|--extra-index-url|-f|--find-links)\b|@ file:", re.M)
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
