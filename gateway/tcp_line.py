@@ -37,7 +37,7 @@ class TcpLine:
         except TimeoutError:
             self._mute += 1
             if self._mute >= MUTE_REQUESTS:
-                self._lose("no answer to anything")
+                self._drop()
             raise modbus.Timeout("no answer") from None
         except OSError as error:
             self._lose(str(error))
