@@ -79,7 +79,7 @@ class Watch:
 
     async def until(self, condition, seconds=10.0):
         async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  what is awaited has no event
+            while not condition():
                 await asyncio.sleep(0.01)
 
 
