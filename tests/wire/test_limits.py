@@ -123,3 +123,7 @@ def test_a_channel_of_the_other_direction_has_no_topic():
         topics.down("wuhou", "gw-1", "telemetry")
     with pytest.raises(errors.TopicError, match="node"):
         topics.up("wuhou", "gw/1", "telemetry")
+
+
+def test_seconds_have_a_sign_only_below_zero():
+    assert [packs.seconds(milliseconds) for milliseconds in (-1001, -1, 0, 1)] == ["-1.001", "-0.001", "0.000", "0.001"]
