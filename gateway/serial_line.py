@@ -96,7 +96,7 @@ class SerialLine:
     async def _silence(self, unit: int) -> None:
         loop = asyncio.get_running_loop()
         late_until = self._late.pop(unit, 0.0)
-        while (left := max(self._quiet_from + self._times.silence, late_until) - loop.time()) > 0:  # noqa: ASYNC110
+        while (left := max(self._quiet_from + self._times.silence, late_until) - loop.time()) > 0:
             await asyncio.sleep(left)  # noise meanwhile makes the silence start anew
 
     def _send(self, frame: bytes) -> None:

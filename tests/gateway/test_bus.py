@@ -56,7 +56,7 @@ def test_a_late_answer_is_not_taken_for_the_next_requests():
     def answer(frame):
         if frame[1:6] == READ_A:
             return [(0.4, modbus.rtu(1, ONE))]  # 0.3 s were given
-        return [(0.02, modbus.rtu(1, TWO))]
+        return [(0.15, modbus.rtu(1, TWO))]  # without care, the late one would come first
 
     async def play(bus, pty):
         with pytest.raises(modbus.Timeout):
