@@ -1,8 +1,8 @@
 """Reading by InfluxQL over HTTP: `/query`, which InfluxDB 1 has, and InfluxDB 2 and 3 for compatibility."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import urllib3
@@ -11,6 +11,8 @@ from ingest.errors import Refused, Unavailable
 from ingest.rows import Counts, Packs, Row
 from ingest.stores import Wanted
 from wire.stored import ranges
+
+T = TypeVar("T")
 
 _OWN = ("pack", "quality")  # measurements that are no function
 _TAGS = ("area", "pole", "device")
@@ -27,13 +29,39 @@ class InfluxQl:
 
     def readings(self, wanted: Wanted) -> list[Row]:
         """Newest first."""
+        return self._understood(lambda: self._readings(wanted))
+
+    def packs(self) -> list[Packs]:
+        """The ledger. A pack that came twice is one: a number counts once."""
+        return self._understood(self._packs)
+
+    def counts(self) -> Counts:
+        """Counts of values by point, of bad qualities, and the ledger's sums."""
+        return self._understood(self._counts)
+
+    def query(self, influxql: str, *, method: str = "GET") -> list[dict[str, Any]]:
+        """All series of one statement."""
+        return list(self._series(influxql, method=method))
+
+    def _understood(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:  # VictoriaMetrics answers every query with a made-up series
+            raise Refused(
+                "query", f"{self._url} does not answer InfluxQL; ask the server in its own language"
+            ) from error
+
+    def _readings(self, wanted: Wanted) -> list[Row]:
         rows = [row for function in self._functions(wanted) for row in self._values(function, wanted)]
         rows += self._qualities(wanted)
         rows.sort(key=lambda row: (-row[5], row[:5]))
         return rows[: wanted.limit]
 
-    def packs(self) -> list[Packs]:
-        """The ledger. A pack that came twice is one: a number counts once."""
+    def _packs(self) -> list[Packs]:
         out = []
         for series in self._series('SELECT sq, readings, refused FROM "pack" GROUP BY area, node, ep', merge=True):
             found: dict[int, tuple[int, int]] = {}
@@ -45,18 +73,13 @@ class InfluxQl:
             out.append(Packs(tags["area"], tags["node"], tags["ep"], ranges(list(found)), readings, refused, newest))
         return sorted(out)
 
-    def counts(self) -> Counts:
-        """Counts of values by point, of bad qualities, and the ledger's sums."""
-        packs = self.packs()
+    def _counts(self) -> Counts:
+        packs = self._packs()
         every = [name for name in self._measurements() if name not in _OWN]
         points = sum(self._count(f'SELECT count(*) FROM "{_quoted(name)}"') for name in every)
         qualities = self._count('SELECT count(code) FROM "quality"')
         numbers = sum(last - first + 1 for pack in packs for first, last in pack.ranges)
         return Counts(points, qualities, numbers, sum(pack.readings for pack in packs), sum(p.refused for p in packs))
-
-    def query(self, influxql: str, *, method: str = "GET") -> list[dict[str, Any]]:
-        """All series of one statement."""
-        return list(self._series(influxql, method=method))
 
     def _functions(self, wanted: Wanted) -> list[str]:
         if wanted.function is not None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ingest import isolate, lines
 from ingest.accept import Accepted
-from ingest.errors import Refused, Unavailable
+from ingest.errors import IngestError, Refused, Unavailable
 from ingest.rows import Ledger
 from ingest.stores import Wanted, check_url, open_store
 from pole.broker import free_port
@@ -169,3 +169,18 @@ def test_a_sqlite_value_that_does_not_fit_is_refused(tmp_path):
 def test_a_url_that_is_no_store_is_told(url):
     with pytest.raises(ValueError, match="is not a store; write sqlite"):
         check_url(url)
+
+
+def test_the_v2_store_reads_by_influxql(influx1):
+    run(influx1.store, lambda store: store.write(ROWS, [LEDGER]))
+    url = f"influx2:{influx1.url}/org/{influx1.database}"
+    found, counts, packs = run(url, lambda s: s.readings(Wanted()), lambda s: s.counts(), lambda s: s.packs())
+    assert sorted(found) == sorted(ROWS)
+    assert counts == (4, 1, 1, 5, 1)
+    assert packs[0].ranges == [[7, 7]]
+
+
+def test_a_server_that_answers_no_influxql_is_told(victoria):
+    for ask in (lambda s: s.packs(), lambda s: s.counts(), lambda s: s.readings(Wanted())):
+        with pytest.raises(IngestError, match="does not answer InfluxQL"):
+            run(victoria.store, lambda store: store.write(ROWS, [LEDGER]), ask)
