@@ -27,6 +27,7 @@ def demo(
     """A dozen emulated poles, their gateways, a broker and a database: watch readings arrive, kill what you like."""
     from pole.broker import BrokerError
     from pole.demo_folder import Folder, FolderBusy
+    from pole.demo_run import NothingStored
 
     seconds = _seconds(duration)
     try:
@@ -35,6 +36,9 @@ def demo(
     except (FolderBusy, BrokerError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error
+    except NothingStored as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(GONE_WRONG) from error
     _tell(outcome, run_folder, json)
     run_folder.close()
     if not outcome.good:

@@ -33,6 +33,7 @@ class Folder:
         self.logs.mkdir(parents=True, exist_ok=True)
         self._lock = self._locked()
         self.continued = self.store.exists()
+        self.port = free_port()
         self.passwords = {user: secrets.token_urlsafe(12) for user in (*GATEWAYS, INGEST, OPERATOR)}
 
     @property
@@ -60,7 +61,7 @@ class Folder:
             path = self.path / f"{user}.password"
             path.touch(mode=0o600)
             path.write_text(password + "\n", encoding="utf-8")
-        return Broker(folder=self.path / "broker", passwords=self.passwords)
+        return Broker(folder=self.path / "broker", passwords=self.passwords, port=self.port)
 
     def write(self, city: City, broker: Broker) -> None:
         """Site and ingest's configuration for these ports."""
@@ -77,10 +78,12 @@ class Folder:
 
     def commands(self) -> list[tuple[str, str]]:
         """(what it does, what to type) for another terminal."""
-        site, ingest = shlex.quote(str(self.shown / "site.yaml")), shlex.quote(str(self.shown / "ingest.yaml"))
+        ingest = shlex.quote(str(self.shown / "ingest.yaml"))
+        password = shlex.quote(str(self.shown / f"{OPERATOR}.password"))
+        broker = f"--broker mqtt://{OPERATOR}@127.0.0.1:{self.port} --password-file {password}"
         return [
             ("readings of a pole", f"pole query --config {ingest} --pole P0001 --since 1m"),
-            ("dim a lamp", f"pole send {site} P0001/lamp-1 set_level level=20"),
+            ("dim a lamp", f"pole send P0001 lamp-1 set_level level=20 {broker}"),
             ("what is stored", f"pole reconcile --config {ingest}"),
             ("kill a gateway", f"pkill -9 -f {shlex.quote('gateway run .* --node gw-1')}"),
         ]

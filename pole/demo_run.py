@@ -26,6 +26,10 @@ DRAIN_S = 90.0  # for the spools to empty at the end, at most
 CATCH_UP_S = 3.0  # a gateway that is started again for its spool's sake runs this long
 
 
+class NothingStored(Exception):
+    """There is not even a store to count in."""
+
+
 class Demo:
     """One run of it. kill: whether parts are killed at random."""
 
@@ -51,7 +55,7 @@ class Demo:
         self._began_ms = time.time_ns() // 1_000_000
 
     async def run(self, *, seconds: float | None, stop: asyncio.Event) -> Outcome:
-        """Until stop is set or the time is over; then it stops in order, and counts. Raises BrokerError."""
+        """Until stop is set or the time is over; then stops in order, and counts. Raises BrokerError, NothingStored."""
         try:
             async with self._city:
                 await self._start()
@@ -74,6 +78,9 @@ class Demo:
         for part in self._parts:
             await part.start()
             self._say(f"started {part.name}" + (f" on port {self._broker.port}" if part.name == "broker" else ""))
+        self._display.say("In another terminal:")
+        for what, command in self._folder.commands():
+            self._display.say(f"  {what}: {command}")
 
     async def _work(self, seconds: float | None, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -142,6 +149,8 @@ class Demo:
         return reconciliation.pending(self._folder.spool(gateway.name))
 
     async def _count(self) -> Outcome:
+        if not self._folder.store.exists():
+            raise NothingStored(f"nothing was stored in {self._state.seconds:.0f} s; {self._folder.logs} may tell why")
         self._say("counting, and comparing each stored value with what its device held")
         store, devices = self._folder.store, self._city.devices
         accounts = await asyncio.to_thread(reconciliation.reconcile, self._folder.site, store)

@@ -50,6 +50,7 @@ class EmulatedDevice:
         self._tick_ms = tick_ms
         self._clock = clock
         self.points: dict[str, Point] = {key: point for key, point in profile.points.items() if point.at is not None}
+        self._moves = {key: wave.movement(point) for key, point in self.points.items()}
         self._pins: dict[str, list[tuple[int, Value]]] = {}  # from when, value; None: the wave again
         self._frozen: dict[str, Value] = {}  # point -> the pin that a freeze covers
         self._image: Image = {}
@@ -157,7 +158,7 @@ class EmulatedDevice:
         if pinned is not None:
             return pinned
         tick = time_ms // self._tick_ms
-        return wave.wanted(self.points[point], f"{self._seed}/{point}", tick * self._tick_ms)
+        return wave.wanted(self.points[point], self._moves[point], f"{self._seed}/{point}", tick * self._tick_ms)
 
     def _pinned_at(self, point: str, time_ms: int) -> Value:
         pins = self._pins.get(point)
@@ -175,7 +176,7 @@ class EmulatedDevice:
 
     def _check(self) -> None:
         for key, point in self.points.items():
-            move = wave.movement(point)
+            move = self._moves[key]
             for value in (move.around - move.swing - move.noise, move.around + move.swing + move.noise):
                 self._fits(key, wave.clipped(point, value))
 

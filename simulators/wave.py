@@ -13,14 +13,13 @@ def movement(point: Point) -> Emulate:
     if point.emulate is not None:
         return point.emulate
     if point.values:
-        return Emulate(around=min(point.values), swing=0.0, period="10m", noise=0.0)  # type: ignore[arg-type]
+        return Emulate(around=min(point.values), swing=0.0, noise=0.0)
     low, high = point.range if point.range is not None and not _is_bool(point) else (0.0, 0.0)
-    return Emulate(around=(low + high) / 2, swing=_SWING_OF_RANGE * (high - low), period="10m", noise=0.0)  # type: ignore[arg-type]
+    return Emulate(around=(low + high) / 2, swing=_SWING_OF_RANGE * (high - low), noise=0.0)
 
 
-def wanted(point: Point, seed: str, time_ms: int) -> float | bool:
+def wanted(point: Point, move: Emulate, seed: str, time_ms: int) -> float | bool:
     """Value in the point's unit, inside its range, not yet as coarse as the device's registers."""
-    move = movement(point)
     turn = time_ms / 1000 / move.period + _chance(seed)
     if _is_bool(point):
         return turn % 1 < move.around
