@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ingest.registry import Devices, Rule
-from ingest.rows import Ledger, Row
+from ingest.rows import LANES, Ledger, Row
 from wire import packs
 from wire.errors import PackError
 
@@ -37,13 +37,16 @@ class Accepted:
     rows: list[Row] = field(default_factory=list)
     indexes: list[int] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    newest_ms: int | None = None  # of all readings that were decoded, refused or not
     unknown: bool = False  # something in it may become known by a birth
 
     def ledger(self, now_ms: int) -> Ledger | None:
         """The pack's line in the ledger at the time of storing; None without an identity."""
         if self.epoch is None or self.number is None:
             return None
-        newest = max((row[5] for row in self.rows), default=now_ms)
+        newest = self.newest_ms
+        if newest is None:  # nothing has a time: spread, so that two packs of a lane are not one point of the ledger
+            newest = now_ms - self.number // LANES % 1000
         return Ledger(
             self.area, self.node, self.epoch, self.number, len(self.rows), len(self.refused), now_ms - newest, newest
         )
@@ -67,6 +70,7 @@ def _judge(out: Accepted, body: bytes, devices: Devices, now_ms: int) -> None:
         return
     out.epoch, out.number = pack.epoch, pack.number
     out.refused = [Refusal(*refused) for refused in pack.refused]
+    out.newest_ms = max((reading[3] for reading in pack.readings if reading[3] <= now_ms + FUTURE_MS), default=None)
     bad = {refused[0] for refused in pack.refused}
     indexes = [index for index in range(len(pack.readings) + len(bad)) if index not in bad]
     for index, reading in zip(indexes, pack.readings, strict=True):

@@ -52,6 +52,15 @@ def test_whole_numbers_become_floats_and_the_rest_stays(registry):
     assert pack.ledger(NOW_MS + 250) == ("wuhou", "gw-1", EPOCH, 7, 2, 0, 250, NOW_MS)
 
 
+def test_packs_of_which_nothing_is_stored_are_as_many_points_of_the_ledger(registry):
+    no_time = b'[{"ep":"9f3c21aa","sq":%d,"n":"x"}]'
+    packs_ = [judge(registry, body=no_time % number) for number in range(1, 500)]
+    points = {(pack.number % 16, pack.ledger(NOW_MS).time_ms) for pack in packs_}
+    assert all(pack.refused and not pack.rows for pack in packs_)
+    assert len(points) == len(packs_)
+    assert judge(registry, (DEVICE, "door", NOW_MS - 9, True, None)).ledger(NOW_MS)[4:] == (0, 1, 9, NOW_MS - 9)
+
+
 def test_the_profile_s_range_holds_and_its_edges_are_inside(registry):
     point, facts = shipped(registry)
     low, high = facts.range

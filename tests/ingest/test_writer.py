@@ -69,7 +69,9 @@ class Desk:
 
     def put(self, number, points, refused=(), session=None):
         rows = [("air", "a", "P", "d", point, 1000 + number, 1.0, None) for point in points]
-        pack = Accepted("a", "n", "9f3c21aa", number, rows, list(range(len(rows))), list(refused))
+        pack = Accepted(
+            "a", "n", "9f3c21aa", number, rows, list(range(len(rows))), list(refused), newest_ms=1000 + number
+        )
         message = Message("poles/a/n/up/telemetry", b"%d" % number, number, session or self.session)
         self.batcher.put(Entry(message, pack))
 
