@@ -21,16 +21,23 @@ _UNKNOWN = "interrupted: the gateway stopped while it wrote; nobody knows whethe
 
 
 class CommandLog:
-    """Not for two threads at once. Every change is synced before the call returns."""
+    """Not for two threads at once. Every change is synced before the call returns.
+
+    interrupted: id and last reply of each command that the stop before this start broke off; nobody was told yet.
+    """
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute(_SCHEMA)
+        self.interrupted: list[tuple[str, dict[str, object]]] = []
         for state, reason in (("accepted", _NOT_TOUCHED), ("started", _UNKNOWN)):
-            reply = json.dumps({"state": "failed", "reason": reason})
-            self._db.execute("UPDATE command SET state = 'failed', reply = ? WHERE state = ?", (reply, state))
+            reply: dict[str, object] = {"state": "failed", "reason": reason}
+            rows = self._db.execute("SELECT id FROM command WHERE state = ?", (state,)).fetchall()
+            self.interrupted += [(row[0], reply) for row in rows]
+            for (command,) in rows:
+                self.finish(command, reply)
 
     def find(self, command: str) -> dict[str, object] | None:
         """The last reply to this command (state, and what belongs to it), or None for one that was never seen."""

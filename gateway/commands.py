@@ -20,8 +20,6 @@ from wire import messages
 from wire.errors import MessageError
 from wire.names import is_name
 
-__all__ = ["CommandLog", "Commands"]
-
 MAX_LIFETIME_MS = 24 * 3600 * 1000
 MAX_AHEAD_MS = 60_000  # how far the issuer's clock may be ahead of ours
 READ_BACKS = 4  # a lamp that fades needs a moment: so many looks, `settle` apart

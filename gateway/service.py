@@ -19,7 +19,8 @@ from gateway.birth import OWN_DEVICE, OWN_PROFILE, birth
 from gateway.bus import Bus
 from gateway.clock import Clock
 from gateway.collector import Collector
-from gateway.commands import CommandLog, Commands
+from gateway.command_log import CommandLog
+from gateway.commands import Commands
 from gateway.own_device import OwnDevice, memory_bytes
 from gateway.poller import Poller
 from gateway.serial_line import SerialLine
@@ -67,6 +68,7 @@ class _Service:
             on_readings=self._collector.add,
             now_ms=self._clock.now_ms,
         )
+        self._interrupted = command_log.interrupted
         commands = Commands(
             devices=site.devices_of(node),
             profiles=loader.profiles(),
@@ -84,6 +86,7 @@ class _Service:
         async with asyncio.TaskGroup() as tasks, self._closed_buses():
             uplink = tasks.create_task(self._uplink.run(), name="uplink")
             collector = tasks.create_task(self._collector.run(), name="collector")
+            tasks.create_task(self._tell_interrupted(), name="interrupted commands")
             readers = [tasks.create_task(self._uplink.run_commands(), name="commands")]
             readers += [tasks.create_task(poller.run(), name="poller") for poller in self._pollers]
             readers.append(tasks.create_task(self._own.run(), name="own device"))
@@ -97,6 +100,10 @@ class _Service:
             uplink.cancel()
         await self._uplink.say_goodbye()
         log.info("gateway stopped", node=self._node, **await self._spool_says())
+
+    async def _tell_interrupted(self) -> None:
+        for command, outcome in self._interrupted:
+            await self._uplink.reply({"id": command, "time": time.time_ns() // 1_000_000, **outcome})
 
     async def _drain(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -179,12 +179,12 @@ class Uplink:
 
     async def run_commands(self) -> None:
         """One command after the other, beside run(): a connection that breaks does not break off a command."""
-
-        async def reply(message: dict[str, object]) -> None:
-            await self._replies.put(messages.encode(message, messages.REPLY))
-
         while True:
-            await self._on_command(await self._commands.get(), reply)
+            await self._on_command(await self._commands.get(), self.reply)
+
+    async def reply(self, message: dict[str, object]) -> None:
+        """What became of a command; it waits here while the broker is away."""
+        await self._replies.put(messages.encode(message, messages.REPLY))
 
     async def _reply(self, client: aiomqtt.Client) -> None:
         while True:

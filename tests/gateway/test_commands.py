@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from device_profiles import loader
 from device_profiles.site_model import Device
 from gateway.bus import Bus
-from gateway.commands import CommandLog, Commands
+from gateway.command_log import CommandLog
+from gateway.commands import Commands
 from gateway.serial_line import SerialLine
 from simulators.device import EmulatedDevice
 from simulators.rtu_port import RtuPort
