@@ -6,7 +6,9 @@ loopback only and can be killed and started again on the same port.
 BrokerError
 """
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from pathlib import Path
 CONFIGURATION = Path(__file__).resolve().parent.parent / "mosquitto.conf"
 START_SECONDS = 10.0
 STOP_SECONDS = 10.0
+OWN_PORTS = (10_000, 32_000)  # below what Linux (from 32768) and macOS (from 49152) give to outgoing connections
 # Debian keeps mosquitto where an ordinary user's PATH does not look; Homebrew links it into its own sbin
 SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 
@@ -34,10 +37,16 @@ def find_program(name: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port that is free on loopback at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that is free on loopback at this moment, and that no outgoing connection will be given.
+
+    A client that tries again while its server is down would otherwise be given the server's own port now and then,
+    connect to itself, and keep the server from starting.
+    """
+    while True:
+        port = random.randint(*OWN_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def write_passwords(path: Path, passwords: Mapping[str, str]) -> None:
