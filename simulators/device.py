@@ -96,10 +96,10 @@ class EmulatedDevice:
 
     def image(self) -> Image:
         """All words and bits that the device holds now."""
-        tick = self._clock() // self._tick_ms
-        if tick != self._image_tick:
-            self._image = self._new_image()
-            self._image_tick = tick
+        now = self._clock()
+        if now // self._tick_ms != self._image_tick:
+            self._image = self._image_at(now)
+            self._image_tick = now // self._tick_ms
         return self._image
 
     def commands_at(self) -> Iterator[tuple[str, Location, int]]:
@@ -115,14 +115,14 @@ class EmulatedDevice:
             raise ValueError(f"{self.name} {name}: {argument} is not in {low} to {high}")
         self.hold(command.read_back, argument)
 
-    def _new_image(self) -> Image:
+    def _image_at(self, time_ms: int) -> Image:
         image: Image = {}
         for command in self.profile.commands.values():
-            self._put(image, command.write, self._written(command.read_back, command.write))
+            self._put(image, command.write, self._written(command.read_back, command.write, time_ms))
         at_points: Image = {}
         for key, point in self.points.items():
             assert point.at is not None
-            self._put(at_points, point.at, registers.words(point.at, self._wanted_at(key, self._clock())))
+            self._put(at_points, point.at, registers.words(point.at, self._wanted_at(key, time_ms)))
         return image | at_points
 
     def _put(self, image: Image, at: Location, words: list[int]) -> None:
@@ -130,10 +130,10 @@ class EmulatedDevice:
             place = (at.table, address(at, self.channel) + index)
             image[place] = image.get(place, 0) | word if at.bit is not None else word
 
-    def _written(self, read_back: str, at: Location) -> list[int]:
+    def _written(self, read_back: str, at: Location, time_ms: int) -> list[int]:
         # a register that is written reads as what is in force
         try:
-            return registers.words(at, self._wanted_at(read_back, self._clock()))
+            return registers.words(at, self._wanted_at(read_back, time_ms))
         except ValueError:
             return [0]
 

@@ -18,6 +18,7 @@ from pymodbus.pdu.register_message import (
 from simulators.unit import ILLEGAL_VALUE, EmulatedUnit, Refused
 
 ILLEGAL_FUNCTION = 1  # Modbus Application Protocol V1.1b3, section 7
+COIL_STATES = (b"\xff\x00", b"\x00\x00")  # on, off; all others are illegal (section 6.5)
 DECODER = DecodePDU(True)
 
 _READS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
@@ -38,6 +39,8 @@ def answer(unit: EmulatedUnit, request: bytes) -> bytes:
     try:
         decoded = DECODER.decode(request)
         if decoded is None:
+            raise Refused(ILLEGAL_VALUE)
+        if function == 5 and request[3:] not in COIL_STATES:
             raise Refused(ILLEGAL_VALUE)
         return _encoded(_read(unit, decoded) if function in _READS else _written(unit, decoded))
     except (Refused, ModbusException) as error:

@@ -46,6 +46,8 @@ class RtuPort:
 
     def restore(self) -> None:
         """The port is there: opens the pty and sets the link. Needs a running loop."""
+        if self._ends is not None:
+            return
         master, slave = os.openpty()
         tty.setraw(slave)
         os.set_blocking(master, False)

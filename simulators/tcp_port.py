@@ -34,6 +34,8 @@ class TcpPort:
 
     async def restore(self) -> None:
         """The device is reachable."""
+        if self._server is not None:
+            return
         self._server = await asyncio.start_server(self._connected, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 

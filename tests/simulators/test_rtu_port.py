@@ -109,6 +109,17 @@ def test_an_unknown_function_is_framed_by_silence(tmp_path, meter):
     assert asyncio.run(scenario()) == framed("01c101")
 
 
+def test_a_coil_is_set_by_its_two_codes_alone(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter) as port:
+            assert await exchange(port, framed("010500c80001"), wait=0.3) == framed("018503")
+            assert port.unit(1).devices[0].value("enabled") is True
+            assert await exchange(port, framed("010500c80000"), wait=0.3) == framed("010500c80000")
+            assert port.unit(1).devices[0].value("enabled") is False
+
+    asyncio.run(scenario())
+
+
 def test_other_units_and_broken_frames_get_no_answer(tmp_path, meter):
     async def scenario() -> None:
         async with port_of(tmp_path, meter) as port:
