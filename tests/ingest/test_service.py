@@ -168,6 +168,11 @@ def test_poison_is_kept_aside_once_and_the_others_go_on(broker, node, tmp_path):
         assert stored(service) == wanted([1, 6])
         assert service.metric("refused_total") == 8
         assert service.health() == (200, [])
+        verb = ("ingest", "dead-letters", "delete", "--config", str(service.config))
+        assert service.pole(*verb).returncode != 0  # never all of them for want of an id
+        assert "no dead letter has the id 99" in service.pole(*verb, "--id", "99").stderr
+        assert service.pole(*verb, "--id", str(found["telemetry", "json"]["id"])).stdout == "1 deleted\n"
+        assert len(letters(service)) == 6
 
 
 def test_a_store_that_is_down_is_waited_for(broker, node, influx1, tmp_path):
