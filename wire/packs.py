@@ -36,7 +36,9 @@ class Pack:
         self.refused = refused
 
 
-def encode(epoch: str, number: int, readings: list[tuple[str, str, int, float | bool | str | None, str | None]]) -> bytes:
+def encode(
+    epoch: str, number: int, readings: list[tuple[str, str, int, float | bool | str | None, str | None]]
+) -> bytes:
     """Readings -> payload. Raises PackError where a reading or the pack's size breaks the contract."""
     check_identity(epoch, number)
     check_records(len(readings))
