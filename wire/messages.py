@@ -6,7 +6,7 @@ Times are integers, milliseconds since 1970 UTC.
 import json
 
 from wire.errors import MessageError, shown
-from wire.names import NAME_RULE, is_name, is_text
+from wire.names import NAME_RULE, is_epoch, is_name, is_text
 from wire.payloads import check_size, load
 from wire.senml import EXACT_INTEGER, MAX_UNIT, is_number
 
@@ -20,7 +20,7 @@ CLOCK_STATES = ("ok", "unset")
 # A status counts packs, and head == stored + pending + the sum of dropped; readings is how many head packs hold.
 STATUS = {
     "online": "bool",
-    "ep": "name",
+    "ep": "epoch",
     "head": "count",
     "stored": "count",
     "pending": "count",
@@ -30,7 +30,7 @@ STATUS = {
     "version": "text",
     "time": "count",
 }
-BIRTH = {"ep": "name", "version": "text", "time": "count", "profiles": "object", "devices": "array"}
+BIRTH = {"ep": "epoch", "version": "text", "time": "count", "profiles": "object", "devices": "array"}
 COMMAND = {
     "id": "name",
     "issued": "count",
@@ -80,6 +80,7 @@ def check(message: object, labels: dict[str, str]) -> None:
 _KINDS = {
     "bool": "true or false",
     "name": NAME_RULE,
+    "epoch": "8 lower-case hexadecimal digits",
     "count": "an integer from 0",
     "counts": "an object of integers from 0",
     "text": "a text of at most %d characters" % MAX_TEXT,
@@ -104,6 +105,8 @@ def _is_kind(value: object, kind: str) -> bool:
         return value is True or value is False
     if kind == "name":
         return is_name(value)
+    if kind == "epoch":
+        return is_epoch(value)
     if kind == "count":
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= EXACT_INTEGER
     if kind == "text":

@@ -1,4 +1,4 @@
-"""Names of areas, nodes, poles, devices and points: one rule for topics, packs and the database. And texts."""
+"""Names of areas, nodes, poles, devices and points: one rule for topics, packs and the database. Texts and epochs."""
 
 MAX_NAME = 64
 NAME_RULE = "1 to 64 of the characters A-Z a-z 0-9 . _ -, the first a letter or a digit"
@@ -10,6 +10,11 @@ _REST = _FIRST + "._-"
 def is_name(text: object) -> bool:
     """True when text is a name that may stand in a topic, a base name and a tag."""
     return isinstance(text, str) and 0 < len(text) <= MAX_NAME and text[0] in _FIRST and has_only(text, _REST)
+
+
+def is_epoch(text: object) -> bool:
+    """True for the epoch of a spool: 8 lower-case hexadecimal digits."""
+    return isinstance(text, str) and len(text) == 8 and has_only(text, "0123456789abcdef")
 
 
 def has_only(text: str, allowed: str) -> bool:

@@ -7,7 +7,7 @@ value is float, int, bool, str or None, and quality is None exactly when there i
 import json
 
 from wire.errors import PackError, shown
-from wire.names import NAME_RULE, has_only, is_name, is_text
+from wire.names import NAME_RULE, has_only, is_epoch, is_name, is_text
 from wire.payloads import check_size, load
 from wire.senml import EXACT_INTEGER, MAX_TIME_S, RELATIVE_LIMIT_S, check_understood, is_number, new_base, resolve
 
@@ -87,7 +87,7 @@ def decode(body: bytes) -> Pack:
 
 def check_identity(epoch: object, number: object) -> None:
     """Raises PackError unless epoch is 8 lower-case hexadecimal digits and number is 1 to 2**53 - 1."""
-    if not isinstance(epoch, str) or len(epoch) != 8 or not has_only(epoch, "0123456789abcdef"):
+    if not is_epoch(epoch):
         raise PackError("epoch", "ep is 8 lower-case hexadecimal digits, not %s" % shown(epoch))
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= EXACT_INTEGER:
         raise PackError("number", "sq is an integer from 1, not %s" % shown(number))

@@ -47,7 +47,11 @@ def damaged(body, dice):
 
 def main(root, count):
     sys.path.insert(0, root)
-    from wire import errors, messages, packs, stored
+    gc.collect()  # the compiler wants room in one piece
+    from wire import errors, packs
+
+    gc.collect()
+    from wire import messages, stored
 
     command = b'{"id":"c-1","issued":1763683200250,"expires":1763683230250,"issuer":"operator","pole":"P0001",'
     command += b'"device":"lamp-1","action":"dim","args":{"level":40}}'

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest import accept
 from tests.wire import conformance
 from wire import errors, messages, packs, stored, topics
 
@@ -65,10 +66,19 @@ def test_codes_states_and_labels():
         assert label == "online" or label in first_cells, label
 
 
+def reasons(columns):
+    """The codes in the first cells of tables with so many columns."""
+    rows = re.findall(r"^\| (`[\w-]+`(?:, `[\w-]+`)*) " + columns * r"\|[^|\n]*" + r"\|$", PAGE, re.MULTILINE)
+    return {code for cell in rows for code in re.findall(r"`([\w-]+)`", cell)}
+
+
+def test_every_reason_of_ingest_stands_in_the_table():
+    source = Path(accept.__file__).read_text(encoding="utf-8")
+    assert set(re.findall(r'Refusal\(index, "([\w-]+)"', source)) <= reasons(1)
+
+
 def test_every_reason_of_a_refused_pack_stands_in_the_table():
-    told = set()
-    for cell in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|.*\|.*\|$", PAGE, re.MULTILINE):
-        told |= set(re.findall(r"`(\w+)`", cell))
+    told = reasons(2)
     root = Path(__file__).resolve().parents[2] / "tests" / "vectors"
     bad = {vector["reason"] for vector in conformance.vectors(root / "packs-bad.json")}
     single = {reason for vector in conformance.vectors(root / "packs-good.json") for _at, reason in vector["refused"]}
