@@ -31,6 +31,9 @@ def send(
         str, typer.Option("--broker", envvar="POLE_BROKER", help="mqtt://user@host:port")
     ] = "mqtt://operator@127.0.0.1:1883",
     password_file: Annotated[Path | None, typer.Option("--password-file", help="the user's password, one line")] = None,
+    ca: Annotated[
+        Path | None, typer.Option("--ca", help="mqtts: who vouches for the broker; the system's own where left out")
+    ] = None,
     expires: Annotated[str, typer.Option("--expires", help="nothing is done after this time, as in 30s or 5m")] = "30s",
     command_id: Annotated[
         str | None, typer.Option("--id", help="the same id is never carried out twice; made up where left out")
@@ -52,7 +55,8 @@ def send(
             "args": dict(_argument(text) for text in args or []),
         }
         lifetime, patience = seconds(expires), seconds(wait)
-        final = asyncio.run(_converse(broker, password_file, message, lifetime, patience, as_json))
+        address = _address(broker, password_file, ca)
+        final = asyncio.run(_converse(address, message, lifetime, patience, as_json))
     except (_Hopeless, ValueError, OSError) as error:
         _fail(str(error), as_json)
     sys.exit(0 if final == "done" else 1)
@@ -79,21 +83,22 @@ def _argument(text: str) -> tuple[str, object]:
 
 
 async def _converse(
-    broker: str, password_file: Path | None, message: dict[str, object], lifetime: float, patience: float, as_json: bool
+    address: dict[str, Any], message: dict[str, object], lifetime: float, patience: float, as_json: bool
 ) -> str:
     import aiomqtt
 
-    address = _address(broker, password_file)
     message["issuer"] = address["username"] or "anonymous"
     try:
         async with aiomqtt.Client(**address, protocol=aiomqtt.ProtocolVersion.V5, timeout=CONNECT_S) as client:
             area, node = (await _node(client, str(message["pole"]), str(message["device"]))).split("/")
             return await _command(client, area, node, message, lifetime, patience, as_json)
     except aiomqtt.MqttError as error:
-        raise _Hopeless(f"broker {broker}: {error}; check --broker, the user and --password-file") from None
+        where = f"{address['hostname']}:{address['port']}"
+        raise _Hopeless(f"broker {where}: {error}; check --broker, the user and --password-file") from None
 
 
-def _address(broker: str, password_file: Path | None) -> dict[str, Any]:
+def _address(broker: str, password_file: Path | None, ca: Path | None) -> dict[str, Any]:
+    """What aiomqtt.Client needs to reach the broker. Raises ValueError, OSError."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(broker)
@@ -109,7 +114,7 @@ def _address(broker: str, password_file: Path | None) -> dict[str, Any]:
     if parts.scheme == "mqtts":
         import aiomqtt
 
-        address["tls_params"] = aiomqtt.TLSParameters()
+        address["tls_params"] = aiomqtt.TLSParameters(ca_certs=str(ca) if ca else None)
     return address
 
 
