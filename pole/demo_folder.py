@@ -6,6 +6,8 @@ site.yaml ingest.yaml *.password   gw-N.db (spools)   readings.db (the store)   
 import fcntl
 import secrets
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -78,13 +80,14 @@ class Folder:
 
     def commands(self) -> list[tuple[str, str]]:
         """(what it does, what to type) for another terminal."""
+        pole = _program()
         ingest = shlex.quote(str(self.shown / "ingest.yaml"))
         password = shlex.quote(str(self.shown / f"{OPERATOR}.password"))
         broker = f"--broker mqtt://{OPERATOR}@127.0.0.1:{self.port} --password-file {password}"
         return [
-            ("readings of a pole", f"pole query --config {ingest} --pole P0001 --since 1m"),
-            ("dim a lamp", f"pole send P0001 lamp-1 set_level level=20 {broker}"),
-            ("what is stored", f"pole reconcile --config {ingest}"),
+            ("readings of a pole", f"{pole} query --config {ingest} --pole P0001 --since 1m"),
+            ("dim a lamp", f"{pole} send P0001 lamp-1 set_level level=20 {broker}"),
+            ("what is stored", f"{pole} reconcile --config {ingest}"),
             ("kill a gateway", f"pkill -9 -f {shlex.quote('gateway run .* --node gw-1')}"),
         ]
 
@@ -96,3 +99,11 @@ class Folder:
             lock.close()
             raise FolderBusy(f"{self.shown}: another demo runs here; choose another folder with --dir") from None
         return lock
+
+
+def _program() -> str:
+    """What to type for `pole`, the way it was started: it may stand in a virtual environment that is not active."""
+    started = Path(sys.argv[0])
+    if started.name != "pole":
+        return f"{shlex.quote(sys.executable)} -m pole"
+    return "pole" if shutil.which("pole") else shlex.quote(str(started))

@@ -17,10 +17,10 @@ from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL
 POLE_S = 5  # each pole is shown so long
 WIDE = 120  # columns from which labels stand in both languages
 ROOMY = 100  # columns from which commands are explained
+EXPLAINED = 26  # columns of what a command does
 LEFT = (46, 38)  # columns of the left side, on a wide and on a narrow terminal
 LEAST_BODY = 9  # lines
-# What stands around the body: the flow (4, with its frame), figures, poles, commands with their heading.
-FRAME_LINES = 4 + 1 + 1 + 1
+FRAME_LINES = 4 + 1 + 1  # above the body: the flow with its frame, figures, poles
 SYMBOLS = {"Cel": "°C", "%RH": "% RH", "ug/m3": "µg/m³", "deg": "°", "/": ""}  # SenML units as people write them
 
 
@@ -37,14 +37,15 @@ class View:
         }
 
     def render(self, state: State, columns: int, lines: int) -> RenderableType:
-        body = max(LEAST_BODY, lines - FRAME_LINES - len(self._commands))
+        commands, taken = self._help(columns)
+        body = max(LEAST_BODY, lines - FRAME_LINES - taken)
         pole = list(PLACES)[int(state.seconds / POLE_S) % len(PLACES)]
         left = LEFT[columns < WIDE]
         sides = Table.grid(expand=True)
         sides.add_column(width=left)
         sides.add_column(ratio=1)
         sides.add_row(_system(state, body), self._pole(state, pole, body, columns - left))
-        return Group(_flow(state), _figures(state), _poles(state, pole), sides, self._help(columns))
+        return Group(_flow(state), _figures(state), _poles(state, pole), sides, commands)
 
     def _pole(self, state: State, pole: str, lines: int, columns: int) -> RenderableType:
         table = Table.grid(expand=True, padding=(0, 1))
@@ -71,14 +72,20 @@ class View:
             return shown, Text(each.quality or "", "red"), age
         return shown, Text(_value(point, each.value), "bold"), age
 
-    def _help(self, columns: int) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
-        table.add_row(Text("Ctrl-C stops and counts.", "dim"), Text("In another terminal:", "dim"))
-        for what, command in self._commands:
-            table.add_row(Text(what, "dim"), Text(command, no_wrap=True))
-        if columns >= ROOMY:
-            return table
-        return Text("\n".join(["Ctrl-C stops and counts. In another terminal:", *(text for _, text in self._commands)]))
+    def _help(self, columns: int) -> tuple[RenderableType, int]:
+        """The commands, whole, because people copy them; and the lines that they take."""
+        room = columns - EXPLAINED if columns >= ROOMY else columns
+        table = Table.grid()
+        for width in (EXPLAINED, room) if columns >= ROOMY else (room,):
+            table.add_column(width=width, no_wrap=True)
+        lines = 0
+        for what, command in [("Ctrl-C stops and counts.", "In another terminal:"), *self._commands]:
+            # cut where the line is full, as a terminal does it
+            for start in range(0, len(command), room):
+                shown = Text(command[start : start + room], "" if lines else "dim")
+                table.add_row(*([Text("" if start else what, "dim")] if columns >= ROOMY else []), shown)
+                lines += 1
+        return table, lines
 
 
 def _flow(state: State) -> RenderableType:

@@ -9,6 +9,7 @@ from pole.demo_store import Latest, Stored, percentile
 from pole.demo_view import View
 from simulators.city import GATEWAYS, spots
 
+LONG = "pole send P0001 lamp-1 set_level level=20 " + "--password-file " + "x" * 90
 NOW_MS = int(time.time() * 1000)
 
 
@@ -44,7 +45,7 @@ def city() -> list[Latest]:
 
 def drawn(shown: State, columns: int, lines: int) -> list[str]:
     console = Console(width=columns, height=lines, force_terminal=False)
-    view = View(commands=[("dim", "pole send x"), ("read", "pole query y")], profiles=loader.profiles())
+    view = View(commands=[("dim", LONG), ("read", "pole query y")], profiles=loader.profiles())
     with console.capture() as capture:
         console.print(view.render(shown, columns, lines))
     return capture.get().rstrip("\n").split("\n")
@@ -55,8 +56,14 @@ def test_the_screen_holds_all_of_the_view(columns, lines):
     picture = drawn(state(*city()), columns, lines)
     assert len(picture) <= lines
     text = "\n".join(picture)
-    for part in ("P0012", "gw-3", "1,234", "lighting", "energy", "manhole", "pole query y", "Ctrl-C"):
+    for part in ("P0012", "gw-3", "1,234", "lighting", "energy", "manhole", "pole query y", "In another terminal"):
         assert part in text
+
+
+@pytest.mark.parametrize("columns", [80, 100, 160])
+def test_a_command_can_be_copied_whole(columns):
+    end = drawn(state(*city()), columns, 40)[-4:]
+    assert LONG.replace(" ", "") in "".join(part.strip() for part in end).replace(" ", "")
 
 
 def test_labels_come_in_both_languages_where_there_is_room():
