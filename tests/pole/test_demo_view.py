@@ -10,11 +10,14 @@ from pole.demo_view import View
 from simulators.city import GATEWAYS, spots
 
 LONG = "pole send P0001 lamp-1 set_level level=20 " + "--password-file " + "x" * 90
-NOW_MS = int(time.time() * 1000)
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def latest(pole="P0001", device="lamp-1", point="level", function="lighting", value=50.0, quality=None, age_s=1):
-    at = NOW_MS - 1000 * age_s
+    at = now_ms() - 1000 * age_s
     good = quality is None
     return Latest(
         function=function, pole=pole, device=device, point=point, time_ms=at if good else 0,
@@ -28,7 +31,7 @@ def state(*rows: Latest, pending: int = 0) -> State:
     return State(
         devices=60, poles=12, nodes=nodes, running=dict.fromkeys(["broker", "ingest", *nodes], True),
         broker_answers=True, status={node: dict(status) for node in nodes},
-        stored=Stored(readings=1234, packs=56, newest_ms=NOW_MS, latencies=[5, 6, 7], latest=list(rows)),
+        stored=Stored(readings=1234, packs=56, newest_ms=now_ms(), latencies=[5, 6, 7], latest=list(rows)),
         news=["started ingest"],
     )  # fmt: skip
 
@@ -122,3 +125,9 @@ def test_percentile_is_the_nearest_rank():
     assert percentile(list(range(100)), 0.5) == 50
     assert percentile(list(range(100)), 0.99) == 99
     assert percentile([7], 0.99) == 7
+
+
+def test_an_old_newest_reading_is_an_alarm():
+    shown = state(*city())
+    shown.stored = Stored(readings=1, packs=1, newest_ms=now_ms() - 60_000, latest=shown.stored.latest)
+    assert [alarm[:27] for alarm in alarms(shown)] == ["newest reading in the store"]
