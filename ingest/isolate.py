@@ -7,7 +7,10 @@ from ingest.stores import Store
 
 
 async def write(store: Store, packs: list[Accepted], now_ms: int) -> None:
-    """Stores what the store takes; the rest moves from each pack's rows to its `refused`. Raises Unavailable."""
+    """Stores what the store takes; the rest moves from each pack's rows to its `refused`. Raises Unavailable.
+
+    Without packs it asks whether the store is there; a refusal says so too (InfluxDB 2 refuses an empty write).
+    """
     rows = [row for pack in packs for row in pack.rows]
     ledgers = [ledger for pack in packs if (ledger := pack.ledger(now_ms)) is not None]
     try:
@@ -17,7 +20,7 @@ async def write(store: Store, packs: list[Accepted], now_ms: int) -> None:
             half = len(packs) // 2
             await write(store, packs[:half], now_ms)
             await write(store, packs[half:], now_ms)
-        else:
+        elif packs:
             await _one(store, packs[0], now_ms, refused)
 
 
