@@ -43,7 +43,7 @@ def packs() -> str:
 
 
 def age(share: int) -> str:
-    """The age (ms) of a pack's newest reading when it was stored, which this share (%) of the packs stayed within."""
+    """The age (ms) of a pack's oldest reading when it was stored, which this share (%) of the packs stayed within."""
     return _packs(f'percentile("latency_ms", {share})')
 
 

@@ -15,6 +15,7 @@ LIVE_MS = 60_000  # an older pack is backfill
 BACKFILL_RATE = 20.0  # packs a second
 RESEND_S = 20.0  # unconfirmed for so long: sent again, and then after twice the time
 RESEND_MAX_S = 300.0
+OVERTAKEN_S = 1.0  # a pack sent so much later was confirmed: this one, or its confirmation, was lost on the way
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Send:
 @dataclass
 class _UnderWay:
     channel: str
+    sent_at: float
     again_at: float
-    wait_s: float
+    wait_s: float = RESEND_S
 
 
 class Window:
@@ -44,9 +46,14 @@ class Window:
         self._event_cursor = self._live_cursor = self._backfill_cursor = 0
 
     def confirmed(self, ranges: Iterable[list[int]]) -> None:
+        """These are stored. What was sent well before one of them and is not stored is sent again at once."""
+        newest = 0.0
         for first, last in ranges:
             for number in [number for number in self._under_way if first <= number <= last]:
-                del self._under_way[number]
+                newest = max(newest, self._under_way.pop(number).sent_at)
+        for sent in self._under_way.values():
+            if sent.sent_at < newest - OVERTAKEN_S and sent.wait_s == RESEND_S:
+                sent.again_at = 0.0
 
     def take(self, spool: Spool, now_ms: int, now: float) -> list[Send]:
         """What to send now, in order; now is monotonic, in seconds."""
@@ -67,7 +74,7 @@ class Window:
                 del self._under_way[number]
                 continue
             sent.wait_s = min(sent.wait_s * 2, RESEND_MAX_S)
-            sent.again_at = now + sent.wait_s
+            sent.sent_at, sent.again_at = now, now + sent.wait_s
             if sent.channel == "telemetry" and pack.newest_ms < now_ms - LIVE_MS:
                 sent.channel = "backfill"
             sends.append(Send(number, sent.channel, pack.body))
@@ -111,7 +118,7 @@ class Window:
         return sends
 
     def _send(self, number: int, channel: str, body: bytes, now: float) -> Send:
-        self._under_way[number] = _UnderWay(channel, now + RESEND_S, RESEND_S)
+        self._under_way[number] = _UnderWay(channel, now, now + RESEND_S)
         return Send(number, channel, body)
 
     def _count(self, *channels: str) -> int:

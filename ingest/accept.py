@@ -37,7 +37,8 @@ class Accepted:
     rows: list[Row] = field(default_factory=list)
     indexes: list[int] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
-    newest_ms: int | None = None  # of all readings that were decoded, refused or not
+    oldest_ms: int | None = None  # of all readings that were decoded, refused or not
+    newest_ms: int | None = None
     unknown: bool = False  # something in it may become known by a birth
 
     def ledger(self, now_ms: int) -> Ledger | None:
@@ -47,9 +48,8 @@ class Accepted:
         newest = self.newest_ms
         if newest is None:  # nothing has a time: spread, so that two packs of a lane are not one point of the ledger
             newest = now_ms - self.number // LANES % 1000
-        return Ledger(
-            self.area, self.node, self.epoch, self.number, len(self.rows), len(self.refused), now_ms - newest, newest
-        )
+        latency = now_ms - (newest if self.oldest_ms is None else self.oldest_ms)
+        return Ledger(self.area, self.node, self.epoch, self.number, len(self.rows), len(self.refused), latency, newest)
 
 
 def accept(area: str, node: str, body: bytes, devices: Devices, now_ms: int) -> Accepted:
@@ -70,7 +70,8 @@ def _judge(out: Accepted, body: bytes, devices: Devices, now_ms: int) -> None:
         return
     out.epoch, out.number = pack.epoch, pack.number
     out.refused = [Refusal(*refused) for refused in pack.refused]
-    out.newest_ms = max((reading[3] for reading in pack.readings if reading[3] <= now_ms + FUTURE_MS), default=None)
+    times = [reading[3] for reading in pack.readings if reading[3] <= now_ms + FUTURE_MS]
+    out.oldest_ms, out.newest_ms = min(times, default=None), max(times, default=None)
     bad = {refused[0] for refused in pack.refused}
     indexes = [index for index in range(len(pack.readings) + len(bad)) if index not in bad]
     for index, reading in zip(indexes, pack.readings, strict=True):

@@ -22,7 +22,7 @@ class Metrics:
         )
         self.latency_s = self._histogram(
             "latency_seconds",
-            "From a pack's newest reading to its storing",
+            "From a pack's oldest reading to its storing",
             (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 600, 3600),
         )
         self.newest = self._gauge("newest_reading_timestamp_seconds", "Time of the newest reading stored, since 1970")

@@ -10,7 +10,8 @@ LANES = 16  # packs of one lane follow each other by 16 numbers, so two never sh
 
 
 class Ledger(NamedTuple):
-    """One pack in the database. readings and refused count its records, latency_ms is the age of its newest reading."""
+    """One pack in the database. readings and refused count its records, latency_ms is the age of its oldest
+    reading, so that no reading of it was later."""
 
     area: str
     node: str

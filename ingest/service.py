@@ -31,13 +31,12 @@ log = structlog.get_logger("ingest")
 
 
 class Ingest:
-    """`run` works until `stop` is called; `http.port` tells where the pages are."""
+    """`run` works until it is told to stop; `http.port` tells where the pages are."""
 
     def __init__(self, *, config: Config) -> None:
         """Raises IngestError where the births cannot be read, and FileProblem for a secret or a certificate."""
         self._metrics = Metrics()
         self._nodes = Nodes(metrics=self._metrics)
-        self._stopping = asyncio.Event()
         self._batcher = Batcher()
         self._room = 2 * config.receive_max  # messages at QoS 0 are not in the broker's window
         self._waiting = Waiting(most=config.receive_max // 2)
@@ -69,12 +68,8 @@ class Ingest:
         """A sentence for each part that does not work at the moment."""
         return [reason for reason in self._waits().values() if reason is not None]
 
-    def stop(self) -> None:
-        """Ends `run` after the batch under way."""
-        self._stopping.set()
-
-    async def run(self) -> None:
-        """Raises IngestError when it cannot start."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ends after the batch under way once stop is set. Raises IngestError when it cannot start."""
         await self.http.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -83,7 +78,7 @@ class Ingest:
                     group.create_task(self._writer.run(), name="writer"),
                     group.create_task(self._watch(), name="watch"),
                 ]
-                await self._stopping.wait()
+                await stop.wait()
                 await self._finish()
                 for task in tasks:
                     task.cancel()

@@ -185,9 +185,10 @@ class Writer:
             self._metrics.batch.observe(len(packs))
             self._metrics.packs.inc(len(packs))
             self._metrics.readings.inc(sum(len(pack.rows) for pack in packs))
-            for newest in [max(row[5] for row in pack.rows) for pack in packs if pack.rows]:
-                self._metrics.latency_s.observe(max(now_ms - newest, 0) / 1000)
-                self._metrics.seen(newest)
+            for pack in packs:
+                if pack.oldest_ms is not None and pack.newest_ms is not None:
+                    self._metrics.latency_s.observe(max(now_ms - pack.oldest_ms, 0) / 1000)
+                    self._metrics.seen(pack.newest_ms)
 
 
 def _now_ms() -> int:

@@ -14,7 +14,7 @@ COLUMNS = ("node", "produced", "stored", "pending", "packs_dropped", "refused", 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How it went. Latencies are ms from a pack's newest reading to its storing."""
+    """How it went. Latencies are ms from a pack's oldest reading to its storing."""
 
     poles: int
     devices: int

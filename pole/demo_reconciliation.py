@@ -74,7 +74,7 @@ def wrong_values(store: Path, devices: dict[str, EmulatedDevice], since_ms: int)
 
 
 def latencies(store: Path, since_ms: int) -> list[int]:
-    """ms from a pack's newest reading to its first storing, ascending, of the packs since a time."""
+    """ms from a pack's oldest reading to its first storing, ascending, of the packs since a time."""
     with reading(store) as db:
         sql = "SELECT latency_ms FROM packs WHERE time >= ? ORDER BY latency_ms"
         return [row[0] for row in db.execute(sql, (since_ms,))]

@@ -30,11 +30,13 @@ def run(config: _Config, json: _Json = False) -> None:
 
     from ingest import config as configuration
     from ingest.errors import IngestError
-    from ingest.process import run_until_signal, write_logs
+    from ingest.service import Ingest
+    from pole import logs, signals
 
-    write_logs(json=json)
+    logs.set_up(as_json=json)
     try:
-        asyncio.run(run_until_signal(configuration.load(config)))
+        ingest = Ingest(config=configuration.load(config))
+        asyncio.run(signals.until_stopped(ingest.run))
     except IngestError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error

@@ -182,9 +182,7 @@ def test_the_rate_adds_up_to_the_readings_that_were_stored(influx1, filled):
 
 def test_packs_ages_and_refusals(influx1, filled):
     assert rows(influx1, interpolated(influxql.packs()))[0][1] == STEPS * len(GATEWAYS)
-    assert (
-        rows(influx1, interpolated(influxql.age(95)))[0][1] == 799
-    )  # the newest reading is 1 ms younger than the others
+    assert rows(influx1, interpolated(influxql.age(95)))[0][1] == 800
     assert {row[1] for row in rows(influx1, interpolated(influxql.packs_of_nodes()))} == {60_000 / STEP_MS}
     refused = [row[1] for row in rows(influx1, interpolated(influxql.refused_of_nodes()))]
     assert sum(refused) == filled.refused == STEPS * len(GATEWAYS)

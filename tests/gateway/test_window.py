@@ -79,6 +79,22 @@ def test_what_is_not_confirmed_in_time_is_sent_again_ever_less_often(spool):
     assert all(not under_way.take(spool, NOW_MS, float(second)) for second in range(1000, 3000)), "gone from the disk"
 
 
+def test_what_was_overtaken_is_sent_again_at_once_and_once(spool):
+    early, lost = add(spool, 2)
+    under_way = window.Window()
+    under_way.take(spool, NOW_MS, 1.0)
+    (late,) = add(spool, 1)
+    under_way.take(spool, NOW_MS, 3.0)
+    under_way.confirmed([[early, early]])
+    assert under_way.take(spool, NOW_MS, 3.1) == [], "sent together with what was confirmed: it may still come"
+    under_way.confirmed([[late, late]])
+    assert [send.number for send in under_way.take(spool, NOW_MS, 3.2)] == [lost]
+    (later,) = add(spool, 1)
+    under_way.take(spool, NOW_MS, 6.0)
+    under_way.confirmed([[later, later]])
+    assert under_way.take(spool, NOW_MS, 6.1) == []
+
+
 def test_a_new_connection_sends_everything_that_is_left(spool):
     numbers = add(spool, 5)
     under_way = window.Window()
