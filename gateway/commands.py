@@ -14,7 +14,7 @@ from device_profiles.schema import WORDS, Command, Location, Profile
 from device_profiles.site_model import Device
 from gateway import modbus
 from gateway.bus import Bus
-from gateway.command_log import CommandLog
+from gateway.command_log import CommandLog, CommandLogError
 from gateway.poller import answer_wait
 from wire import messages
 from wire.errors import MessageError
@@ -75,7 +75,10 @@ class Commands:
             await reply({"id": name, "state": state, "time": self._now_ms(), **more})
 
         async with self._turn:
-            outcome = await self._carry_out(name, command, answer)
+            try:
+                outcome = await self._carry_out(name, command, answer)
+            except CommandLogError as error:
+                outcome = {"state": "failed", "reason": f"nothing was done: {error}"}
         reason = str(outcome.pop("reason", ""))[:MAX_REASON]
         self._log.info("command", id=name, issuer=command["issuer"], **_target(command), **outcome, reason=reason)
         await answer(**cast(Any, outcome), **({"reason": reason} if reason else {}))
@@ -99,7 +102,10 @@ class Commands:
         await answer("accepted")
         self._kept.start(name)
         outcome = await self._touch(command, device, action, wanted)
-        self._kept.finish(name, outcome)
+        try:
+            self._kept.finish(name, outcome)
+        except CommandLogError as error:  # it stays `started` there, which is enough to do nothing twice
+            self._log.error("what became of a command is not written down", id=name, error=str(error))
         return outcome
 
     async def _touch(

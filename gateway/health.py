@@ -3,7 +3,7 @@
 import random
 
 from gateway import modbus
-from gateway.backoff import Backoff
+from wire.backoff import Backoff
 
 SILENT_AFTER = 3  # failures in a row
 # In the steady state, all that is silent on a bus together costs at most this share of the bus's time.

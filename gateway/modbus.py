@@ -44,7 +44,7 @@ class Timeout(ModbusError):
 
 
 class BadFrame(ModbusError):
-    """fault: crc, short, unit (another unit's), function (another request's), length, or header (MBAP)."""
+    """fault: crc, short, unit (another unit's), function (another request's), length, header (MBAP), or noise."""
 
     quality = "crc"
 

@@ -8,10 +8,11 @@ import serial
 
 from device_profiles import bus_time
 from gateway import modbus
-from gateway.backoff import Backoff
+from wire.backoff import Backoff
 
 # USB adapters deliver in portions up to 16 ms apart (FTDI's latency timer): a frame is over after thrice that.
 FRAME_OVER_S = 0.05
+NOISE_S = 1.0  # a line that is not quiet for so long is told: somebody on it speaks without being asked
 MAX_HELD = 1024  # four frames: more than that between two requests is noise
 REOPEN_FIRST_S, REOPEN_MOST_S = 0.5, 30.0
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
@@ -96,7 +97,10 @@ class SerialLine:
     async def _silence(self, unit: int) -> None:
         loop = asyncio.get_running_loop()
         late_until = self._late.pop(unit, 0.0)
+        until = max(loop.time(), late_until) + NOISE_S
         while (left := max(self._quiet_from + self._times.silence, late_until) - loop.time()) > 0:
+            if loop.time() > until:
+                raise modbus.BadFrame("noise", f"the line is never quiet: {bytes(self._received[-16:]).hex(' ')}")
             await asyncio.sleep(left)  # noise meanwhile makes the silence start anew
 
     def _send(self, frame: bytes) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway import modbus
-from gateway.backoff import Backoff
+from wire.backoff import Backoff
 
 CONNECT_S = 3.0
 RECONNECT_FIRST_S, RECONNECT_MOST_S = 0.5, 30.0

@@ -17,10 +17,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.backoff import Backoff
 from gateway.spool import Spool, SpoolThread
 from gateway.window import Send, Window
 from wire import messages, stored, topics
+from wire.backoff import Backoff
 from wire.errors import WireError
 
 log = structlog.get_logger("uplink")

@@ -13,12 +13,13 @@ from typing import NoReturn
 import mqtt5
 import structlog
 
-from ingest.backoff import Backoff
 from ingest.errors import BrokerGone
+from wire.backoff import Backoff
 
 SESSION_EXPIRY_S = 7 * 86400
 MAX_PACKET_BYTES = 1024 * 1024
 CONNECT_TIMEOUT_S = 10.0
+RETRY_FIRST_S, RETRY_MOST_S = 0.2, 10.0
 WRITE_LIMIT_BYTES = 1024 * 1024  # above it, `down/stored` is dropped: the node sends its pack again
 READ_BYTES = 64 * 1024
 
@@ -168,7 +169,7 @@ class Connection:
 
     async def run(self) -> NoReturn:
         """Connects, subscribes and reads, again and again."""
-        backoff = Backoff()
+        backoff = Backoff(first=RETRY_FIRST_S, most=RETRY_MOST_S)
         while True:
             try:
                 await self._one_session(backoff)

@@ -4,6 +4,7 @@ A crash between any two of these steps repeats them, and neither store keeps any
 """
 
 import asyncio
+import random
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,7 +14,6 @@ import structlog
 
 from ingest import isolate
 from ingest.accept import Accepted
-from ingest.backoff import Backoff
 from ingest.batch import Batcher, Entry
 from ingest.dead_letters import DeadLetters
 from ingest.errors import Unavailable
@@ -22,7 +22,10 @@ from ingest.registry import Registry
 from ingest.stores import Store
 from ingest.worker import Worker
 from wire import stored, topics
+from wire.backoff import Backoff
 
+RETRY_FIRST_S, RETRY_MOST_S = 0.2, 10.0  # between attempts to write to a store that is down
+LETTERS_RETRY_S = (1.0, 2.0)  # before what could not be dead-lettered is tried again
 PROBE_S = 10.0  # an idle store is asked this often whether it is still there
 
 log = structlog.get_logger("ingest")
@@ -85,7 +88,7 @@ class Writer:
 
     async def _write(self, entries: list[Entry], *, lasting: bool = False) -> list[Entry]:
         # Tries until it is done, or until the broker will send all of it again; returns what is stored.
-        backoff = Backoff()
+        backoff = Backoff(first=RETRY_FIRST_S, most=RETRY_MOST_S)
         while (lasting or entries) and not await self._try(entries):
             await asyncio.sleep(backoff.next())
             if lasting and len(self._batcher):
@@ -151,7 +154,7 @@ class Writer:
             log.error("nothing can be dead-lettered", reason=reason)
         self.waits["dead letters"] = reason
         self.held += len(entries)
-        asyncio.get_running_loop().call_later(Backoff(first_s=2).next(), self._release, entries)
+        asyncio.get_running_loop().call_later(random.uniform(*LETTERS_RETRY_S), self._release, entries)
 
     def _release(self, entries: list[Entry]) -> None:
         self.held -= len(entries)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import tty
 
 import pytest
@@ -39,10 +40,10 @@ class Pty:
         os.close(self.slave)
 
 
-def on_pty(answer, play):
+def on_pty(answer, play, baud=19200):
     async def scene():
         pty = Pty(answer)
-        bus = Bus(name="b", line=SerialLine(port=pty.path, baud=19200))
+        bus = Bus(name="b", line=SerialLine(port=pty.path, baud=baud))
         try:
             return await play(bus, pty)
         finally:
@@ -227,3 +228,26 @@ def test_tcp_connects_anew_to_a_peer_that_says_nothing_more():
         assert await bus.transact(1, READ_A, 2) == ONE
 
     on_tcp(serve, play)
+
+
+def test_a_line_that_is_never_quiet_is_told_and_does_not_hold_the_bus_for_ever():
+    def babble(pty, ended):
+        while not ended.wait(0.002):  # a frame is over after 29 ms of silence at 1200 baud
+            os.write(pty.master, b"\x55" * 8)
+
+    async def play(bus, pty):
+        assert await bus.transact(1, READ_A, 0.3) == ONE
+        ended = threading.Event()
+        noise = asyncio.create_task(asyncio.to_thread(babble, pty, ended))
+        await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(5):
+                with pytest.raises(modbus.ModbusError, match="never quiet"):
+                    await bus.transact(1, READ_A, 0.1)
+        finally:
+            ended.set()
+            await noise
+        assert len(pty.heard) == 1, "nothing is sent into somebody else's frame"
+        assert await bus.transact(1, READ_A, 0.3) == ONE
+
+    on_pty(lambda _: [(0.01, modbus.rtu(1, ONE))], play, baud=1200)

@@ -3,6 +3,7 @@ import contextlib
 import json
 import sqlite3
 
+import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from device_profiles import loader
 from device_profiles.site_model import Device
 from gateway.bus import Bus
-from gateway.command_log import CommandLog
+from gateway.command_log import CommandLog, CommandLogError
 from gateway.commands import Commands
 from gateway.serial_line import SerialLine
 from simulators.device import EmulatedDevice
@@ -231,6 +232,40 @@ def test_refusals_name_what_is_wrong_and_touch_no_device(tmp_path):
                 assert wording in reason
             assert lamps.requests == 0
             assert lamps.bus.counters.requests == 0
+
+    asyncio.run(play())
+
+
+def test_a_log_without_room_refuses_commands_and_ends_nothing(tmp_path):
+    async def play():
+        async with scene(tmp_path) as lamps:
+            lamps.kept._opened().execute("PRAGMA max_page_count = 1")  # SQLite's "database or disk is full"
+            filler = (f"{index:064}" for index in range(10_000))
+            with pytest.raises(CommandLogError, match="full"):
+                for name in filler:
+                    lamps.kept.accept(name, expires=NOW, now_ms=NOW)
+            before = lamps.requests
+            for name in ("c1", "c2"):
+                ((state, reason),) = await lamps.send(id=name)
+                assert state == "failed"
+                assert reason.startswith("nothing was done: ")
+            assert lamps.requests == before
+            lamps.kept._opened().execute("PRAGMA max_page_count = 100000")
+            assert [state for state, _ in await lamps.send(id="c2")] == ["accepted", "done"]
+
+    asyncio.run(play())
+
+
+def test_a_damaged_log_stops_commands_until_it_is_moved_away_and_nothing_else(tmp_path):
+    (tmp_path / "commands.db").write_bytes(b"no database" * 1000)
+
+    async def play():
+        async with scene(tmp_path) as lamps:
+            ((state, reason),) = await lamps.send()
+            assert (state, lamps.requests) == ("failed", 0)
+            assert "not a database" in reason
+            (tmp_path / "commands.db").rename(tmp_path / "aside")
+            assert [state for state, _ in await lamps.send()] == ["accepted", "done"]
 
     asyncio.run(play())
 
