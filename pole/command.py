@@ -4,7 +4,8 @@ import sys
 
 import typer
 
-from pole import demo, gateway, ingest, profile, query, reconcile, send, site
+from pole import gateway, ingest, profile, query, reconcile, send, site
+from pole.demo import verb as demo
 
 app = typer.Typer(
     name="pole",

@@ -17,7 +17,7 @@ from pathlib import Path
 from device_profiles import site as sites
 from device_profiles.site import Site
 from gateway.birth import OWN_DEVICE
-from pole.demo_store import reading
+from pole.demo.store import reading
 from simulators.device import EmulatedDevice
 
 MOST_CHECKED = 100_000  # the newest; more would take minutes after a run of days

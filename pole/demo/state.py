@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pole.demo_store import Latest, Stored
+from pole.demo.store import Latest, Stored
 
 BACKLOG_PACKS = 60  # a healthy gateway has a few packs under way
 ALARMS_IN_LINE = 4

@@ -4,9 +4,9 @@ import pytest
 from rich.console import Console
 
 from device_profiles import loader
-from pole.demo_state import BACKLOG_PACKS, State, alarms, events, line
-from pole.demo_store import Latest, Stored, percentile
-from pole.demo_view import View
+from pole.demo.state import BACKLOG_PACKS, State, alarms, events, line
+from pole.demo.store import Latest, Stored, percentile
+from pole.demo.view import View
 from simulators.city import GATEWAYS, spots
 
 LONG = "pole send P0001 lamp-1 set_level level=20 " + "--password-file " + "x" * 90

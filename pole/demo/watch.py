@@ -15,7 +15,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pole.demo_watch"], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-m", "pole.demo.watch"], stdin=subprocess.PIPE, start_new_session=True
         )
 
     def add(self, pid: int) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pole.demo_display import Display
-    from pole.demo_folder import Folder
-    from pole.demo_outcome import Outcome
+    from pole.demo.display import Display
+    from pole.demo.folder import Folder
+    from pole.demo.outcome import Outcome
 
 GONE_WRONG = 1
 
@@ -26,8 +26,8 @@ def demo(
 ) -> None:
     """A dozen emulated poles, their gateways, a broker and a database: watch readings arrive, kill what you like."""
     from pole.broker import BrokerError
-    from pole.demo_folder import Folder, FolderBusy
-    from pole.demo_run import NothingStored
+    from pole.demo.folder import Folder, FolderBusy
+    from pole.demo.run import NothingStored
 
     seconds = _seconds(duration)
     try:
@@ -58,7 +58,7 @@ def _run(folder: "Folder", seconds: float | None, chaos: bool, json: bool) -> "O
     import asyncio
 
     from pole import signals
-    from pole.demo_run import Demo
+    from pole.demo.run import Demo
 
     outcomes: list[Outcome] = []
 
@@ -72,8 +72,8 @@ def _run(folder: "Folder", seconds: float | None, chaos: bool, json: bool) -> "O
 
 def _display(folder: "Folder", json: bool) -> "Display":
     from device_profiles import loader
-    from pole.demo_display import Lines, Screen
-    from pole.demo_view import View
+    from pole.demo.display import Lines, Screen
+    from pole.demo.view import View
 
     if json or not sys.stdout.isatty():
         return Lines(stream=sys.stderr if json else sys.stdout)
@@ -86,7 +86,7 @@ def _tell(outcome: "Outcome", folder: "Folder", json: bool) -> None:
         return
     from rich.console import Console
 
-    from pole.demo_outcome import table
+    from pole.demo.outcome import table
 
     console = Console()
     console.print(table(outcome))

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pole.demo_reconciliation import Account
+from pole.demo.reconciliation import Account
 
 COLUMNS = ("node", "produced", "stored", "pending", "packs_dropped", "refused", "lost", "duplicated")
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
-from pole.demo_processes import Part
+from pole.demo.processes import Part
 
 BETWEEN_S = (0.8, 3.0)  # from a restart to the next kill
 DOWN_S = (0.0, 1.5)  # from a kill to the restart: 60 s hold at least 13 kills

@@ -9,7 +9,7 @@ import yaml
 from gateway.spool import Spool
 from ingest.rows import Ledger
 from ingest.sqlite_store import SqliteStore
-from pole import demo_reconciliation as reconciliation
+from pole.demo import reconciliation
 from simulators.city import AREA, City
 
 NOW_MS = 1_763_683_200_000

@@ -5,7 +5,7 @@ from typing import Any
 
 import aiomqtt
 
-from pole.demo_folder import OPERATOR
+from pole.demo.folder import OPERATOR
 from wire import messages, topics
 from wire.errors import WireError
 

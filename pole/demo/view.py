@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from device_profiles.schema import Point, Profile
-from pole.demo_state import State, alarms, events, silent_devices
-from pole.demo_store import Latest, percentile
+from pole.demo.state import State, alarms, events, silent_devices
+from pole.demo.store import Latest, percentile
 from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL
 
 POLE_S = 5  # each pole is shown so long

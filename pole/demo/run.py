@@ -6,16 +6,15 @@ import random
 import time
 from collections import deque
 
-from pole import demo_reconciliation as reconciliation
-from pole import demo_store
-from pole.demo_chaos import chaos
-from pole.demo_display import Display
-from pole.demo_folder import INGEST, OPERATOR, Folder
-from pole.demo_nodes import Nodes
-from pole.demo_outcome import Outcome
-from pole.demo_processes import BrokerPart, Part, Service
-from pole.demo_state import State
-from pole.demo_watch import Watch
+from pole.demo import reconciliation, store
+from pole.demo.chaos import chaos
+from pole.demo.display import Display
+from pole.demo.folder import INGEST, OPERATOR, Folder
+from pole.demo.nodes import Nodes
+from pole.demo.outcome import Outcome
+from pole.demo.processes import BrokerPart, Part, Service
+from pole.demo.state import State
+from pole.demo.watch import Watch
 from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL, City
 
 LOOK_S = 1.0
@@ -100,7 +99,7 @@ class Demo:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            stored = await asyncio.to_thread(demo_store.look, self._folder.store)
+            stored = await asyncio.to_thread(store.look, self._folder.store)
             if stored is not None:
                 self._state.stored = stored
                 self._history.append((time.monotonic(), stored.readings))
@@ -152,14 +151,14 @@ class Demo:
         if not self._folder.store.exists():
             raise NothingStored(f"nothing was stored in {self._state.seconds:.0f} s; {self._folder.logs} may tell why")
         self._say("counting, and comparing each stored value with what its device held")
-        store, devices = self._folder.store, self._city.devices
-        accounts = await asyncio.to_thread(reconciliation.reconcile, self._folder.site, store)
-        wrong, checked = await asyncio.to_thread(reconciliation.wrong_values, store, devices, self._began_ms)
-        latencies = await asyncio.to_thread(reconciliation.latencies, store, self._began_ms)
+        database, devices = self._folder.store, self._city.devices
+        accounts = await asyncio.to_thread(reconciliation.reconcile, self._folder.site, database)
+        wrong, checked = await asyncio.to_thread(reconciliation.wrong_values, database, devices, self._began_ms)
+        latencies = await asyncio.to_thread(reconciliation.latencies, database, self._began_ms)
         return Outcome(
             poles=self._state.poles, devices=self._state.devices, seconds=round(self._state.seconds, 1),
             first_reading_s=self._first_reading_s and round(self._first_reading_s, 1), accounts=accounts,
-            latency_p50_ms=demo_store.percentile(latencies, 0.5), latency_p99_ms=demo_store.percentile(latencies, 0.99),
+            latency_p50_ms=store.percentile(latencies, 0.5), latency_p99_ms=store.percentile(latencies, 0.99),
             kills=sum(part.kills for part in self._parts), crashes=self._crashes, wrong_values=wrong,
             values_checked=checked,
         )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pole.broker import Broker
-from pole.demo_watch import Watch
+from pole.demo.watch import Watch
 
 STOP_S = 15.0  # a gateway gives ingest five seconds to confirm, ingest writes what it holds
 

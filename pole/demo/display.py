@@ -6,8 +6,8 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from pole.demo_state import State, line
-from pole.demo_view import View
+from pole.demo.state import State, line
+from pole.demo.view import View
 
 LINE_S = 5.0  # between plain lines
 
