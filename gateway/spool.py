@@ -126,10 +126,10 @@ class Spool:
 
     def confirm(self, epoch: str, ranges: Iterable[list[int]]) -> int:
         """Delete the packs that are in the database. Returns how many were still here."""
-        return self.confirm_all([(epoch, ranges)])
+        return self.confirm_all([(epoch, ranges)]) or 0
 
-    def confirm_all(self, messages: Iterable[tuple[str, Iterable[list[int]]]]) -> int:
-        """As confirm, several messages in one commit; those of another epoch are ignored."""
+    def confirm_all(self, messages: Iterable[tuple[str, Iterable[list[int]]]]) -> int | None:
+        """As confirm, several messages in one commit; another epoch's are ignored. None where the disk took nothing."""
         try:
             return self._confirm(messages)
         except sqlite3.DatabaseError as error:
@@ -138,7 +138,7 @@ class Spool:
                 self._begin_again_if_damaged(error)
             self._drop_ballast()
             log.warning("confirmation not taken: the packs will be sent again", spool=str(self.path), error=str(error))
-            return 0
+            return None
 
     def events(self, *, after: int, limit: int) -> list[Kept]:
         """Events with a number above after, oldest first."""

@@ -207,9 +207,8 @@ class Uplink:
             async with asyncio.timeout(ACK_S / 2):
                 async with _Client(
                     **self._node.connect,
-                    identifier=self._node.name,
+                    identifier=f"{self._node.name}-goodbye",  # the node's own session keeps commands for its return
                     protocol=aiomqtt.ProtocolVersion.V5,
-                    clean_start=False,
                 ) as client:
                     await self._publish(client, "status", await self._encoded_status(online=False))
         except (aiomqtt.MqttError, OSError, TimeoutError):
@@ -236,12 +235,13 @@ class Uplink:
         }
 
 
-def _take_in(window: Window, confirmations: list[tuple[str, list[list[int]]]], spool: Spool) -> int:
-    gone = spool.confirm_all(confirmations)
+def _take_in(window: Window, confirmations: list[tuple[str, list[list[int]]]], spool: Spool) -> bool:
+    if spool.confirm_all(confirmations) is None:
+        return False
     for epoch, ranges in confirmations:
-        if gone and epoch == spool.epoch:
-            window.confirmed(ranges)
-    return gone
+        if epoch == spool.epoch:
+            window.confirmed(ranges)  # also of packs that are not on the disk any more: they were dropped meanwhile
+    return True
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:

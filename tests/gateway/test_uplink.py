@@ -8,6 +8,7 @@ import pytest
 from gateway import uplink as uplinks
 from gateway.spool import Spool, SpoolThread
 from gateway.uplink import Node, Uplink
+from gateway.window import TELEMETRY_WINDOW
 from wire import messages, packs, stored, topics
 
 AREA = "wuhou"
@@ -187,5 +188,35 @@ def test_the_will_and_the_goodbye_say_offline_with_the_counts(broker, tmp_path):
             await city.until(lambda: city.seen[-1][0] == "status" and not json.loads(city.seen[-1][1])["online"])
             last = messages.decode(city.seen[-1][1], messages.STATUS)
             assert (last["head"], last["stored"], last["pending"]) == (1, 0, 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_command_for_a_node_that_said_goodbye_waits_for_its_return(broker, tmp_path):
+    async def scenario():
+        async with City(broker, tmp_path) as city, aiomqtt.Client(**connect(broker, "operator")) as operator:
+            await city.until(lambda: city.uplink.connected)
+            city.tasks[0].cancel()
+            await asyncio.gather(city.tasks[0], return_exceptions=True)
+            command = topics.down(AREA, "gw-1", "command")
+            await operator.publish(command, b"before the goodbye", qos=1)
+            await city.uplink.say_goodbye()
+            await operator.publish(command, b"after it", qos=1)
+            city.tasks.append(asyncio.create_task(city.uplink.run()))
+            await city.until(lambda: city.commands == [b"before the goodbye", b"after it"], 5)
+
+    asyncio.run(scenario())
+
+
+def test_packs_that_were_dropped_under_way_leave_room_for_others_once_they_are_confirmed(broker, tmp_path):
+    async def scenario():
+        async with City(broker, tmp_path) as city:
+            for index in range(TELEMETRY_WINDOW + 1):
+                city.add(index)
+            under_way = list(range(1, TELEMETRY_WINDOW + 1))
+            await city.until(lambda: sorted(city.numbers("telemetry")) == under_way)
+            await city.disk.run(lambda spool: spool._drop(under_way, "full"))
+            await city.say_stored(city.disk.spool.epoch, [[1, TELEMETRY_WINDOW]])
+            await city.until(lambda: TELEMETRY_WINDOW + 1 in city.numbers("telemetry"), 5)
 
     asyncio.run(scenario())
