@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 
 import pytest
 
@@ -10,25 +9,13 @@ from ingest import config
 from ingest.connection import retained
 from ingest.errors import BrokerGone
 from tests.ingest.test_connection import Peer
-from tests.parts.servers import program
+from tests.parts import certificates
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """A folder with ca.pem; server.pem and ingest.pem that it signed, each with its .key; and a stranger.pem."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments):
-        subprocess.run([program("openssl"), *arguments], cwd=folder, check=True, capture_output=True)
-
-    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    for name in ("ca", "stranger"):
-        openssl(*new, "-x509", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
-    signed = ("-CA", "ca.pem", "-CAkey", "ca.key")
-    for name in ("server", "ingest"):
-        names = ("-addext", "subjectAltName=IP:127.0.0.1")
-        openssl(*new, "-x509", *signed, "-subj", f"/CN={name}", *names, "-keyout", f"{name}.key", "-out", f"{name}.pem")
-    return folder
+def folder(tmp_path_factory):
+    """With ca.pem; server.pem and ingest.pem that it signed, each with its .key; and a stranger.pem."""
+    return certificates.make(tmp_path_factory.mktemp("certificates"), ["server", "ingest"])
 
 
 def statuses(folder, **files):
@@ -58,15 +45,15 @@ def statuses(folder, **files):
     return asyncio.run(work()), seen
 
 
-def test_both_sides_show_a_certificate(certificates):
-    assert statuses(certificates, ca="ca.pem", cert="ingest.pem", key="ingest.key") == ([], ["ingest"])
+def test_both_sides_show_a_certificate(folder):
+    assert statuses(folder, ca="ca.pem", cert="ingest.pem", key="ingest.key") == ([], ["ingest"])
 
 
-def test_a_broker_of_another_ca_is_not_trusted(certificates):
+def test_a_broker_of_another_ca_is_not_trusted(folder):
     with pytest.raises(BrokerGone, match="CERTIFICATE_VERIFY_FAILED"):
-        statuses(certificates, ca="stranger.pem", cert="ingest.pem", key="ingest.key")
+        statuses(folder, ca="stranger.pem", cert="ingest.pem", key="ingest.key")
 
 
-def test_without_our_certificate_the_broker_ends_it(certificates):
+def test_without_our_certificate_the_broker_ends_it(folder):
     with pytest.raises(BrokerGone):
-        statuses(certificates, ca="ca.pem")
+        statuses(folder, ca="ca.pem")
