@@ -11,7 +11,7 @@ from device_profiles import problems
 from device_profiles.problems import FileProblem
 from device_profiles.schema import Name
 from ingest.connection import Address
-from ingest.stores import check_url
+from ingest.store_url import check_url
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 

@@ -10,7 +10,8 @@ from ingest.config import Config
 from ingest.dead_letters import DeadLetters, Letter
 from ingest.errors import IngestError
 from ingest.registry import Registry
-from ingest.stores import Store, open_store
+from ingest.store_url import open_store
+from ingest.stores import Store
 from wire import topics
 from wire.errors import TopicError
 

@@ -18,7 +18,7 @@ from ingest.http import Http, health
 from ingest.metrics import CONTENT_TYPE, Metrics
 from ingest.nodes import Nodes
 from ingest.registry import Registry
-from ingest.stores import open_store
+from ingest.store_url import open_store
 from ingest.waiting import Waiting
 from ingest.writer import Writer
 from wire import topics

@@ -60,7 +60,7 @@ def query(
 
 def _open(url: str | None, config: Path | None, token_file: Path | None) -> "Store":
     from ingest import config as configuration
-    from ingest.stores import check_url, open_store
+    from ingest.store_url import check_url, open_store
 
     if (url is None) == (config is None):
         raise typer.BadParameter("say --store or --config, one of them")

@@ -40,7 +40,7 @@ def reconcile(
 
 async def _accounts(config: "Config") -> "list[Account]":
     from ingest import ledger
-    from ingest.stores import open_store
+    from ingest.store_url import open_store
 
     # First the statuses, then the ledger: what is stored in between can only make it more complete.
     statuses = await _statuses(config)

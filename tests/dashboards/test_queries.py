@@ -12,7 +12,7 @@ from device_profiles import loader
 from device_profiles.site_model import Site
 from gateway.birth import OWN_DEVICE, birth
 from ingest.accept import accept
-from ingest.influx1_store import Influx1Store
+from ingest.influx_store import influx1 as influx1_store
 from ingest.registry import Registry
 from simulators.city import AREA, GATEWAYS, PLACES, City
 from simulators.device import now_ms
@@ -56,7 +56,7 @@ def taken(city, site, node, time_ms, step):
 
 
 async def fill(influx1, folder):
-    store = Influx1Store(server=influx1.url, database=influx1.database, credentials="")
+    store = influx1_store(server=influx1.url, database=influx1.database, credentials="")
     registry = Registry(path=folder / "births.db")
     async with City(folder=folder, seed=7) as city:
         filled = Filled(city)

@@ -8,7 +8,7 @@ import pytest
 
 from ingest import isolate
 from ingest.errors import Unavailable
-from ingest.stores import open_store
+from ingest.store_url import open_store
 
 
 class InfluxDb2(BaseHTTPRequestHandler):

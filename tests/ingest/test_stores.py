@@ -11,7 +11,8 @@ from ingest import isolate, lines
 from ingest.accept import Accepted
 from ingest.errors import IngestError, Refused, Unavailable
 from ingest.rows import Ledger
-from ingest.stores import Wanted, check_url, open_store
+from ingest.store_url import check_url, open_store
+from ingest.stores import Wanted
 from pole.broker import free_port
 
 AT = 1_790_000_000_000

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from ingest.stores import open_store
+from ingest.store_url import open_store
 
 NOW_MS = time.time_ns() // 1_000_000
 ROWS = [
