@@ -1,7 +1,13 @@
-"""What can still be read from a damaged spool."""
+"""What can still be read from a damaged spool, and how a new file takes its place.
+
+The successor is complete on the disk before the damaged file moves, so a power cut in between loses nothing: it is
+built again, or its move is finished.
+"""
 
 import contextlib
 import json
+import os
+import secrets
 import sqlite3
 import zlib
 from dataclasses import dataclass
@@ -33,6 +39,33 @@ def salvage(path: Path) -> Salvaged:
         return Salvaged(found, None, 0, 0)
     head, stored, dropped, last_ms, set_back = state
     return Salvaged(found, max(0, head - stored - dropped - len(found)), last_ms, set_back)
+
+
+def successor(path: Path) -> Path:
+    """Where the file is built that takes a damaged spool's place."""
+    return path.with_name(path.name + ".new")
+
+
+def swap(path: Path) -> Path:
+    """The successor takes the place of the spool, which is set aside under the name that is returned."""
+    aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
+    os.replace(path, aside)  # first: without it, finish_swap() knows that the successor is complete
+    _finish(path, aside)
+    return aside
+
+
+def finish_swap(path: Path) -> None:
+    """What a power cut in the middle of swap() left to do, if anything."""
+    if successor(path).exists() and not path.exists():
+        _finish(path, path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}"))
+
+
+def _finish(path: Path, aside: Path) -> None:
+    for ending in ("-wal", "-shm"):
+        part = path.with_name(path.name + ending)
+        if part.exists():
+            os.replace(part, aside.with_name(aside.name + ending))
+    os.replace(successor(path), path)
 
 
 def _state(db: sqlite3.Connection) -> tuple[int, int, int, int, int] | None:

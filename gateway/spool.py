@@ -8,6 +8,7 @@ SpoolError          the file cannot be used; str() says what to do
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from gateway.salvage import Salvaged, salvage
+from gateway.salvage import Salvaged, finish_swap, salvage, successor, swap
 from wire import packs
 from wire.errors import PackError
 
@@ -92,8 +93,9 @@ class Spool:
         self._max_pages = max(64, max_bytes // PAGE)
         self._ballast = path.with_name(path.name + ".ballast")
         self.written_bytes = 0  # since the file was opened, with what a row costs beside its body
+        finish_swap(path)
         try:
-            self._db = self._open()
+            self._db = self._open(path)
         except sqlite3.DatabaseError as error:
             self._begin_again_if_damaged(error)
         self.epoch = self.state().epoch
@@ -161,12 +163,12 @@ class Spool:
 
     # --- inside ---
 
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=5, check_same_thread=False)
+    def _open(self, path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
+        db = sqlite3.connect(path, timeout=5, check_same_thread=False)
         try:
             db.execute(f"PRAGMA page_size = {PAGE}")
             db.execute("PRAGMA locking_mode = EXCLUSIVE")  # two gateways on one spool would number packs twice
-            db.execute("PRAGMA journal_mode = WAL")
+            db.execute(f"PRAGMA journal_mode = {journal}")
             db.execute("PRAGMA synchronous = FULL")
             db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             db.execute(f"PRAGMA max_page_count = {self._max_pages}")
@@ -184,7 +186,7 @@ class Spool:
         return db
 
     def _begin_again_if_damaged(self, error: sqlite3.DatabaseError) -> None:
-        """Set a damaged file aside, begin a new epoch, and take over every pack that can still be read."""
+        """Begin a new epoch with every pack that can still be read, and then set the damaged file aside."""
         if not _is_damaged(error):
             hint = (
                 "is another gateway using it?"
@@ -194,14 +196,10 @@ class Spool:
             raise SpoolError(f"spool {self.path}: {error}: {hint}") from error
         if hasattr(self, "_db"):
             self._db.close()
-        aside = self.path.with_name(f"{self.path.name}.damaged-{secrets.token_hex(4)}")
-        for ending in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + ending)
-            if part.exists():
-                os.replace(part, aside.with_name(aside.name + ending))
-        old = salvage(aside)
-        self._db = self._open()
+        old = salvage(self.path)
         self._take_over(old)
+        aside = swap(self.path)
+        self._db = self._open(self.path)
         self.epoch = self.state().epoch
         log.error(
             "spool damaged: set aside, new epoch",
@@ -210,6 +208,22 @@ class Spool:
         )  # fmt: skip
 
     def _take_over(self, old: Salvaged) -> None:
+        """All of it into a new file beside the damaged one. Raises SpoolError where the disk has no room for it."""
+        self._drop_ballast()
+        new = successor(self.path)
+        new.unlink(missing_ok=True)
+        try:
+            # Without a log: until the files are swapped, the damaged one is what counts.
+            with contextlib.closing(self._open(new, journal="MEMORY")) as self._db:
+                self._fill(old)
+        except sqlite3.OperationalError as error:
+            new.unlink(missing_ok=True)
+            raise SpoolError(
+                f"spool {self.path} is damaged, and its {len(old.packs)} packs cannot be saved: {error}: make room"
+            ) from error
+
+    def _fill(self, old: Salvaged) -> None:
+        self._db.execute(f"PRAGMA max_page_count = {1 << 30}")  # what the damaged file held may be a little longer here
         lost = old.lost or 0
         dropped = json.dumps({"damaged": lost} if lost else {})
         self._db.execute(

@@ -161,6 +161,51 @@ def test_a_damaged_file_is_set_aside_and_what_can_be_read_goes_on_under_a_new_ep
         assert packs.decode(pack.body).epoch == state.epoch
 
 
+DYING = """
+import os, sys
+from pathlib import Path
+from gateway.spool import Spool
+left, replace, commits = int(sys.argv[2]), os.replace, 0
+def dies(*files):
+    global left
+    left -= 1
+    if left < 0:
+        os._exit(9)
+    replace(*files)
+os.replace = dies
+if left < 0:
+    Spool._fill = lambda *_: os._exit(9)
+Spool(path=Path(sys.argv[1]), max_bytes=8 << 20)
+"""
+
+
+def test_kill_9_while_a_damaged_file_is_replaced_loses_nothing_that_could_be_read(tmp_path):
+    (tmp_path / "good").mkdir()
+    fill(tmp_path / "good")
+    with (tmp_path / "good" / "gw.db").open("r+b") as file:
+        file.seek(20 * PAGE)
+        file.write(bytes(PAGE))
+    died = saved = 0
+    for step in range(-1, 9):
+        folder = tmp_path / str(step)
+        shutil.copytree(tmp_path / "good", folder)
+        (folder / "gw.db-wal").touch()  # as a power cut leaves it
+        end = subprocess.run([sys.executable, "-c", DYING, str(folder / "gw.db"), str(step)], timeout=30).returncode
+        assert end in (0, 9)
+        died += end == 9
+        spool = open_spool(folder)
+        state = invariant(spool)
+        spool.close()
+        saved = saved or state.pending
+        assert (state.pending, state.dropped) == (saved, {"damaged": 350 - saved}), step
+        assert len(list(folder.glob("gw.db.damaged-????????"))) == 1
+        assert not list(folder.glob("*.new*"))
+        if end == 0:
+            break
+    assert died >= 3
+    assert saved > 250
+
+
 def test_a_flipped_bit_in_a_pack_is_found_and_costs_that_pack_alone(tmp_path):
     fill(tmp_path, 80)
     db = sqlite3.connect(tmp_path / "gw.db")
@@ -283,15 +328,57 @@ print("refused", refused, "dropped", before)
 """
 
 
+DAMAGED_AND_FULL = """
+import sys
+from pathlib import Path
+from gateway.spool import BALLAST_BYTES, PAGE, Spool, SpoolError
+folder = Path(sys.argv[1])
+spool = Spool(path=folder / "gw.db", max_bytes=64 << 20)
+for n in range(500):
+    spool.append(event=False, readings=[("P0001/air-1", "x", 1763683200000 + n, n, None)] * 200)
+size, pending = spool.state().bytes, spool.state().pending
+assert size > 1.5 * BALLAST_BYTES, size
+spool.close()
+with (folder / "gw.db").open("r+b") as file:
+    file.seek(size // 2)
+    file.write(bytes(PAGE))
+hog = folder / "hog"
+with hog.open("wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(bytes(4096))
+    except OSError:
+        pass
+for _ in range(2):
+    try:
+        Spool(path=folder / "gw.db", max_bytes=64 << 20)
+    except SpoolError as error:
+        assert "make room" in str(error), error
+    else:
+        raise AssertionError("there is no room")
+hog.unlink()
+state = Spool(path=folder / "gw.db", max_bytes=64 << 20).state()
+assert state.pending > pending - 20 and state.pending + state.dropped["damaged"] == pending, (state, pending)
+print("saved", state.pending)
+"""
+
+
+def test_a_damaged_spool_on_a_full_disk_waits_for_room(tmp_path):
+    assert "saved" in on_a_small_disk(tmp_path, DAMAGED_AND_FULL)
+
+
 def test_a_full_disk_costs_the_oldest_telemetry_and_recovers(tmp_path):
-    # A file system of 6 MB of our own, in a mount namespace that ends with the command; as root, or by user namespaces.
+    assert "dropped" in on_a_small_disk(tmp_path, FULL_DISK)
+
+
+def on_a_small_disk(tmp_path, program):
+    """What the program prints whose only argument is a folder of 6 MB."""
+    # A file system of our own, in a mount namespace that ends with the command; as root, or by user namespaces.
     script = f'mount -t tmpfs -o size=6m none {tmp_path} && exec {sys.executable} -c "$0" {tmp_path}'
     flags = ["-m"] if os.geteuid() == 0 else ["-Urm"]
     can = subprocess.run(["unshare", *flags, "true"], capture_output=True)
     if can.returncode and os.environ.get("CI") != "true":
         pytest.skip("a file system of limited size needs root or user namespaces here")
-    done = subprocess.run(
-        ["unshare", *flags, "sh", "-c", script, FULL_DISK], capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run(["unshare", *flags, "sh", "-c", script, program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "dropped" in done.stdout
+    return done.stdout
