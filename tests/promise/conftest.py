@@ -86,6 +86,7 @@ class Chain:
 
     def __init__(self, folder: Path, nodes: int) -> None:
         self.folder = folder
+        self.store = folder / "store"
         self.nodes = [f"gw-{index}" for index in range(1, nodes + 1)]
         self.passwords = {user: f"{user}-secret" for user in [*self.nodes, "ingest", "operator"]}
         self.broker = Broker(folder=folder / "broker", passwords=self.passwords)
@@ -96,6 +97,7 @@ class Chain:
         self._emulate()
         self._write_site()
         self._write_ingest()
+        self.store.mkdir()
         site = str(folder / "site.yaml")
         self.gateways = {node: Process(folder, node, ["gateway", "run", site, "--node", node]) for node in self.nodes}
         self.ingest = Process(folder, "ingest", ["ingest", "run", str(folder / "ingest.yaml")])
@@ -111,7 +113,7 @@ class Chain:
 
     def rows(self, query: str, *arguments: object) -> list[tuple]:
         """From the database."""
-        with contextlib.closing(sqlite3.connect(self.folder / "readings.db", timeout=20)) as db:
+        with contextlib.closing(sqlite3.connect(self.store / "readings.db", timeout=20)) as db:
             return db.execute(query, arguments).fetchall()
 
     async def drained(self, seconds: float = 60.0) -> None:
@@ -185,7 +187,7 @@ class Chain:
         config = {
             "broker": self.broker.url("ingest"),
             "password_file": "ingest.password",
-            "store": "sqlite:readings.db",
+            "store": "sqlite:store/readings.db",  # the store is up when its folder is there
             "dead_letters": "dead-letters.db",
             "http": "127.0.0.1:0",
         }

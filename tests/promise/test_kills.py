@@ -115,25 +115,30 @@ def test_50_kills_of_the_broker(chain):
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("down", ["ingest", "broker", "both"])
+@pytest.mark.parametrize("down", [{"ingest"}, {"broker"}, {"store"}, {"store", "broker"}], ids=" and ".join)
 def test_down_for_the_whole_run_then_up(chain, down):
     async def scenario():
         async with chain(2) as city:
-            if down in ("broker", "both"):
+            if "broker" in down:
                 await asyncio.to_thread(city.broker.kill)
-            if down == "broker":
+            if "store" in down:
+                city.store.rmdir()
+            if "ingest" not in down:
                 city.ingest.start()
             for gateway in city.gateways.values():
                 gateway.start()
             await asyncio.sleep(8)
-            if down == "both":
+            if len(down) == 2:
                 for gateway in city.gateways.values():
                     await asyncio.to_thread(gateway.kill)
                     gateway.start()
                 await asyncio.sleep(4)
-            if down in ("broker", "both"):
+            assert not (city.store / "readings.db").exists() or not city.rows("SELECT 1 FROM sqlite_master, points")
+            if "broker" in down:
                 await asyncio.to_thread(city.broker.start)
-            if down in ("ingest", "both"):
+            if "store" in down:
+                city.store.mkdir()
+            if "ingest" in down:
                 city.ingest.start()
             await settle(city, 25)
             await city.drained()

@@ -42,7 +42,7 @@ def test_a_gateway_with_its_certificate_is_read_and_one_with_anothers_is_not(cha
                 process.start()
             for _ in range(100):
                 await asyncio.sleep(0.1)
-                if (tmp_path / "readings.db").exists() and city.rows(
+                if (city.store / "readings.db").exists() and city.rows(
                     "SELECT 1 FROM sqlite_master WHERE name = 'packs'"
                 ):
                     break
