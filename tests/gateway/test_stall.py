@@ -1,0 +1,125 @@
+"""A broker that hangs without an error: the network swallows everything, and later comes back."""
+
+import asyncio
+import contextlib
+
+import aiomqtt
+
+from gateway import uplink as uplinks
+from gateway.spool import Spool, SpoolThread
+from gateway.uplink import Node, Uplink
+from wire import packs, stored, topics
+
+
+class Proxy:
+    """Between a client and the broker. While it stalls it takes connections and bytes, and passes nothing on."""
+
+    def __init__(self, port):
+        self._port = port
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._tasks = set()
+        self.connections = 0
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def stall(self):
+        self._flows.clear()
+
+    def resume(self):
+        """For new connections: those that were stalled stay so."""
+        self._flows = asyncio.Event()
+        self._flows.set()
+
+    async def _accept(self, reader, writer):
+        self.connections += 1
+        flows = self._flows
+        there = await asyncio.open_connection("127.0.0.1", self._port)
+        for one, other in ((reader, there[1]), (there[0], writer)):
+            self._tasks.add(asyncio.create_task(self._pump(one, other, flows)))
+
+    async def _pump(self, reader, writer, flows):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(4096):
+                await flows.wait()
+                writer.write(data)
+        writer.close()
+
+
+def sockets_to(port):
+    """How many sockets of this machine are connected to the port, seen from the client's end."""
+    with open("/proc/net/tcp") as table:
+        return sum(line.split()[2].endswith(f":{port:04X}") and line.split()[9] != "0" for line in table)
+
+
+async def until(true, seconds):
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.05)
+
+
+def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, tmp_path, monkeypatch):
+    monkeypatch.setattr(uplinks, "ACK_S", 1.0)
+    monkeypatch.setattr(uplinks, "KEEPALIVE_S", 5)
+    seen = []
+
+    async def scenario():
+        disk = SpoolThread(Spool(path=tmp_path / "gw.db", max_bytes=8 << 20))
+        operator = {"username": "ingest", "password": broker.passwords["ingest"]}
+
+        async def status(online):
+            state = await disk.run(Spool.state)
+            return {
+                "online": online, "ep": state.epoch, "head": state.head, "stored": state.stored, "dropped": {},
+                "pending": state.pending, "readings": state.readings, "clock": "ok", "version": "0", "time": 1,
+            }  # fmt: skip
+
+        def birth():
+            return {"ep": disk.spool.epoch, "version": "0", "time": 1, "profiles": {}, "devices": []}
+
+        async def ingest():
+            async with aiomqtt.Client("127.0.0.1", broker.port, **operator) as client:
+                await client.subscribe("poles/+/+/up/telemetry", qos=1)
+                async for message in client.messages:
+                    pack = packs.decode(message.payload)
+                    seen.append(pack.number)
+                    body = stored.encode(pack.epoch, [[pack.number, pack.number]])
+                    await client.publish(topics.down("wuhou", "gw-1", "stored"), body)
+
+        async with Proxy(broker.port) as proxy:
+            own = {"hostname": "127.0.0.1", "port": proxy.port, "username": "gw-1", "password": "gw-1-secret"}
+            node = Node("wuhou", "gw-1", own)
+            uplink = Uplink(node=node, disk=disk, status=status, birth=birth, on_command=None)
+            tasks = [asyncio.create_task(ingest()), asyncio.create_task(uplink.run())]
+            await until(lambda: uplink.connected, 5)
+
+            def add():
+                disk.spool.append(event=False, readings=[("P/a", "x", 1_800_000_000_000, 1, None)])
+                uplink.wake()
+
+            add()
+            await until(lambda: disk.spool.state().pending == 0, 5)
+            proxy.stall()
+            for _ in range(8):
+                add()
+                await asyncio.sleep(0.5)
+            assert proxy.connections > 2, "a connection that acknowledges nothing is given up"
+            assert not uplink.connected
+            proxy.resume()
+            await until(lambda: disk.spool.state().pending == 0, 20)
+            assert sorted(set(seen)) == list(range(1, 10))
+            await until(lambda: sockets_to(proxy.port) == 1, 15)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        disk.close()
+
+    asyncio.run(scenario())
