@@ -51,7 +51,7 @@ class Gateway(Model):
     cert: FilePath | None = None
     key: FilePath | None = None
     spool: FilePath | None = Field(None, description="<node>.db beside the site file where it is left out")
-    keep: Duration = Field(7 * 86400.0, gt=0, description="how long unconfirmed readings are kept")
+    keep: Duration = Field(7 * 86400.0, gt=0, description="the longest outage that the spool is to bridge")
     spool_megabytes: int = Field(512, ge=1, le=1_000_000, description="hard bound of the spool's size")
     confirm: Literal["ingest", "broker"] = "ingest"
     pole: Name = Field(description="the pole that the gateway box hangs on")

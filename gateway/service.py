@@ -57,6 +57,7 @@ class _Service:
         self._node = node
         self._disk = disk
         self._began = time.monotonic()
+        self._too_small_said = False
         self._clock = Clock(last_ms=state.last_ms, set_back=state.set_back)
         self._collector = Collector(disk=disk, clock=self._clock, on_durable=self._wake)
         self._buses = {name: Bus(name=name, line=_line(bus)) for name, bus in site.buses_of(node).items()}
@@ -166,8 +167,12 @@ class _Service:
         written = self._disk.spool.written_bytes
         if running_s < RATE_AFTER_S or not written:
             return None
-        max_bytes = self._site.gateways[self._node].spool_megabytes << 20
-        return round(max_bytes / written * running_s / 3600, 1)
+        own = self._site.gateways[self._node]
+        hours = round((own.spool_megabytes << 20) / written * running_s / 3600, 1)
+        if hours < own.keep / 3600 and not self._too_small_said:
+            log.warning("spool too small for what it is to bridge: raise spool_megabytes", hours=hours, keep_s=own.keep)
+            self._too_small_said = True
+        return hours
 
     async def _counters(self) -> dict[str, int]:
         state = await self._disk.run(Spool.state)

@@ -44,17 +44,27 @@ def run(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
 @app.command()
 def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
     """Say what a gateway would read, and whether what it needs is there; touches neither bus nor broker."""
+    from device_profiles import loader
     from device_profiles import site as sites
+    from gateway.capacity import planned_hours
 
     loaded = sites.load(site)
     name = _choose(loaded, node)
     missing = _missing_files(loaded, name)
     gateway = loaded.gateways[name]
+    least, most = planned_hours(loaded, name, loader.profiles())
+    keep = gateway.keep / 3600
+    if most < keep:
+        missing.append(
+            f"gateways.{name}.spool_megabytes: {gateway.spool_megabytes} MB bridge {most:.0f} hours at most; keep asks for "
+            f"{keep:.0f}. Raise spool_megabytes or lower keep"
+        )
     report = {
         "node": name,
         "area": loaded.area,
         "broker": gateway.broker,
         "spool": str(gateway.spool),
+        "spool_hours": {"least": round(least, 1), "most": round(most, 1), "keep": round(keep, 1)},
         "buses": {bus: len(loaded.devices_on(bus)) for bus in loaded.buses_of(name)},
         "problems": missing,
     }
@@ -62,6 +72,10 @@ def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
         print(json.dumps(report))
     else:
         print(f"{name} in {loaded.area}: {gateway.broker}, spool {gateway.spool}")
+        print(
+            f"  the spool's {gateway.spool_megabytes} MB bridge {least:.0f} hours without network if every point changes at "
+            f"every poll, {most:.0f} if none changes; keep asks for {keep:.0f}"
+        )
         for bus, devices in loaded.buses_of(name).items():
             where = getattr(devices, "host", "") or devices.port
             print(f"  {bus} ({where}): {len(loaded.devices_on(bus))} devices")

@@ -1,0 +1,82 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+SITE = """
+area: wuhou
+gateways:
+  gw-1: {broker: "mqtt://127.0.0.1:1883", pole: P0001}
+  gw-2: {broker: "mqtt://127.0.0.1:1883", pole: P0002, password_file: no-such.password, spool_megabytes: 1, keep: 90d}
+poles:
+  P0001: {position: [30.641, 104.043]}
+  P0002: {position: [30.642, 104.043]}
+buses:
+  rs485-1: {gateway: gw-1, port: /dev/null, baud: 9600}
+  rs485-2: {gateway: gw-2, port: /dev/serial/by-id/not-plugged-in, baud: 9600}
+devices:
+  - {pole: P0001, device: air-1, profile: xy-md03, bus: rs485-1, unit: 1}
+  - {pole: P0002, device: air-1, profile: xy-md03, bus: rs485-2, unit: 1}
+"""
+
+
+def pole(*words):
+    return subprocess.run([sys.executable, "-m", "pole", *words], capture_output=True, text=True, timeout=30)
+
+
+@pytest.fixture
+def site(tmp_path):
+    (tmp_path / "site.yaml").write_text(SITE)
+    return str(tmp_path / "site.yaml")
+
+
+def test_check_says_what_would_be_read_and_how_long_the_spool_lasts(site):
+    done = pole("gateway", "check", site, "--node", "gw-1", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["buses"] == {"rs485-1": 1}
+    assert report["spool_hours"]["keep"] == 168
+    assert report["problems"] == []
+    assert "hours without network" in pole("gateway", "check", site, "--node", "gw-1").stdout
+
+
+def test_check_names_each_thing_that_is_not_there(site):
+    done = pole("gateway", "check", site, "--node", "gw-2", "--json")
+    assert done.returncode == 1
+    password, port, spool = json.loads(done.stdout)["problems"]
+    assert "gateways.gw-2.password_file" in password
+    assert "no-such.password; create it" in password
+    assert "bus rs485-2" in port
+    assert "ls /dev/serial/by-id" in port
+    assert "spool_megabytes" in spool
+    assert "keep asks for 2160" in spool
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [((), "say which with --node (gw-1, gw-2)"), (("--node", "gw-3"), "no such gateway; it has gw-1, gw-2")],
+)
+def test_which_gateway_is_asked_for_not_guessed(site, words, said):
+    done = pole("gateway", "run", site, *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_gateway_without_its_password_file_says_so_and_does_not_start(site, tmp_path):
+    done = pole("gateway", "run", site, "--node", "gw-2")
+    assert done.returncode == 2
+    assert "no-such.password" in done.stderr
+    assert not (tmp_path / "gw-2.db").exists()
+
+
+def test_a_spool_that_another_gateway_has_is_said_in_a_sentence(site, tmp_path):
+    from gateway.spool import Spool
+
+    spool = Spool(path=tmp_path / "gw-1.db", max_bytes=1 << 20)
+    done = pole("gateway", "run", site, "--node", "gw-1")
+    spool.close()
+    assert done.returncode == 1
+    assert "another gateway" in done.stderr
+    assert "Traceback" not in done.stderr
