@@ -47,8 +47,11 @@ def list_(config: _ConfigOption = Path("ingest.yaml"), json: _Json = False) -> N
     """Lists what was refused, oldest first."""
     from ingest.replay import lines
 
-    for line in _answer(lines, config, json):
+    found = _answer(lines, config, json)
+    for line in found:
         print(line)
+    if not found:
+        print("nothing is kept that was refused", file=sys.stderr)
 
 
 @letters_app.command()

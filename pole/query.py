@@ -17,7 +17,9 @@ def query(
     store: Annotated[
         str | None, typer.Option(help="sqlite:FILE, influx1:URL/DATABASE or influx2:URL/ORG/BUCKET.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Ingest's configuration, which names the store.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Ingest's configuration, which names the store.  [default: ingest.yaml]")
+    ] = None,
     token_file: Annotated[Path | None, typer.Option(help="With --store: its token, or user:password.")] = None,
     function: Annotated[str | None, typer.Option(help="air, water, lighting, …")] = None,
     pole: Annotated[str | None, typer.Option()] = None,
@@ -62,15 +64,14 @@ def _open(url: str | None, config: Path | None, token_file: Path | None) -> "Sto
     from ingest import config as configuration
     from ingest.store_url import check_url, open_store
 
-    if (url is None) == (config is None):
-        raise typer.BadParameter("say --store or --config, one of them")
+    if url is not None and config is not None:
+        raise typer.BadParameter("say --store or --config, not both")
     folder = Path()
-    if config is not None:
-        settings = configuration.load(config)
+    if url is None:
+        settings = configuration.load(config or Path("ingest.yaml"))
         url, token, folder = settings.store, settings.secret("token_file"), settings.folder
     else:
         token = token_file.read_text().strip() if token_file else ""
-    assert url is not None
     try:
         check_url(url)
     except ValueError as error:

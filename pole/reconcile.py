@@ -56,12 +56,18 @@ async def _statuses(config: "Config") -> "dict[tuple[str, str], Status]":
     from dataclasses import replace
 
     from ingest.connection import retained
+    from ingest.errors import BrokerGone
     from wire import messages, topics
     from wire.errors import WireError
 
     address = replace(config.address(), client_id=f"reconcile-{os.getpid()}")
     found: dict[tuple[str, str], Status] = {}
-    for topic, body in await retained(address, ["poles/+/+/up/status"]):
+    try:
+        heard = await retained(address, ["poles/+/+/up/status"])
+    except BrokerGone as error:
+        where = f"broker {address.host}:{address.port}"
+        raise BrokerGone(f"{where}: {error}. The nodes' counts stand there, so it has to run") from error
+    for topic, body in heard:
         try:
             area, node, _, _ = topics.parse(topic)
             found[area, node] = messages.decode(body, messages.STATUS)

@@ -83,7 +83,8 @@ def test_a_configuration_names_the_store(tmp_path, url):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "--store or --config"),
+        ((), "ingest.yaml: cannot be read"),
+        (("--store", "sqlite:x", "--config", "x"), "--store or --config, not both"),
         (("--store", "nothing"), "is not a store"),
         (("--store", "sqlite:no-such.db"), "no-such.db is not there"),
         (("--store", "sqlite:x", "--since", "soon"), "a duration is a number with"),

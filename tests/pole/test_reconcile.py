@@ -123,4 +123,4 @@ def test_the_command_works_as_another_user_and_names_a_broker_that_is_away(broke
     broker.kill()
     answer = service.pole("reconcile", "--config", str(service.config))
     assert answer.returncode == 2
-    assert "cannot connect" in answer.stderr
+    assert f"broker 127.0.0.1:{broker.port}: cannot connect" in answer.stderr
