@@ -5,6 +5,7 @@ import math
 
 from device_profiles.schema import Emulate, Point
 
+COUNTING_SINCE_MS = 1_767_225_600_000  # 2026-01-01 UTC
 _SWING_OF_RANGE = 0.1  # where the profile does not say how a value moves: the middle of its range, and a tenth of it
 
 
@@ -24,7 +25,8 @@ def wanted(point: Point, move: Emulate, seed: str, time_ms: int) -> float | bool
     if _is_bool(point):
         return turn % 1 < move.around
     noise = move.noise * (2 * _chance(f"{seed}@{time_ms}") - 1) if move.noise else 0.0
-    return clipped(point, move.around + move.swing * math.sin(2 * math.pi * turn) + noise)
+    grown = move.grow * (time_ms - COUNTING_SINCE_MS) / 3_600_000
+    return clipped(point, move.around + grown + move.swing * math.sin(2 * math.pi * turn) + noise)
 
 
 def clipped(point: Point, value: float) -> float:

@@ -1,6 +1,6 @@
 import pytest
 
-from device_profiles import registers
+from device_profiles import loader, registers
 from device_profiles.schema import Profile
 from simulators.device import EmulatedDevice
 
@@ -115,3 +115,12 @@ def test_an_emulation_that_does_not_fit_its_register_is_refused(meter: Profile):
 def test_a_profile_without_modbus_cannot_be_emulated(meter: Profile):
     with pytest.raises(ValueError, match="can be emulated"):
         EmulatedDevice(profile=meter.model_copy(update={"modbus": None}), pole="P1", name="m")
+
+
+def test_a_counter_only_counts_up():
+    meter = EmulatedDevice(profile=loader.profiles()["sdm120"], pole="P0001", name="meter-1")
+    hour = 3_600_000
+    start = 1_800_000_000_000
+    held = [max(meter.held("energy_import", start + index * hour)) for index in range(100)]
+    assert held == sorted(held)
+    assert held[-1] - held[0] == pytest.approx(99 * 0.45, rel=0.01)
