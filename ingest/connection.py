@@ -52,10 +52,16 @@ class Session:
         self.keep_alive_s = keep_alive_s
         self._buffer = bytearray()
         self._heard = asyncio.Event()
+        self._subscriptions = 0
 
     def send(self, packet: mqtt5.Packet) -> None:
         if self.open:
             self._writer.write(packet.write())
+
+    def subscribe(self, filters: list[str], qos: mqtt5.QoS) -> None:
+        self._subscriptions = self._subscriptions % 65535 + 1  # a packet id, 1 to 65535
+        wanted = [mqtt5.TopicFilter(pattern, max_qos=qos) for pattern in filters]
+        self.send(mqtt5.SubscribePacket(self._subscriptions, wanted))
 
     @property
     def congested(self) -> bool:
@@ -166,6 +172,11 @@ class Connection:
             return False
         self._session.send(mqtt5.PublishPacket(topic, body))
         return True
+
+    def ask(self, topic: str) -> None:
+        """Has the retained message of a topic sent again, at QoS 0: so it overtakes what is queued in our session."""
+        if self._session is not None:
+            self._session.subscribe([topic], mqtt5.QoS.AT_MOST_ONCE)
 
     async def run(self) -> NoReturn:
         """Connects, subscribes and reads, again and again."""
@@ -286,8 +297,7 @@ async def _greet(session: Session, address: Address, filters: list[str], *, keep
         raise BrokerGone(f"it refuses us ({answer.reason_code.name}): check user and password")
     if answer.server_keep_alive:  # the broker's word counts (section 3.2.2.3.14)
         session.keep_alive_s = answer.server_keep_alive
-    wanted = [mqtt5.TopicFilter(pattern, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for pattern in filters]
-    session.send(mqtt5.SubscribePacket(1, wanted))
+    session.subscribe(filters, mqtt5.QoS.AT_LEAST_ONCE)
     early: list[mqtt5.Packet] = []
     while not isinstance(packet := await session.receive(), mqtt5.SubAckPacket):
         early.append(packet)

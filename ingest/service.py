@@ -39,7 +39,7 @@ class Ingest:
         self._nodes = Nodes(metrics=self._metrics)
         self._batcher = Batcher()
         self._room = 2 * config.receive_max  # messages at QoS 0 are not in the broker's window
-        self._waiting = Waiting(most=config.receive_max // 2)
+        self._waiting = Waiting(most=config.receive_max)
         self._impatient: set[tuple[str, str]] = set()
         self._registry = Registry(path=config.registry)
         self._connection = Connection(
@@ -109,18 +109,20 @@ class Ingest:
     def _take_pack(self, area: str, node: str, message: Message, *, patient: bool) -> None:
         pack = accept(area, node, message.body, self._registry.devices(area, node), time.time_ns() // 1_000_000)
         if pack.unknown and patient and (area, node) not in self._impatient:
-            self._waiting.put((area, node), message)
+            if self._waiting.put((area, node), message):  # its retained birth would come after all that is queued
+                self._connection.ask(topics.up(area, node, "birth"))
         else:
             self._batcher.put(Entry(message, pack))
 
     def _take_birth(self, area: str, node: str, message: Message) -> None:
-        if self._registry.learn(area, node, message.body):
+        news = self._registry.learn(area, node, message.body)
+        self._batcher.put(Entry(message, Accepted(area, node), birth=True))
+        if news:
             for device, other in self._registry.claimed_twice(area, node):
                 log.warning("device announced by two nodes", area=area, device=device, nodes=[node, other])
             self._impatient.discard((area, node))
-        self._batcher.put(Entry(message, Accepted(area, node), birth=True))
-        for waited in self._waiting.born((area, node)):
-            self._take_pack(area, node, waited, patient=True)
+            for waited in self._waiting.born((area, node)):
+                self._take_pack(area, node, waited, patient=True)
 
     def _refuse(self, message: Message, pack: Accepted, reason: str, detail: str) -> None:
         pack.refused.append(Refusal(None, reason, detail))

@@ -4,7 +4,7 @@ import asyncio
 
 from ingest.connection import Message, Session
 
-PATIENCE_S = 5.0  # births are retained: they come within the first moments of a subscription, or not at all
+PATIENCE_S = 5.0  # births are retained: one comes soon after it was asked for, or not at all
 
 
 class Waiting:
@@ -18,8 +18,11 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def put(self, node: tuple[str, str], message: Message) -> None:
+    def put(self, node: tuple[str, str], message: Message) -> bool:
+        """True for the first message of its node."""
+        first = all(of != node for _, of, _ in self._messages)
         self._messages.append((asyncio.get_running_loop().time() + self._patience_s, node, message))
+        return first
 
     def born(self, node: tuple[str, str]) -> list[Message]:
         """The messages of a node whose birth has come."""

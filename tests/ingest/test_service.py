@@ -270,3 +270,19 @@ def test_a_pack_is_acknowledged_on_no_connection_but_its_own(broker, node, tmp_p
                 broker.restart()
         node.wait_confirmed(seconds=40)
         assert stored(service) == wanted(range(1, 301))
+
+
+def test_births_that_were_lost_are_asked_for_before_what_is_queued_is_refused(broker, node, tmp_path):
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        node.pack(readings(1))
+        node.wait_confirmed()
+        assert service.stop() == 0
+        for number in range(2, 402):  # more than a window: they stand in the broker's queue before any retained birth
+            node.pack(readings(number))
+        for file in service.folder.glob("births.db*"):
+            file.unlink()
+        service.start()
+        node.wait_confirmed(seconds=30)
+        assert letters(service) == []
+        assert stored(service) == wanted(range(1, 402))
