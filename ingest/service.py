@@ -25,6 +25,7 @@ from wire import topics
 from wire.errors import MessageError, TopicError
 
 FILTERS = ["poles/+/+/up/" + channel for channel in ("birth", "status", "event", "telemetry", "backfill")]
+SET_AFTER_MS = 1_735_689_600_000  # 2025-01-01: a clock before it was never set
 FINISH_S = 3.0  # what is under way when we are told to stop has this long to be stored
 
 log = structlog.get_logger("ingest")
@@ -41,6 +42,7 @@ class Ingest:
         self._room = 2 * config.receive_max  # messages at QoS 0 are not in the broker's window
         self._waiting = Waiting(most=config.receive_max)
         self._impatient: set[tuple[str, str]] = set()
+        self._clock: str | None = None  # what is wrong with it
         self._registry = Registry(path=config.registry)
         self._connection = Connection(
             address=config.address(),
@@ -72,6 +74,7 @@ class Ingest:
         """Ends after the batch under way once stop is set. Raises IngestError when it cannot start."""
         await self.http.start()
         try:
+            await self._wait_for_clock(stop)
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._connection.run(), name="connection"),
@@ -87,6 +90,15 @@ class Ingest:
             await self._writer.close()
             self._registry.close()
             log.info("stopped")
+
+    async def _wait_for_clock(self, stop: asyncio.Event) -> None:
+        # Seen from a clock that was never set, every reading lies in the future and would be refused.
+        while _now_ms() < SET_AFTER_MS and not stop.is_set():
+            if self._clock is None:
+                self._clock = "the clock was never set: set it, or start NTP"
+                log.error("waiting for the clock", reason=self._clock)
+            await asyncio.sleep(0.2)
+        self._clock = None
 
     def _take(self, message: Message) -> None:
         # One publish from the broker. It does not wait, and no topic or payload makes it raise.
@@ -107,7 +119,7 @@ class Ingest:
             self._refuse(message, Accepted(area, node), error.reason, error.detail)
 
     def _take_pack(self, area: str, node: str, message: Message, *, patient: bool) -> None:
-        pack = accept(area, node, message.body, self._registry.devices(area, node), time.time_ns() // 1_000_000)
+        pack = accept(area, node, message.body, self._registry.devices(area, node), _now_ms())
         if pack.unknown and patient and (area, node) not in self._impatient:
             if self._waiting.put((area, node), message):  # its retained birth would come after all that is queued
                 self._connection.ask(topics.up(area, node, "birth"))
@@ -157,7 +169,11 @@ class Ingest:
         return len(self._batcher) + self._writer.writing + self._writer.held + len(self._waiting)
 
     def _waits(self) -> dict[str, str | None]:
-        return {"broker": self._connection.waiting_for, **self._writer.waits}
+        return {"clock": self._clock, "broker": self._connection.waiting_for, **self._writer.waits}
 
     def _page(self) -> tuple[int, str, bytes]:
         return 200, CONTENT_TYPE, self._metrics.text()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,5 +1,6 @@
 """Ingest as a process, on a real broker, with real stores."""
 
+import asyncio
 import json
 import random
 import resource
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from ingest import config, service
 from tests.ingest.fakes import EPOCH, Node, Service, now_ms, readings, wait_until
 from wire import packs
 
@@ -286,3 +288,28 @@ def test_births_that_were_lost_are_asked_for_before_what_is_queued_is_refused(br
         node.wait_confirmed(seconds=30)
         assert letters(service) == []
         assert stored(service) == wanted(range(1, 402))
+
+
+def test_a_clock_that_was_never_set_is_waited_for_and_refuses_nothing(broker, node, tmp_path, monkeypatch):
+    with Service(tmp_path / "ingest", broker) as prepared:
+        node.birth()
+        prepared.stop()
+    node.pack(readings(1))
+    real, behind = time.time_ns, [1_700_000_000 * 10**9]
+    monkeypatch.setattr(service.time, "time_ns", lambda: real() - behind[0])
+
+    async def scenario():
+        stop = asyncio.Event()
+        ingest = service.Ingest(config=config.load(prepared.config))
+        running = asyncio.create_task(ingest.run(stop))
+        await asyncio.sleep(1)
+        assert any("clock" in reason for reason in ingest.waiting_for)
+        behind[0] = 0
+        await asyncio.to_thread(node.wait_confirmed)
+        assert not any("clock" in reason for reason in ingest.waiting_for)
+        stop.set()
+        await running
+
+    asyncio.run(scenario())
+    assert letters(prepared) == []
+    assert stored(prepared) == wanted([1])
