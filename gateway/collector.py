@@ -54,6 +54,9 @@ class Collector:
             await self._append(event=True)
             await self._append(event=False)
             self._forget_oldest()
+        if left := len(self._held[True]) + len(self._held[False]):
+            self.unspooled += left
+            log.error("the gateway stops and the disk takes nothing: readings lost", readings=left)
 
     async def _append(self, *, event: bool) -> None:
         """What is held goes to the disk; what the disk refuses is held further, before what came meanwhile."""

@@ -276,7 +276,10 @@ class Spool:
                 good.append(Kept(number, bool(event), newest_ms, body))
             else:
                 log.error("pack damaged on the disk: dropped", spool=str(self.path), number=number)
-                self._drop([number], "damaged")
+                try:
+                    self._drop([number], "damaged")
+                except sqlite3.OperationalError:  # the disk takes not even that: it is met again
+                    self._db.rollback()
         return good
 
     def _read(self, query: str, *arguments: int) -> list[tuple[Any, ...]]:

@@ -108,3 +108,14 @@ def test_memory_is_bounded_and_events_outlast_telemetry(tmp_path, monkeypatch):
         assert [value for event, value in values if not event] == list(range(130, 200))
 
     run(tmp_path, scenario, FullSpool)
+
+
+def test_what_a_stop_finds_no_room_for_is_counted(tmp_path):
+    kept = []
+
+    async def scenario(collector, spool, told):
+        collector.add([reading(index) for index in range(450)], event=False)
+        kept.append(collector)
+
+    run(tmp_path, scenario, FullSpool)
+    assert kept[0].unspooled == 450

@@ -161,6 +161,19 @@ def test_a_damaged_file_is_set_aside_and_what_can_be_read_goes_on_under_a_new_ep
         assert packs.decode(pack.body).epoch == state.epoch
 
 
+def test_a_damaged_pack_on_a_disk_that_takes_nothing_hides_no_other(tmp_path):
+    spool = open_spool(tmp_path)
+    for index in range(3):
+        spool.append(event=False, readings=readings(2, T0 + index * 1000))
+    spool._db.execute("UPDATE packs SET crc = crc + 1 WHERE sq = 2")
+    spool._db.commit()
+    spool._db.execute("PRAGMA query_only = 1")
+    assert [pack.number for pack in spool.telemetry(after=0, before=99, limit=99)] == [1, 3]
+    spool._db.execute("PRAGMA query_only = 0")
+    assert [pack.number for pack in spool.telemetry(after=0, before=99, limit=99)] == [1, 3]
+    assert invariant(spool).dropped == {"damaged": 1}
+
+
 DYING = """
 import os, sys
 from pathlib import Path
