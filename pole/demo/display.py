@@ -52,7 +52,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         if not self._live.is_started:  # the picture has its own place for news
-            self._console.print(text, highlight=False)
+            self._console.print(text, highlight=False, soft_wrap=True)
 
     def show(self, state: State) -> None:
         if state.stored.readings and not self._live.is_started:

@@ -7,6 +7,7 @@ import fcntl
 import secrets
 import shlex
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -14,6 +15,7 @@ from typing import TextIO
 import yaml
 
 from pole.broker import Broker, free_port
+from pole.demo.store import reading
 from simulators.city import GATEWAYS, City
 
 STORE = "readings.db"
@@ -21,20 +23,25 @@ INGEST = "ingest"
 OPERATOR = "operator"
 
 
-class FolderBusy(Exception):
-    """Another demo runs in this folder."""
+class FolderError(Exception):
+    """The folder cannot be used: another demo runs there, or it cannot be written. The message says what to do."""
 
 
 class Folder:
-    """Raises FolderBusy. What an earlier run has left there is kept and continued."""
+    """Raises FolderError. What an earlier run has left there is kept and continued."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.shown = path  # as the user wrote it, for commands to copy
         self.logs = self.path / "logs"
-        self.logs.mkdir(parents=True, exist_ok=True)
-        self._lock = self._locked()
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            self._lock = self._locked()
+        except OSError as error:
+            raise FolderError(f"{path}: {error.strerror}; choose another folder with --dir") from error
         self.continued = self.store.exists()
+        if self.continued:
+            self._check_store()
         self.port = free_port()
         self.passwords = {user: secrets.token_urlsafe(12) for user in (*GATEWAYS, INGEST, OPERATOR)}
 
@@ -88,8 +95,17 @@ class Folder:
             ("readings of a pole", f"{pole} query --config {ingest} --pole P0001 --since 1m"),
             ("dim a lamp", f"{pole} send P0001 lamp-1 set_level level=20 {broker}"),
             ("what is stored", f"{pole} reconcile --config {ingest}"),
-            ("kill a gateway", f"pkill -9 -f {shlex.quote('gateway run .* --node gw-1')}"),
+            ("kill a gateway", f"pkill -9 -f {shlex.quote(f'{self.site} --node gw-1')}"),  # of this demo alone
         ]
+
+    def _check_store(self) -> None:
+        try:
+            with reading(self.store) as db:
+                db.execute("SELECT 1 FROM sqlite_master")
+        except sqlite3.Error as error:
+            raise FolderError(
+                f"{self.shown / STORE}: {error}; move it away, or choose another folder with --dir"
+            ) from None
 
     def _locked(self) -> TextIO:
         lock = (self.path / ".lock").open("w")
@@ -97,7 +113,7 @@ class Folder:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise FolderBusy(f"{self.shown}: another demo runs here; choose another folder with --dir") from None
+            raise FolderError(f"{self.shown}: another demo runs here; choose another folder with --dir") from None
         return lock
 
 

@@ -129,7 +129,7 @@ class Demo:
 
     async def _drain(self) -> None:
         """Ends the gateways in order; one whose spool is not empty yet is started again, until it is."""
-        self._say("stopping: the gateways hand over what they hold")
+        self._say("stopping: the gateways hand over what they hold (Ctrl-C again ends at once)")
         deadline = time.monotonic() + DRAIN_S
         for part in self._others:
             await part.start()

@@ -26,14 +26,14 @@ def demo(
 ) -> None:
     """A dozen emulated poles, their gateways, a broker and a database: watch readings arrive, kill what you like."""
     from pole.broker import BrokerError
-    from pole.demo.folder import Folder, FolderBusy
+    from pole.demo.folder import Folder, FolderError
     from pole.demo.run import NothingStored
 
     seconds = _seconds(duration)
     try:
         run_folder = Folder(folder)
         outcome = _run(run_folder, seconds, chaos, json)
-    except (FolderBusy, BrokerError) as error:
+    except (FolderError, BrokerError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error
     except NothingStored as error:
@@ -90,4 +90,8 @@ def _tell(outcome: "Outcome", folder: "Folder", json: bool) -> None:
 
     console = Console()
     console.print(table(outcome))
-    console.print(f"Everything is kept in {folder.shown}. The readings: {folder.commands()[0][1]}", highlight=False)
+    console.print(
+        f"Everything is kept in {folder.shown}. The readings: {folder.commands()[0][1]}",
+        highlight=False,
+        soft_wrap=True,
+    )

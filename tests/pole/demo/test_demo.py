@@ -180,3 +180,15 @@ def test_a_duration_that_is_none_is_refused(tmp_path):
     assert wrong.returncode == 2
     assert "a duration is a number with" in wrong.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "readings.db").write_bytes(bytes(range(256)) * 20)
+    for name, told in (("file", "Not a directory"), ("damaged", "readings.db: file is not a database")):
+        answer = subprocess.run([*COMMAND, "--dir", tmp_path / name], capture_output=True, text=True, timeout=30)
+        assert answer.returncode == 2
+        assert told in answer.stderr
+        assert "--dir" in answer.stderr
+        assert "Traceback" not in answer.stderr
