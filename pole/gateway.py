@@ -36,7 +36,7 @@ def run(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
     try:
         asyncio.run(signals.until_stopped(lambda stop: service.run(site=loaded, node=name, stop=stop)))
     except* SpoolError as group:
-        for error in group.exceptions:
+        for error in _leaves(group):
             print(error, file=sys.stderr)
         sys.exit(1)
 
@@ -82,6 +82,13 @@ def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
         for problem in missing:
             print(f"  problem: {problem}")
     sys.exit(1 if missing else 0)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """The errors of groups within groups: a task of a task may have met them."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for each in error.exceptions for leaf in _leaves(each)]
+    return [error]
 
 
 def _choose(site: "Site", node: str | None) -> str:

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +81,19 @@ def test_a_spool_that_another_gateway_has_is_said_in_a_sentence(site, tmp_path):
     assert done.returncode == 1
     assert "another gateway" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_spool_that_fails_while_it_runs_is_said_in_a_sentence_whichever_task_meets_it(site, monkeypatch, capsys):
+    from gateway import service
+    from gateway.spool import SpoolError
+    from pole import gateway
+
+    async def fail(**_):
+        met_by_the_uplink = ExceptionGroup("session", [SpoolError("spool gw-1.db: disk I/O error: check the disk")])
+        raise ExceptionGroup("service", [met_by_the_uplink])
+
+    monkeypatch.setattr(service, "run", fail)
+    with pytest.raises(SystemExit) as ended:
+        gateway.run(Path(site), "gw-1", False)
+    assert ended.value.code == 1
+    assert "spool gw-1.db: disk I/O error: check the disk" in capsys.readouterr().err
