@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +90,7 @@ class Uplink:
         wait, said = Backoff(first=RETRY_S[0], most=RETRY_S[1]), False
         while True:
             try:
-                await self._session()
+                await _apart(self._session())
             except* (aiomqtt.MqttError, OSError, TimeoutError) as group:
                 if self.connected:
                     wait.reset()
@@ -233,6 +233,21 @@ class Uplink:
             "port": self._node.connect.get("port"),
             "node": self._node.name,
         }
+
+
+async def _apart(session: Coroutine[Any, Any, None]) -> None:
+    """Awaits it in a task of its own: there an error on the way out can hide a cancellation, here it cannot."""
+    task = asyncio.create_task(session, name="session")
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=ACK_S)
+        if not task.cancelled():
+            task.exception()  # of no use to anyone any more, and asyncio would complain about it
+        raise
+    task.result()
 
 
 def _take_in(window: Window, confirmations: list[tuple[str, list[list[int]]]], spool: Spool) -> bool:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import socket
 
 import aiomqtt
+import pytest
 
 from gateway import uplink as uplinks
 from gateway.spool import Spool, SpoolThread
@@ -22,8 +24,11 @@ class Proxy:
         self.connections = 0
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # what it does not pass on soon fills up
+        listening.bind(("127.0.0.1", 0))
+        self._server = await asyncio.start_server(self._accept, sock=listening)
+        self.port = listening.getsockname()[1]
         return self
 
     async def __aexit__(self, *_):
@@ -66,24 +71,61 @@ async def until(true, seconds):
             await asyncio.sleep(0.05)
 
 
-def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, tmp_path, monkeypatch):
+@pytest.fixture
+def disk(tmp_path):
+    disk = SpoolThread(Spool(path=tmp_path / "gw.db", max_bytes=64 << 20))
+    yield disk
+    disk.close()
+
+
+@pytest.fixture
+def uplink(broker, disk, monkeypatch):
+    """Makes an uplink to a port, one that loses its patience soon."""
     monkeypatch.setattr(uplinks, "ACK_S", 1.0)
     monkeypatch.setattr(uplinks, "KEEPALIVE_S", 5)
+
+    async def status(online):
+        state = await disk.run(Spool.state)
+        return {
+            "online": online, "ep": state.epoch, "head": state.head, "stored": state.stored, "dropped": {},
+            "pending": state.pending, "readings": state.readings, "clock": "ok", "version": "0", "time": 1,
+        }  # fmt: skip
+
+    def birth():
+        return {"ep": disk.spool.epoch, "version": "0", "time": 1, "profiles": {}, "devices": []}
+
+    def connect(port):
+        own = {"hostname": "127.0.0.1", "port": port, "username": "gw-1", "password": broker.passwords["gw-1"]}
+        return Uplink(node=Node("wuhou", "gw-1", own), disk=disk, status=status, birth=birth, on_command=None)
+
+    return connect
+
+
+def test_a_stop_ends_an_uplink_whose_connection_is_clogged(broker, disk, uplink):
+    async def scenario():
+        async with Proxy(broker.port) as proxy:
+            node = uplink(proxy.port)
+            task = asyncio.create_task(node.run())
+            await until(lambda: node.connected, 5)
+            proxy.stall()
+            text = [("P/a", "x", 1_800_000_000_000 + index, "x" * 120, None) for index in range(400)]
+            for index in range(64):
+                disk.spool.append(event=index % 2 == 0, readings=text)
+            node.wake()
+            await asyncio.sleep(0.5)
+            task.cancel()
+            async with asyncio.timeout(5):
+                await asyncio.gather(task, return_exceptions=True)
+            assert task.cancelled()
+
+    asyncio.run(scenario())
+
+
+def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, disk, uplink):
     seen = []
 
     async def scenario():
-        disk = SpoolThread(Spool(path=tmp_path / "gw.db", max_bytes=8 << 20))
         operator = {"username": "ingest", "password": broker.passwords["ingest"]}
-
-        async def status(online):
-            state = await disk.run(Spool.state)
-            return {
-                "online": online, "ep": state.epoch, "head": state.head, "stored": state.stored, "dropped": {},
-                "pending": state.pending, "readings": state.readings, "clock": "ok", "version": "0", "time": 1,
-            }  # fmt: skip
-
-        def birth():
-            return {"ep": disk.spool.epoch, "version": "0", "time": 1, "profiles": {}, "devices": []}
 
         async def ingest():
             async with aiomqtt.Client("127.0.0.1", broker.port, **operator) as client:
@@ -95,15 +137,13 @@ def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, tm
                     await client.publish(topics.down("wuhou", "gw-1", "stored"), body)
 
         async with Proxy(broker.port) as proxy:
-            own = {"hostname": "127.0.0.1", "port": proxy.port, "username": "gw-1", "password": "gw-1-secret"}
-            node = Node("wuhou", "gw-1", own)
-            uplink = Uplink(node=node, disk=disk, status=status, birth=birth, on_command=None)
-            tasks = [asyncio.create_task(ingest()), asyncio.create_task(uplink.run())]
-            await until(lambda: uplink.connected, 5)
+            node = uplink(proxy.port)
+            tasks = [asyncio.create_task(ingest()), asyncio.create_task(node.run())]
+            await until(lambda: node.connected, 5)
 
             def add():
                 disk.spool.append(event=False, readings=[("P/a", "x", 1_800_000_000_000, 1, None)])
-                uplink.wake()
+                node.wake()
 
             add()
             await until(lambda: disk.spool.state().pending == 0, 5)
@@ -112,7 +152,7 @@ def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, tm
                 add()
                 await asyncio.sleep(0.5)
             assert proxy.connections > 2, "a connection that acknowledges nothing is given up"
-            assert not uplink.connected
+            assert not node.connected
             proxy.resume()
             await until(lambda: disk.spool.state().pending == 0, 20)
             assert sorted(set(seen)) == list(range(1, 10))
@@ -120,6 +160,5 @@ def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, tm
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        disk.close()
 
     asyncio.run(scenario())
