@@ -37,15 +37,19 @@ advice() {  # program -> how to get it without apt
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif has sudo; then
-        sudo "$@"
     else
-        fail "this needs root, and there is no sudo. As root, run:" "  $*" "then run the same make target again."
+        sudo "$@"
     fi
+}
+
+need_root() {  # packages: all at once, because somebody else has to install them
+    [ "$(id -u)" = 0 ] || has sudo || fail "this needs root, and there is no sudo. As root, run:" \
+        "  apt-get update && apt-get install --no-install-recommends $*" "then run the same make target again."
 }
 
 updated=
 apt_install() {  # packages; false when apt has none of that name
+    need_root "$@"
     if [ -z "$updated" ]; then
         say "apt-get update"
         as_root apt-get update -qq || say "apt-get update reported errors; going on with the lists that are there"
@@ -67,9 +71,13 @@ rest() {  # service that the package has just started: nothing here uses it
 }
 
 programs() {  # programs: install those that are missing, or list them
-    local program package missing=()
+    local program package absent=() missing=()
     for program; do
-        has "$program" && continue
+        has "$program" || absent+=("$program")
+    done
+    [ ${#absent[@]} -gt 0 ] || return 0
+    ! has apt-get || need_root $(for program in "${absent[@]}"; do package_of "$program"; done)
+    for program in "${absent[@]}"; do
         package=$(package_of "$program")
         if has apt-get && apt_install "$package" && has "$program"; then
             rest "$package"
