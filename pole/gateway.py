@@ -56,8 +56,8 @@ def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
     keep = gateway.keep / 3600
     if most < keep:
         missing.append(
-            f"gateways.{name}.spool_megabytes: {gateway.spool_megabytes} MB bridge {most:.0f} hours at most; keep asks for "
-            f"{keep:.0f}. Raise spool_megabytes or lower keep"
+            f"gateways.{name}.spool_megabytes: {gateway.spool_megabytes} MB bridge {most:.0f} hours at most; keep asks "
+            f"for {keep:.0f}. Raise spool_megabytes or lower keep"
         )
     report = {
         "node": name,
@@ -73,8 +73,8 @@ def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
     else:
         print(f"{name} in {loaded.area}: {gateway.broker}, spool {gateway.spool}")
         print(
-            f"  the spool's {gateway.spool_megabytes} MB bridge {least:.0f} hours without network if every point changes at "
-            f"every poll, {most:.0f} if none changes; keep asks for {keep:.0f}"
+            f"  the spool's {gateway.spool_megabytes} MB bridge {least:.0f} hours without network if every point "
+            f"changes at every poll, {most:.0f} if none changes; keep asks for {keep:.0f}"
         )
         for bus, devices in loaded.buses_of(name).items():
             where = getattr(devices, "host", "") or devices.port
