@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import sqlite3
+import time
 
 import pytest
 
@@ -23,6 +24,17 @@ async def settle(chain, seconds=6.0):
         except sqlite3.OperationalError:  # the file is not there yet
             continue
     raise AssertionError("no reading stored in time:\n" + chain.ingest.log.read_text()[-2000:])
+
+
+async def everybody_sends(chain, seconds=30.0):
+    """Until each gateway has come back by itself: a pack of it, newer than now, is stored."""
+    now_ms = time.time_ns() // 1_000_000
+    deadline = time.monotonic() + seconds
+    waiting = set(chain.nodes)
+    while waiting:
+        await asyncio.sleep(0.2)
+        waiting -= {row[0] for row in chain.rows("SELECT DISTINCT node FROM packs WHERE time > ?", now_ms)}
+        assert time.monotonic() < deadline, {node: chain.gateways[node].log.read_text()[-1500:] for node in waiting}
 
 
 def assert_nothing_lost(chain):
@@ -74,6 +86,7 @@ def test_200_kills_of_gateways(chain):
             source = random.Random(200)
             await asyncio.gather(*(kill_at_random(each, 40, source, 0.2, 2.2) for each in city.gateways.values()))
             assert sum(gateway.kills for gateway in city.gateways.values()) == 200
+            await everybody_sends(city)
             await city.drained()
             await asyncio.to_thread(city.ingest.stop)
             assert assert_nothing_lost(city) > 1000
@@ -89,6 +102,7 @@ def test_50_kills_of_ingest(chain):
                 process.start()
             await settle(city)
             await kill_at_random(city.ingest, 50, random.Random(50), 0.2, 1.4)
+            await everybody_sends(city)
             await city.drained()
             await asyncio.to_thread(city.ingest.stop)
             assert_nothing_lost(city)
@@ -107,6 +121,7 @@ def test_50_kills_of_the_broker(chain):
             for _ in range(50):
                 await asyncio.sleep(source.uniform(0.2, 1.4))
                 await asyncio.to_thread(city.broker.restart)
+            await everybody_sends(city)
             await city.drained()
             await asyncio.to_thread(city.ingest.stop)
             assert_nothing_lost(city)
