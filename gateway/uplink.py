@@ -6,6 +6,7 @@ One connection at a time, for ever: what breaks it is said once, and it is made 
 import asyncio
 import contextlib
 import functools
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -216,7 +217,9 @@ class Uplink:
 
     async def _publish(self, client: aiomqtt.Client, channel: str, body: bytes) -> None:
         qos, retain = topics.UP[channel]
-        await client.publish(self._topic(channel), body, qos=qos, retain=retain)
+        # Python 3.11's wait_for, which aiomqtt would use, can lose a cancellation, and a lost one hangs the session.
+        async with asyncio.timeout(ACK_S):
+            await client.publish(self._topic(channel), body, qos=qos, retain=retain, timeout=math.inf)
 
     async def _encoded_status(self, *, online: bool) -> bytes:
         return messages.encode(await self._status(online), messages.STATUS)
