@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from device_profiles.schema import Profile
-from gateway.poller import Reading
+from gateway.reading import Reading
 from gateway.reports import Report
 
 

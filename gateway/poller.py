@@ -19,14 +19,12 @@ from device_profiles.schema import Point, Profile
 from gateway import modbus
 from gateway.bus import Bus
 from gateway.health import Health, Ward
+from gateway.reading import Reading
 from gateway.reports import SILENCE, Report
 
 # Beyond the time on the wire. Slower devices say so by their latency, which is a usual value, not the worst.
 ANSWER_S = 0.3
 ANSWER_LATENCIES = 10
-
-Value = float | bool | str | None
-Reading = tuple[str, str, int, Value, str | None]  # "pole/device", point, ms since 1970, value, quality
 
 
 class Device(Protocol):

@@ -10,11 +10,15 @@ import os
 import secrets
 import sqlite3
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.spool_file import is_damaged
 from wire import packs
 from wire.errors import PackError
+
+DAMAGED_KEPT = 3  # files set aside; the oldest go first
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,10 @@ class Salvaged:
 
 
 def salvage(path: Path) -> Salvaged:
-    """Read a spool that SQLite calls malformed. Never raises for what the file holds."""
+    """Read a spool that SQLite calls malformed. Raises sqlite3.DatabaseError only for what is not the file's fault."""
     db = sqlite3.connect(path)
     try:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # needs no index file beside a log, and so no room for one
         state = _state(db)
         found = _packs(db, state[0] if state else 0)
     finally:
@@ -51,7 +56,16 @@ def swap(path: Path) -> Path:
     aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
     os.replace(path, aside)  # first: without it, finish_swap() knows that the successor is complete
     _finish(path, aside)
+    _forget_older(path)
     return aside
+
+
+def _forget_older(path: Path) -> None:
+    # A card that keeps failing must not fill its own disk with evidence.
+    found = sorted(path.parent.glob(f"{path.name}.damaged-????????"), key=lambda each: each.stat().st_mtime)
+    for old in found[:-DAMAGED_KEPT]:
+        for ending in ("", "-wal", "-shm"):
+            old.with_name(old.name + ending).unlink(missing_ok=True)
 
 
 def finish_swap(path: Path) -> None:
@@ -73,7 +87,11 @@ def _state(db: sqlite3.Connection) -> tuple[int, int, int, int, int] | None:
         row = db.execute("SELECT head, stored, dropped, last_ms, set_back FROM state").fetchone()
         head, stored, dropped, last_ms, set_back = row
         return head, stored, sum(json.loads(dropped).values()), last_ms, set_back
-    except (sqlite3.Error, TypeError, ValueError, AttributeError):
+    except sqlite3.DatabaseError as error:
+        if not is_damaged(error):  # a full disk, say: taken for damage, it would cost every pack
+            raise
+        return None
+    except (TypeError, ValueError, AttributeError):
         return None
 
 
@@ -83,7 +101,7 @@ def _packs(db: sqlite3.Connection, head: int) -> list[tuple[bool, bytes]]:
     first = _walk(db, "ASC", found)
     last = _walk(db, "DESC", found)
     for number in range(first + 1, last if last > first else head + 1):
-        with contextlib.suppress(sqlite3.Error):
+        with _despite_damage():
             row = db.execute("SELECT sq, event, crc, body FROM packs WHERE sq = ?", (number,)).fetchone()
             _take(row, found)
     return [found[number] for number in sorted(found)]
@@ -91,12 +109,21 @@ def _packs(db: sqlite3.Connection, head: int) -> list[tuple[bool, bytes]]:
 
 def _walk(db: sqlite3.Connection, direction: str, found: dict[int, tuple[bool, bytes]]) -> int:
     number = 0
-    with contextlib.suppress(sqlite3.Error):
+    with _despite_damage():
         # NOT INDEXED: a damaged index must not hide the rows of the table.
         for row in db.execute(f"SELECT sq, event, crc, body FROM packs NOT INDEXED ORDER BY sq {direction}"):
             number = row[0]
             _take(row, found)
     return number
+
+
+@contextlib.contextmanager
+def _despite_damage() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not is_damaged(error):
+            raise
 
 
 def _take(row: tuple[int, int, int, bytes] | None, found: dict[int, tuple[bool, bytes]]) -> None:

@@ -24,7 +24,8 @@ from gateway.commands import Commands
 from gateway.own_device import OwnDevice, memory_bytes
 from gateway.poller import Poller
 from gateway.serial_line import SerialLine
-from gateway.spool import Spool, SpoolState, SpoolThread
+from gateway.spool import Spool, SpoolState
+from gateway.spool_thread import SpoolThread
 from gateway.tcp_line import TcpLine
 from gateway.uplink import Node, Uplink
 

@@ -7,49 +7,27 @@ SpoolError          the file cannot be used; str() says what to do
 └── SpoolFull       nothing may be dropped for the new pack, or the disk has no room at all
 """
 
-import asyncio
 import contextlib
 import json
-import os
-import secrets
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
+from gateway.reading import Reading
 from gateway.salvage import Salvaged, finish_swap, salvage, successor, swap
+from gateway.spool_file import PAGE, Ballast, is_damaged, is_full, open_file
 from wire import packs
 from wire.errors import PackError
 
 log = structlog.get_logger("spool")
 
-Value = float | bool | str | None
-Reading = tuple[str, str, int, Value, str | None]  # "pole/device", point, ms since 1970, value, quality
-T = TypeVar("T")
-
-PAGE = 4096
-WAL_BYTES = 1 << 20  # kept allocated, so that a full disk still has room for the commit that makes room
-BALLAST_BYTES = 1 << 20  # given up when the disk is full, for the same end
 ROW_BYTES = 60  # what a pack costs beside its body, with its place in an index
 DROP_AT_ONCE = 64  # packs; dropping one by one would cost a sync for each
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS state (
-    one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT NOT NULL, head INTEGER NOT NULL, stored INTEGER NOT NULL,
-    readings INTEGER NOT NULL, dropped TEXT NOT NULL, last_ms INTEGER NOT NULL, set_back INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS packs (
-    sq INTEGER PRIMARY KEY, event INTEGER NOT NULL, newest_ms INTEGER NOT NULL, readings INTEGER NOT NULL,
-    crc INTEGER NOT NULL, body BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS telemetry_by_time ON packs (newest_ms, sq) WHERE event = 0;
-CREATE INDEX IF NOT EXISTS events ON packs (sq) WHERE event = 1;
-"""
 
 
 class SpoolError(Exception):
@@ -91,15 +69,15 @@ class Spool:
     def __init__(self, *, path: Path, max_bytes: int) -> None:
         self.path = path
         self._max_pages = max(64, max_bytes // PAGE)
-        self._ballast = path.with_name(path.name + ".ballast")
+        self._ballast = Ballast(path)
         self.written_bytes = 0  # since the file was opened, with what a row costs beside its body
         finish_swap(path)
         try:
-            self._db = self._open(path)
+            self._db = open_file(path, max_pages=self._max_pages)
         except sqlite3.DatabaseError as error:
             self._begin_again_if_damaged(error)
         self.epoch = self.state().epoch
-        self._keep_ballast()
+        self._ballast.restore()
 
     def close(self) -> None:
         self._db.close()
@@ -121,7 +99,7 @@ class Spool:
                 return self._append(event, readings, last_ms, set_back)
             except sqlite3.DatabaseError as error:
                 self._db.rollback()
-                if not _is_full(error):
+                if not is_full(error):
                     self._begin_again_if_damaged(error)
                 elif not self._make_room(error):
                     raise SpoolFull(f"spool {self.path}: {error}, and nothing may be dropped for it") from error
@@ -136,9 +114,9 @@ class Spool:
             return self._confirm(messages)
         except sqlite3.DatabaseError as error:
             self._db.rollback()
-            if not _is_full(error):
+            if not is_full(error):
                 self._begin_again_if_damaged(error)
-            self._drop_ballast()
+            self._ballast.drop()
             log.warning("confirmation not taken: the packs will be sent again", spool=str(self.path), error=str(error))
             return None
 
@@ -163,31 +141,9 @@ class Spool:
 
     # --- inside ---
 
-    def _open(self, path: Path, *, journal: str = "WAL") -> sqlite3.Connection:
-        db = sqlite3.connect(path, timeout=5, check_same_thread=False)
-        try:
-            db.execute(f"PRAGMA page_size = {PAGE}")
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")  # two gateways on one spool would number packs twice
-            db.execute(f"PRAGMA journal_mode = {journal}")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-            db.execute(f"PRAGMA max_page_count = {self._max_pages}")
-            db.executescript(_SCHEMA)
-            if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(verdict)
-            db.execute(
-                "INSERT OR IGNORE INTO state VALUES (1, ?, 0, 0, 0, '{}', 0, 0)",
-                (secrets.token_hex(4),),
-            )
-            db.commit()
-        except BaseException:
-            db.close()
-            raise
-        return db
-
     def _begin_again_if_damaged(self, error: sqlite3.DatabaseError) -> None:
         """Begin a new epoch with every pack that can still be read, and then set the damaged file aside."""
-        if not _is_damaged(error):
+        if not is_damaged(error):
             hint = (
                 "is another gateway using it?"
                 if "locked" in str(error)
@@ -196,10 +152,14 @@ class Spool:
             raise SpoolError(f"spool {self.path}: {error}: {hint}") from error
         if hasattr(self, "_db"):
             self._db.close()
-        old = salvage(self.path)
+        self._ballast.drop()
+        try:
+            old = salvage(self.path)
+        except sqlite3.DatabaseError as trouble:
+            raise SpoolError(f"spool {self.path} is damaged, and cannot be read now: {trouble}: make room") from trouble
         self._take_over(old)
         aside = swap(self.path)
-        self._db = self._open(self.path)
+        self._db = open_file(self.path, max_pages=self._max_pages)
         self.epoch = self.state().epoch
         log.error(
             "spool damaged: set aside, new epoch",
@@ -209,12 +169,11 @@ class Spool:
 
     def _take_over(self, old: Salvaged) -> None:
         """All of it into a new file beside the damaged one. Raises SpoolError where the disk has no room for it."""
-        self._drop_ballast()
         new = successor(self.path)
         new.unlink(missing_ok=True)
         try:
-            # Without a log: until the files are swapped, the damaged one is what counts.
-            with contextlib.closing(self._open(new, journal="MEMORY")) as self._db:
+            # Unbounded, for it may be a little longer here; without a log, for until the swap the damaged file counts.
+            with contextlib.closing(open_file(new, max_pages=1 << 30, journal="MEMORY")) as self._db:
                 self._fill(old)
         except sqlite3.OperationalError as error:
             new.unlink(missing_ok=True)
@@ -223,7 +182,6 @@ class Spool:
             ) from error
 
     def _fill(self, old: Salvaged) -> None:
-        self._db.execute(f"PRAGMA max_page_count = {1 << 30}")  # what the damaged file held may be a little longer here
         lost = old.lost or 0
         dropped = json.dumps({"damaged": lost} if lost else {})
         self._db.execute(
@@ -241,6 +199,7 @@ class Spool:
         if last_ms:
             self._db.execute("UPDATE state SET last_ms = ?, set_back = ?", (last_ms, set_back))
         self._db.commit()
+        self._ballast.restore()
         return numbers
 
     def _insert(self, event: bool, readings: list[Reading]) -> list[int]:
@@ -290,8 +249,13 @@ class Spool:
             return self._db.execute(query, arguments).fetchall()
 
     def _make_room(self, error: sqlite3.DatabaseError) -> bool:
-        """Drop the oldest telemetry, never an event. False where there is nothing to drop, or no room even for that."""
-        self._drop_ballast()
+        """Drop the oldest telemetry, never an event; give up the ballast where there is no room even for that."""
+        if self._drop_oldest(error):
+            return True
+        more_room = self._ballast.drop()
+        return self._drop_oldest(error) or more_room
+
+    def _drop_oldest(self, error: sqlite3.DatabaseError) -> bool:
         try:
             rows = self._db.execute("SELECT sq FROM packs WHERE event = 0 ORDER BY sq LIMIT ?", (DROP_AT_ONCE,))
             oldest = [row[0] for row in rows]
@@ -317,16 +281,6 @@ class Spool:
         free: int = self._db.execute("PRAGMA freelist_count").fetchone()[0]
         return (pages - free) * PAGE
 
-    def _keep_ballast(self) -> None:
-        try:
-            if not self._ballast.exists() or self._ballast.stat().st_size < BALLAST_BYTES:
-                self._ballast.write_bytes(os.urandom(BALLAST_BYTES))  # a file system may not store zeros
-        except OSError:
-            self._drop_ballast()
-
-    def _drop_ballast(self) -> None:
-        self._ballast.unlink(missing_ok=True)
-
 
 def _bodies(epoch: str, number: int, readings: list[Reading]) -> Iterable[tuple[list[Reading], bytes]]:
     """Readings -> (the readings of a pack, its payload), numbers ascending; halves what is too large for one."""
@@ -343,32 +297,3 @@ def _bodies(epoch: str, number: int, readings: list[Reading]) -> Iterable[tuple[
             continue
         yield part, body
         number += 1
-
-
-_NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_SHMSIZE")
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_ERROR")
-
-
-def _is_full(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorname", "").startswith(_NO_ROOM)
-
-
-def _is_damaged(error: sqlite3.DatabaseError) -> bool:
-    # SQLITE_ERROR: a table that is not there although the file was opened as a spool. No name: quick_check's verdict.
-    return getattr(error, "sqlite_errorname", "SQLITE_CORRUPT").startswith(_DAMAGED)
-
-
-class SpoolThread:
-    """A spool and the one thread on which it is used, so that a sync on a slow card stops nothing else."""
-
-    def __init__(self, spool: Spool) -> None:
-        self.spool = spool
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
-
-    async def run(self, call: Callable[[Spool], T]) -> T:
-        """call(spool) on the thread; its result or its exception."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, self.spool)
-
-    def close(self) -> None:
-        self._thread.shutdown(wait=True)
-        self.spool.close()

@@ -18,7 +18,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.spool import Spool, SpoolThread
+from gateway.spool import Spool
+from gateway.spool_thread import SpoolThread
 from gateway.window import Send, Window
 from wire import messages, stored, topics
 from wire.backoff import Backoff

@@ -3,7 +3,8 @@ import asyncio
 from gateway import collector as collectors
 from gateway.clock import Clock
 from gateway.collector import Collector
-from gateway.spool import Spool, SpoolFull, SpoolThread
+from gateway.spool import Spool, SpoolFull
+from gateway.spool_thread import SpoolThread
 from wire import packs
 
 

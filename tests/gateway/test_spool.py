@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.spool import PAGE, Spool, SpoolError, SpoolFull
+from gateway.spool import Spool, SpoolError, SpoolFull
+from gateway.spool_file import PAGE
 from wire import packs
 
 MEGABYTE = 1 << 20
@@ -344,7 +345,8 @@ print("refused", refused, "dropped", before)
 DAMAGED_AND_FULL = """
 import sys
 from pathlib import Path
-from gateway.spool import BALLAST_BYTES, PAGE, Spool, SpoolError
+from gateway.spool import Spool, SpoolError
+from gateway.spool_file import BALLAST_BYTES, PAGE
 folder = Path(sys.argv[1])
 spool = Spool(path=folder / "gw.db", max_bytes=64 << 20)
 for n in range(500):
@@ -353,8 +355,8 @@ size, pending = spool.state().bytes, spool.state().pending
 assert size > 1.5 * BALLAST_BYTES, size
 spool.close()
 with (folder / "gw.db").open("r+b") as file:
-    file.seek(size // 2)
-    file.write(bytes(PAGE))
+    file.seek(size // PAGE // 2 * PAGE)
+    file.write(bytes(8 * PAGE))  # so many that not all of them are a body's end, where zeros are found by its CRC alone
 hog = folder / "hog"
 with hog.open("wb", buffering=0) as file:
     try:
@@ -395,3 +397,27 @@ def on_a_small_disk(tmp_path, program):
     done = subprocess.run(["unshare", *flags, "sh", "-c", script, program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_of_the_files_set_aside_the_newest_three_stay(tmp_path):
+    for _ in range(5):
+        spool = open_spool(tmp_path)
+        spool.append(event=False, readings=readings(3))
+        spool.close()
+        with (tmp_path / "gw.db").open("r+b") as file:
+            file.write(os.urandom(100))
+    open_spool(tmp_path).close()
+    assert len(list(tmp_path.glob("gw.db.damaged-????????"))) == 3
+
+
+def test_a_spool_that_is_full_on_a_disk_with_room_leaves_the_ballast_alone(tmp_path):
+    ballast = tmp_path / "gw.db.ballast"
+    spool = open_spool(tmp_path, megabytes=1)
+    before = ballast.stat()
+    while not spool.state().dropped:
+        spool.append(event=False, readings=readings(50))
+    assert (ballast.stat().st_ino, ballast.stat().st_mtime) == (before.st_ino, before.st_mtime)
+    ballast.unlink()
+    spool.close()
+    open_spool(tmp_path).close()
+    assert ballast.stat().st_size == 1 << 20, "taken again"

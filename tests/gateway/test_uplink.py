@@ -6,7 +6,8 @@ import aiomqtt
 import pytest
 
 from gateway import uplink as uplinks
-from gateway.spool import Spool, SpoolThread
+from gateway.spool import Spool
+from gateway.spool_thread import SpoolThread
 from gateway.uplink import Node, Uplink
 from gateway.window import TELEMETRY_WINDOW
 from wire import messages, packs, stored, topics
