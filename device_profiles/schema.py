@@ -90,7 +90,7 @@ class Emulate(Model):
     swing: float = Field(0.0, ge=0)
     period: Duration = 600.0
     noise: float = Field(0.0, ge=0)
-    grow: float = Field(0.0, ge=0, description="what a counter gains in an hour, counted from 2026-01-01 UTC")
+    grow: float = Field(default=0.0, ge=0, description="what a counter gains in an hour, counted from 2026-01-01 UTC")
 
 
 class Point(Model):

@@ -267,4 +267,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> str:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    said = str(error) or type(error).__name__
+    refused = any(
+        f"code:{code}" in said for code in (134, 135)
+    )  # MQTT 5, 3.2.2.2: bad user name or password, not authorized
+    return f"{said}: look at the node's user, its password_file, and the broker's password file" if refused else said

@@ -14,7 +14,7 @@ TELEMETRY_WINDOW = 32  # packs, of which backfill may fill half: live readings n
 LIVE_MS = 60_000  # an older pack is backfill
 BACKFILL_RATE = 20.0  # packs a second
 RESEND_S = 20.0  # unconfirmed for so long: sent again, and then after twice the time
-RESEND_MAX_S = 300.0
+RESEND_MAX_S = 60.0
 OVERTAKEN_S = 1.0  # a pack sent so much later was confirmed: this one, or its confirmation, was lost on the way
 
 

@@ -113,7 +113,8 @@ def _check_files(site: "Site", node: str) -> None:
 def _missing_files(site: "Site", node: str) -> list[str]:
     """Sentences about what is not there. A port may still be plugged in, so that is no reason not to start."""
     gateway = site.gateways[node]
-    found = []
+    found: list[str] = []
+    found += _too_large_a_birth(site, node)
     for key in ("password_file", "ca", "cert", "key"):
         path = getattr(gateway, key)
         if path is not None and not path.is_file():
@@ -125,3 +126,19 @@ def _missing_files(site: "Site", node: str) -> list[str]:
         if isinstance(port, str) and not Path(port).exists():
             found.append(f"bus {name}: there is no port {port}; is the adapter plugged in? ls /dev/serial/by-id")
     return found
+
+
+def _too_large_a_birth(site: "Site", node: str) -> list[str]:
+    from device_profiles import loader
+    from gateway.birth import birth
+    from wire import messages
+    from wire.errors import MessageError
+
+    message = birth(site=site, node=node, profiles=loader.profiles(), epoch="0" * 8, version="0.1.0", now_ms=1 << 41)
+    try:
+        messages.encode(message, messages.BIRTH)
+    except MessageError as error:
+        return [
+            f"gateways.{node}: it has too many devices to announce in one message ({error.detail}); use two gateways"
+        ]
+    return []

@@ -158,7 +158,7 @@ class EmulatedDevice:
         if pinned is not None:
             return pinned
         tick = time_ms // self._tick_ms
-        return wave.wanted(self.points[point], self._moves[point], f"{self._seed}/{point}", tick * self._tick_ms)
+        return wave.wanted(self.points[point], self._moves[point], self._seed, point, tick * self._tick_ms)
 
     def _pinned_at(self, point: str, time_ms: int) -> Value:
         pins = self._pins.get(point)

@@ -19,12 +19,16 @@ def movement(point: Point) -> Emulate:
     return Emulate(around=(low + high) / 2, swing=_SWING_OF_RANGE * (high - low), noise=0.0)
 
 
-def wanted(point: Point, move: Emulate, seed: str, time_ms: int) -> float | bool:
-    """Value in the point's unit, inside its range, not yet as coarse as the device's registers."""
-    turn = time_ms / 1000 / move.period + _chance(seed)
+def wanted(point: Point, move: Emulate, device: str, name: str, time_ms: int) -> float | bool:
+    """Value in the point's unit, inside its range, not yet as coarse as the device's registers. device: its seed.
+
+    Quantities of one device with one period rise and fall together, as a meter's current and its power do.
+    """
+    turns = time_ms / 1000 / move.period
     if _is_bool(point):
-        return turn % 1 < move.around
-    noise = move.noise * (2 * _chance(f"{seed}@{time_ms}") - 1) if move.noise else 0.0
+        return (turns + _chance(f"{device}/{name}")) % 1 < move.around
+    turn = turns + _chance(device)
+    noise = move.noise * (2 * _chance(f"{device}/{name}@{time_ms}") - 1) if move.noise else 0.0
     grown = move.grow * (time_ms - COUNTING_SINCE_MS) / 3_600_000
     return clipped(point, move.around + grown + move.swing * math.sin(2 * math.pi * turn) + noise)
 

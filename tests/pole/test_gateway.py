@@ -97,3 +97,19 @@ def test_a_spool_that_fails_while_it_runs_is_said_in_a_sentence_whichever_task_m
         gateway.run(Path(site), "gw-1", False)
     assert ended.value.code == 1
     assert "spool gw-1.db: disk I/O error: check the disk" in capsys.readouterr().err
+
+
+def test_check_refuses_more_devices_than_one_birth_announces(site, tmp_path):
+    lines = [
+        f"  - {{pole: P0001, device: lamp-with-a-long-name-that-its-street-has-given-it-{bus}-{channel}, "
+        f"profile: arlight-dali, bus: dali-{bus}, unit: 1, channel: {channel}}}"
+        for bus in range(40)
+        for channel in range(64)
+    ]
+    buses = [f"  dali-{bus}: {{gateway: gw-1, host: 10.0.0.{bus + 1}}}" for bus in range(40)]
+    text = SITE.replace("buses:\n", "buses:\n" + "\n".join(buses) + "\n") + "\n".join(lines) + "\n"
+    (tmp_path / "site.yaml").write_text(text)
+    done = pole("gateway", "check", site, "--node", "gw-1", "--json")
+    assert done.returncode == 1, done.stderr
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert "use two gateways" in problem

@@ -124,3 +124,14 @@ def test_a_counter_only_counts_up():
     held = [max(meter.held("energy_import", start + index * hour)) for index in range(100)]
     assert held == sorted(held)
     assert held[-1] - held[0] == pytest.approx(99 * 0.45, rel=0.01)
+
+
+def test_a_meters_powers_agree_with_each_other():
+    meter = EmulatedDevice(profile=loader.profiles()["sdm120"], pole="P0001", name="meter-1")
+    for minute in range(120):
+        at = 1_800_000_000_000 + minute * 60_000
+        names = ("voltage", "current", "active_power", "apparent_power", "power_factor")
+        volts, amperes, watts, apparent, factor = (max(meter.held(name, at)) for name in names)
+        assert watts < apparent
+        assert apparent == pytest.approx(volts * amperes, rel=0.1)
+        assert watts == pytest.approx(apparent * factor, rel=0.1)
