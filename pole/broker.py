@@ -36,6 +36,9 @@ def find_program(name: str) -> str:
     return path
 
 
+_source = random.SystemRandom()  # a test library that seeds `random` would give two processes the same port
+
+
 def free_port() -> int:
     """A TCP port that is free on loopback at this moment, and that no outgoing connection will be given.
 
@@ -43,7 +46,7 @@ def free_port() -> int:
     connect to itself, and keep the server from starting.
     """
     while True:
-        port = random.randint(*OWN_PORTS)
+        port = _source.randint(*OWN_PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
@@ -100,12 +103,13 @@ class Broker:
         if self.pid is not None:
             return
         with self.log.open("ab") as log:
+            began = log.tell()
             self._process = subprocess.Popen(
                 [find_program("mosquitto"), "-c", self._configuration],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
-        while not self._accepts():
+        while not (self._says_it_runs(began) and self._accepts()):
             if self.pid is None or time.monotonic() > deadline:
                 self.kill()
                 raise BrokerError(
@@ -151,6 +155,12 @@ class Broker:
         path = self.folder / "mosquitto.conf"
         path.write_text(substitute(CONFIGURATION.read_text(encoding="utf-8"), values), encoding="utf-8")
         return path
+
+    def _says_it_runs(self, began: int) -> bool:
+        # somebody else's server may accept on this port, while ours ends because it is taken
+        with self.log.open("rb") as log:
+            log.seek(began)
+            return b" running" in log.read()
 
     def _accepts(self) -> bool:
         try:

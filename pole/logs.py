@@ -9,19 +9,16 @@ import structlog
 
 
 class _Patient:
-    """A stream whose full disk costs a line of the log, and not the process."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    """Standard error; that its disk is full, or that it was closed, costs a line of the log and not the process."""
 
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            return self._stream.write(text)
+        with contextlib.suppress(OSError, ValueError):
+            return sys.stderr.write(text)
         return 0
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.flush()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def set_up(*, as_json: bool) -> None:
@@ -37,7 +34,7 @@ def set_up(*, as_json: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Patient(sys.stderr))),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Patient())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)

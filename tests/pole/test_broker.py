@@ -8,7 +8,7 @@ import aiomqtt
 import pytest
 
 from pole import broker as module
-from pole.broker import BrokerError, substitute
+from pole.broker import Broker, BrokerError, substitute
 
 UP, DOWN = "poles/wuhou/gw-1/up/telemetry", "poles/wuhou/gw-1/down/command"
 
@@ -147,3 +147,9 @@ def test_substitution_refuses_a_directive_that_is_not_there_once(text):
 
 def test_substitution_leaves_comments_and_other_lines_alone():
     assert substitute("# listener 1\nlistener 1\nuser x\n", {"listener": "5"}) == "# listener 1\nlistener 5\nuser x\n"
+
+
+def test_a_port_that_another_broker_has_is_an_error_and_not_mistaken_for_ours(broker, tmp_path):
+    other = Broker(folder=tmp_path / "other", passwords={"gw-1": "x"}, port=broker.port)
+    with pytest.raises(BrokerError, match="in use"):
+        other.start()
