@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from ingest import durable
 from ingest.accept import Refusal
 from ingest.errors import Unavailable
 
@@ -83,15 +84,7 @@ class DeadLetters:
 
     def open(self) -> sqlite3.Connection:
         if self._db is None:
-            db = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)
-            try:
-                db.execute("PRAGMA journal_mode=WAL")
-                db.execute("PRAGMA synchronous=FULL")
-                db.executescript(_SCHEMA)
-            except sqlite3.Error:
-                db.close()
-                raise
-            self._db = db
+            self._db = durable.open_file(self._path, _SCHEMA)
         return self._db
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from device_profiles import loader
 from device_profiles.schema import Profile
+from ingest import durable
 from ingest.errors import IngestError, Unavailable
 from wire import messages
 
@@ -49,10 +50,7 @@ class Registry:
             raise IngestError(f"births: {path}: {error}. Move the file away: the nodes' births come again.") from error
 
     def _open(self) -> None:
-        self._db = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(_SCHEMA)
+        self._db = durable.open_file(self._path, _SCHEMA)
         for area, node, devices in self._db.execute("SELECT area, node, devices FROM births"):
             self._nodes[area, node] = _load(devices)
 

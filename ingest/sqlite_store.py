@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
+from ingest import durable
 from ingest.errors import Refused, Unavailable
 from ingest.rows import Counts, Ledger, Packs, Row
 from ingest.stores import Wanted
@@ -88,15 +89,7 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
-            db = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)
-            try:
-                db.execute("PRAGMA journal_mode=WAL")
-                db.execute("PRAGMA synchronous=FULL")
-                db.executescript(_SCHEMA)
-            except sqlite3.Error:
-                db.close()
-                raise
-            self._db = db
+            self._db = durable.open_file(self._path, _SCHEMA)
         return self._db
 
     def _close(self) -> None:

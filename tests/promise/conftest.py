@@ -102,6 +102,10 @@ class Chain:
         self.gateways = {node: Process(folder, node, ["gateway", "run", site, "--node", node]) for node in self.nodes}
         self.ingest = Process(folder, "ingest", ["ingest", "run", str(folder / "ingest.yaml")])
 
+    def start(self) -> None:
+        for process in [*self.gateways.values(), self.ingest]:
+            process.start()
+
     def spool(self, node: str) -> dict:
         """A gateway's own counts, read from its file after it has ended."""
         with contextlib.closing(sqlite3.connect(self.folder / f"{node}.db")) as db:

@@ -38,8 +38,7 @@ def test_a_gateway_with_its_certificate_is_read_and_one_with_anothers_is_not(cha
             gateway |= {"broker": f"mqtts://127.0.0.1:{port}", "ca": "ca.pem", "cert": "gw-1.pem", "key": "gw-1.key"}
         (tmp_path / "site.yaml").write_text(yaml.safe_dump(site))
         async with city:
-            for process in [*city.gateways.values(), city.ingest]:
-                process.start()
+            city.start()
             for _ in range(100):
                 await asyncio.sleep(0.1)
                 if (city.store / "readings.db").exists() and city.rows(
