@@ -27,9 +27,16 @@ def send(
     device: Annotated[str, typer.Argument(help="the device on it")],
     action: Annotated[str, typer.Argument(help="one of the profile's commands")],
     args: Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="as in level=40")] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option("--site", help="the site file: it names the broker, and operator.password beside it is read"),
+    ] = None,
     broker: Annotated[
-        str, typer.Option("--broker", envvar="POLE_BROKER", help="mqtt://user@host:port")
-    ] = "mqtt://operator@127.0.0.1:1883",
+        str | None,
+        typer.Option(
+            "--broker", help="mqtt://user@host:port; else as in --site, in POLE_BROKER, or the broker of this machine"
+        ),
+    ] = None,
     password_file: Annotated[Path | None, typer.Option("--password-file", help="the user's password, one line")] = None,
     ca: Annotated[
         Path | None, typer.Option("--ca", help="mqtts: who vouches for the broker; the system's own where left out")
@@ -45,6 +52,7 @@ def send(
     import uuid
 
     from device_profiles.schema import seconds
+    from pole import address
 
     try:
         message: dict[str, object] = {
@@ -55,8 +63,10 @@ def send(
             "args": dict(_argument(text) for text in args or []),
         }
         lifetime, patience = seconds(expires), seconds(wait)
-        address = _address(broker, password_file, ca)
-        final = asyncio.run(_converse(address, message, lifetime, patience, as_json))
+        reach = address.client_options(
+            pole=pole, device=device, broker=broker, password_file=password_file, ca=ca, site=site
+        )
+        final = asyncio.run(_converse(reach, message, lifetime, patience, as_json))
     except (_Hopeless, ValueError, OSError) as error:
         _fail(str(error), as_json)
     sys.exit(0 if final == "done" else 1)
@@ -94,28 +104,7 @@ async def _converse(
             return await _command(client, area, node, message, lifetime, patience, as_json)
     except aiomqtt.MqttError as error:
         where = f"{address['hostname']}:{address['port']}"
-        raise _Hopeless(f"broker {where}: {error}; check --broker, the user and --password-file") from None
-
-
-def _address(broker: str, password_file: Path | None, ca: Path | None) -> dict[str, Any]:
-    """What aiomqtt.Client needs to reach the broker. Raises ValueError, OSError."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(broker)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise ValueError(f"--broker {broker!r} is no address: write mqtt://user@host:port, or mqtts:// for TLS")
-    password = password_file.read_text(encoding="utf-8").splitlines() if password_file else []
-    address: dict[str, Any] = {
-        "hostname": parts.hostname,
-        "port": parts.port or (8883 if parts.scheme == "mqtts" else 1883),
-        "username": parts.username,
-        "password": password[0] if password else None,
-    }
-    if parts.scheme == "mqtts":
-        import aiomqtt
-
-        address["tls_params"] = aiomqtt.TLSParameters(ca_certs=str(ca) if ca else None)
-    return address
+        raise _Hopeless(f"broker {where}: {error}; check --site or --broker, the user and --password-file") from None
 
 
 async def _node(client: "aiomqtt.Client", pole: str, device: str) -> str:

@@ -89,11 +89,10 @@ class Folder:
         """(what it does, what to type) for another terminal."""
         pole = _program()
         ingest = shlex.quote(str(self.shown / "ingest.yaml"))
-        password = shlex.quote(str(self.shown / f"{OPERATOR}.password"))
-        broker = f"--broker mqtt://{OPERATOR}@127.0.0.1:{self.port} --password-file {password}"
+        site = shlex.quote(str(self.shown / "site.yaml"))
         return [
             ("readings of a pole", f"{pole} query --config {ingest} --pole P0001 --since 1m"),
-            ("dim a lamp", f"{pole} send P0001 lamp-1 set_level level=20 {broker}"),
+            ("dim a lamp", f"{pole} send P0001 lamp-1 set_level level=20 --site {site}"),
             ("what is stored", f"{pole} reconcile --config {ingest}"),
             ("kill a gateway", f"pkill -9 -f {shlex.quote(f'{self.site} --node gw-1')}"),  # of this demo alone
         ]

@@ -17,7 +17,7 @@ from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL
 POLE_S = 5  # each pole is shown so long
 WIDE = 120  # columns from which labels stand in both languages
 ROOMY = 100  # columns from which commands are explained
-EXPLAINED = 26  # columns of what a command does
+EXPLAINED = 22  # columns of what a command does; on a roomy terminal `.venv/bin/pole send …` then fits its line
 LEFT = (46, 38)  # columns of the left side, on a wide and on a narrow terminal
 LEAST_BODY = 9  # lines
 FRAME_LINES = 4 + 1 + 1  # above the body: the flow with its frame, figures, poles
@@ -79,7 +79,7 @@ class View:
         for width in (EXPLAINED, room) if columns >= ROOMY else (room,):
             table.add_column(width=width, no_wrap=True)
         lines = 0
-        for what, command in [("Ctrl-C stops and counts.", "In another terminal:"), *self._commands]:
+        for what, command in [("Ctrl-C stops, counts.", "In another terminal:"), *self._commands]:
             # cut where the line is full, as a terminal does it
             for start in range(0, len(command), room):
                 shown = Text(command[start : start + room], "" if lines else "dim")

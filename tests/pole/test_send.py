@@ -86,6 +86,12 @@ def test_a_lamp_is_dimmed_once_and_the_operator_is_told(broker, tmp_path):
             assert code == 1
             assert "rejected, level is from 0 to 100, not 400" in out
 
+            code, out, err = await pole(
+                "send", "P0001", "lamp-1", "set_level", "level=20", "--site", str(tmp_path / "site.yaml")
+            )
+            assert (code, err) == (0, "")
+            assert lamp.value("level") == pytest.approx(20, abs=0.4)
+
             code, _, err = await pole("send", "P0001", "lamp-l", "set_level", "level=40", *reach)
             assert code == 1
             assert "Did you mean `P0001 lamp-1`?" in err

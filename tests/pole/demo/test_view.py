@@ -1,9 +1,11 @@
 import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from device_profiles import loader
+from pole.demo.folder import Folder
 from pole.demo.state import BACKLOG_PACKS, State, alarms, events, line
 from pole.demo.store import Latest, Stored, percentile
 from pole.demo.view import View
@@ -67,6 +69,20 @@ def test_the_screen_holds_all_of_the_view(columns, lines):
 def test_a_command_can_be_copied_whole(columns):
     end = drawn(state(*city()), columns, 40)[-4:]
     assert LONG.replace(" ", "") in "".join(part.strip() for part in end).replace(" ", "")
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_the_command_for_a_lamp_is_one_line(columns, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", [".venv/bin/pole"])
+    monkeypatch.setenv("PATH", "")  # the longer way to write it: no virtual environment is active
+    monkeypatch.chdir(tmp_path)
+    folder = Folder(Path("demo-run"))
+    console = Console(width=columns, height=40, force_terminal=False)
+    with console.capture() as capture:
+        console.print(View(commands=folder.commands(), profiles={}).render(state(), columns, 40))
+    folder.close()
+    shown = ".venv/bin/pole send P0001 lamp-1 set_level level=20 --site demo-run/site.yaml"
+    assert [line for line in capture.get().splitlines() if line.rstrip().endswith(shown)]
 
 
 def test_labels_come_in_both_languages_where_there_is_room():
