@@ -36,6 +36,7 @@ def query(
     from device_profiles.schema import seconds
     from ingest.errors import IngestError
     from ingest.stores import Wanted
+    from pole import absence
 
     if format not in _FORMATS:
         raise typer.BadParameter(f"{format!r} is not a format; write {', '.join(_FORMATS)}", param_hint="--format")
@@ -43,26 +44,42 @@ def query(
         since_ms = int((time.time() - seconds(since)) * 1000)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from error
+    _check_function(function)
     wanted = Wanted(function=function, pole=pole, device=device, point=point, since_ms=since_ms, limit=limit)
     opened = _open(store, config, token_file)
 
-    async def read() -> "list[Row]":
+    async def read() -> tuple["list[Row]", str]:
         try:
-            return await opened.readings(wanted)
+            rows = await opened.readings(wanted)
+            return rows, "" if rows else await absence.reason(opened, wanted)
         finally:
             await opened.close()
 
     try:
-        rows = asyncio.run(read())
+        rows, nothing = asyncio.run(read())
     except IngestError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error
     _FORMATS[format](rows)
+    if nothing:
+        print(nothing, file=sys.stderr)
+
+
+def _check_function(name: str | None) -> None:
+    from device_profiles.schema import FUNCTIONS
+    from device_profiles.wording import suggestion
+
+    if name is not None and name not in FUNCTIONS:
+        raise typer.BadParameter(
+            f"{name!r} is not a function.{suggestion(name, FUNCTIONS)} There are {', '.join(FUNCTIONS)}",
+            param_hint="--function",
+        )
 
 
 def _open(url: str | None, config: Path | None, token_file: Path | None) -> "Store":
     from ingest import config as configuration
     from ingest.store_url import check_url, open_store
+    from pole import secret
 
     if url is not None and config is not None:
         raise typer.BadParameter("say --store or --config, not both")
@@ -71,7 +88,11 @@ def _open(url: str | None, config: Path | None, token_file: Path | None) -> "Sto
         settings = configuration.load(config or Path("ingest.yaml"))
         url, token, folder = settings.store, settings.secret("token_file"), settings.folder
     else:
-        token = token_file.read_text().strip() if token_file else ""
+        try:
+            token = secret.read("--token-file", token_file) if token_file else ""
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(2) from error
     try:
         check_url(url)
     except ValueError as error:
@@ -116,8 +137,6 @@ def _table(rows: "list[Row]") -> None:
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    if not rows:
-        print("no readings; a longer --since looks further back", file=sys.stderr)
 
 
 _FORMATS = {"table": _table, "csv": _csv, "json": _json}

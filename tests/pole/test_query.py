@@ -89,9 +89,50 @@ def test_a_configuration_names_the_store(tmp_path, url):
         (("--store", "sqlite:no-such.db"), "no-such.db is not there"),
         (("--store", "sqlite:x", "--since", "soon"), "a duration is a number with"),
         (("--store", "sqlite:x", "--format", "xml"), "write table, csv, json"),
+        (
+            ("--store", "sqlite:x", "--function", "ari"),
+            "'ari' is not a function. Did you mean 'air'? There are lighting,",
+        ),
+        (("--store", "sqlite:x", "--token-file", "no-such"), "--token-file: no-such cannot be read: No such file"),
     ],
 )
 def test_a_mistake_is_told(arguments, said):
     answer = query(*arguments)
     assert answer.returncode != 0
+    assert "Traceback" not in answer.stderr
     assert said in " ".join(answer.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("--pole", "P001"),
+            "the store has never had a reading with --pole P001. Did you mean 'P0001'?"
+            " In this time it has: P0001, P0002",
+        ),
+        (
+            ("--pole", "P0002", "--device", "air-1"),
+            "the store has never had a reading with --device air-1. Did you mean 'water-1'?"
+            " In this time it has: cover-1, water-1",
+        ),
+        (
+            ("--function", "air", "--point", "pm25"),
+            "the store has never had a reading with --point pm25. Did you mean 'pm2_5'?"
+            " In this time it has: note, pm2_5",
+        ),
+        (("--device", "air-1", "--since", "1ms"), "no readings; a longer --since looks further back"),
+        (
+            ("--device", "air-9", "--since", "1ms"),
+            "the store has never had a reading with --device air-9, and in this time none at all",
+        ),
+    ],
+)
+def test_a_name_that_the_store_has_never_heard_is_told(url, arguments, said):
+    answer = query("--store", url, "--format", "json", *arguments)
+    assert (answer.returncode, answer.stdout) == (0, "")
+    assert answer.stderr.strip() == said
+
+
+def test_an_unknown_function_is_a_mistake_in_the_command(url):
+    assert query("--store", url, "--function", "ari").returncode == 2
