@@ -1,6 +1,7 @@
 """The verbs of `pole`. Each stands in a module of its own and imports what it needs when it is called."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -14,6 +15,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    from importlib.metadata import version
+
+    if wanted:
+        print(f"pole {version('multipole')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version, and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("demo")(demo.demo)
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(ingest.app, name="ingest")
