@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
-Files = Annotated[list[Path] | None, typer.Argument(help="Profiles' files; all shipped ones where none is given.")]
+Files = Annotated[
+    list[Path] | None, typer.Argument(help="Profiles' files, or folders of them; all shipped ones where none is given.")
+]
 
 
 @app.callback()
@@ -45,7 +47,8 @@ def check(files: Files = None, json: Json = False) -> None:
     """Check profiles against the schema and replay their recorded exchanges."""
     from device_profiles import loader
 
-    found = {str(path): _problems(path) for path in files or loader.files().values()}
+    given = [path for each in files for path in _profiles_in(each)] if files else loader.files().values()
+    found = {str(path): _problems(path) for path in given}
     if json:
         _print_json([{"file": path, "ok": not problems, "problems": problems} for path, problems in found.items()])
     else:
@@ -53,6 +56,19 @@ def check(files: Files = None, json: Json = False) -> None:
             typer.echo(f"ok    {path}" if not problems else "\n".join(problems), err=bool(problems))
     if any(found.values()):
         raise typer.Exit(1)
+
+
+def _profiles_in(path: Path) -> list[Path]:
+    """A file is itself; a folder, and the folders in it, hold profiles. Raises FileProblem where they hold none."""
+    from device_profiles import loader
+    from device_profiles.problems import FileProblem
+
+    if not path.is_dir():
+        return [path]
+    found = sorted(each for each in path.rglob("*.yaml") if not each.name.endswith(loader.GOLDEN))
+    if not found:
+        raise FileProblem(f"{path}: this folder holds no profile: no *.yaml but recorded exchanges (*{loader.GOLDEN})")
+    return found
 
 
 def _problems(path: Path) -> list[str]:

@@ -62,6 +62,26 @@ def test_check_goes_on_after_a_bad_file(tmp_path: Path) -> None:
     assert second == {"file": str(good), "ok": True, "problems": []}
 
 
+def test_check_of_a_folder_takes_each_profile_in_it(tmp_path: Path) -> None:
+    folder = loader.files()["xy-md03"].parent
+    result = run(app, ["profile", "check", str(folder), "--json"])
+    assert result.exit_code == 0
+    checked = [row["file"] for row in json.loads(result.output)]
+    assert checked == sorted(str(path) for path in loader.files().values() if path.parent == folder)
+
+    (tmp_path / "deeper").mkdir()
+    path = broken(tmp_path / "deeper")
+    result = run(app, ["profile", "check", str(tmp_path)])
+    assert result.exit_code == 1
+    assert f"{path}:4: function: 'airs' is not one of " in result.output
+
+
+def test_check_of_a_folder_without_profiles_says_so(tmp_path: Path) -> None:
+    result = pole("profile", "check", str(tmp_path))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"{tmp_path}: this folder holds no profile")
+
+
 def test_check_replays_the_exchange_beside_a_file(tmp_path: Path) -> None:
     for path in (loader.files()["xy-md03"], loader.files()["xy-md03"].with_name("xy-md03.golden.yaml")):
         text = path.read_text("utf-8").replace("scale: 0.1}\n    range: [-40", "scale: 0.01}\n    range: [-40")
