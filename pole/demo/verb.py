@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pole.demo.outcome import Outcome
 
 GONE_WRONG = 1
+LEAST_S = 1.0  # a shorter run ends while its parts still start
 
 
 def demo(
@@ -48,10 +49,17 @@ def demo(
 def _seconds(duration: str | None) -> float | None:
     from device_profiles.schema import seconds
 
+    if duration is None:
+        return None
     try:
-        return None if duration is None else seconds(duration)
+        length = seconds(duration)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--for") from error
+    if length < LEAST_S:
+        raise typer.BadParameter(
+            f"{duration} is too short for a reading; write {LEAST_S:g}s or more, as in 30s", param_hint="--for"
+        )
+    return length
 
 
 def _run(folder: "Folder", seconds: float | None, chaos: bool, json: bool) -> "Outcome":

@@ -173,12 +173,15 @@ def test_two_demos_do_not_share_a_folder(tmp_path):
         demo.communicate(timeout=60)
 
 
-def test_a_duration_that_is_none_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("length", "told"), [("soon", "a duration is a number with"), ("0s", "too short"), ("999ms", "write 1s or more")]
+)
+def test_a_duration_that_is_none_is_refused(tmp_path, length, told):
     wrong = subprocess.run(
-        [*COMMAND, "--for", "soon", "--dir", tmp_path / "x"], capture_output=True, text=True, timeout=30
+        [*COMMAND, "--for", length, "--dir", tmp_path / "x"], capture_output=True, text=True, timeout=30
     )
     assert wrong.returncode == 2
-    assert "a duration is a number with" in wrong.stderr
+    assert told in wrong.stderr
     assert not (tmp_path / "x").exists()
 
 
