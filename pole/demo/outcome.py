@@ -9,7 +9,10 @@ from rich.text import Text
 
 from pole.demo.reconciliation import Account
 
-COLUMNS = ("node", "produced", "stored", "pending", "packs_dropped", "refused", "lost", "duplicated")
+HEADINGS = {  # of an account's fields; the whole table fits 80 columns
+    "node": "node", "produced": "produced", "stored": "stored", "pending": "pending", "packs_dropped": "packs\ndropped",
+    "refused": "refused", "lost": "lost", "duplicated": "stored\ntwice",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +69,11 @@ class Outcome:
 def table(outcome: Outcome) -> RenderableType:
     """The reconciliation at the end."""
     rows = Table(title="What was produced, and what became of it", title_justify="left")
-    for title in COLUMNS:
-        rows.add_column(title.replace("_", " "), justify="left" if title == "node" else "right")
+    for column, heading in HEADINGS.items():
+        rows.add_column(heading, justify="left" if column == "node" else "right")
     for account in outcome.accounts:
-        rows.add_row(*(str(getattr(account, column)) for column in COLUMNS))
-    rows.add_row("all", *(str(outcome.total(column)) for column in COLUMNS[1:]), style="bold")
+        rows.add_row(*(str(getattr(account, column)) for column in HEADINGS))
+    rows.add_row("all", *(str(outcome.total(column)) for column in HEADINGS if column != "node"), style="bold")
     verdict = Text("nothing lost" if outcome.good else "NOT as promised", "bold green" if outcome.good else "bold red")
     rest = Text(
         f"; {outcome.values_checked} stored values compared with what the devices held: {outcome.wrong_values} wrong;"

@@ -1,0 +1,23 @@
+from rich.console import Console
+
+from pole.demo.outcome import Outcome, table
+from pole.demo.reconciliation import Account
+
+ACCOUNT = Account(
+    node="gw-1", produced=1_234_567, stored=1_234_566, pending=1, packs_dropped=12_345, refused=0, lost=1, duplicated=22
+)
+
+
+def test_the_table_fits_80_columns_with_whole_headings():
+    outcome = Outcome(
+        poles=12, devices=60, seconds=60, first_reading_s=2, accounts=[ACCOUNT, ACCOUNT], latency_p50_ms=1,
+        latency_p99_ms=2, kills=0, crashes=0, wrong_values=0, values_checked=1,
+    )  # fmt: skip
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(table(outcome))
+    words = capture.get().replace("┃", " ").replace("│", " ").split()
+    for heading in ("node", "produced", "pending", "packs", "dropped", "refused", "lost", "stored", "twice"):
+        assert heading in words
+    for figure in ("1234567", "1234566", "12345", "2469134", "44"):
+        assert figure in words
