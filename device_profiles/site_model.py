@@ -79,7 +79,10 @@ class Pole(Model):
         if abs(latitude) > 90 and abs(longitude) <= 90:
             raise ValueError(f"latitude comes first; did you mean [{longitude}, {latitude}]?")
         if abs(latitude) > 90 or abs(longitude) > 180:
-            raise ValueError("a position is [latitude, longitude], -90 to 90 and -180 to 180 degrees")
+            raise ValueError(
+                f"[{latitude}, {longitude}] is no position: it is [latitude, longitude],"
+                " -90 to 90 and -180 to 180 degrees"
+            )
         return position
 
 

@@ -101,7 +101,8 @@ BROKEN = {
         ":6: poles.P0002.position: latitude comes first; did you mean [30.642, 104.044]?"),
     "position off the earth": (
         "[30.642, 104.044]", "[30.642, 204.044]",
-        ":6: poles.P0002.position: a position is [latitude, longitude], -90 to 90 and -180 to 180 degrees."),
+        ":6: poles.P0002.position: [30.642, 204.044] is no position: it is [latitude, longitude],"
+        " -90 to 90 and -180 to 180 degrees."),
     "position of one number": (
         "[30.642, 104.044]", "[30.642]",
         ":6: poles.P0002.position: too few values: write 2, as in [1, 2]."),
