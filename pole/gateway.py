@@ -33,11 +33,13 @@ def run(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
     loaded = sites.load(site)
     name = _choose(loaded, node)
     _check_files(loaded, name)
+    failures: list[BaseException] = []
     try:
         asyncio.run(signals.until_stopped(lambda stop: service.run(site=loaded, node=name, stop=stop)))
     except* SpoolError as group:
-        for error in _leaves(group):
-            print(error, file=sys.stderr)
+        failures = _leaves(group)
+    if failures:  # not above: an exit inside except* would leave as a group
+        print(*failures, sep="\n", file=sys.stderr)
         sys.exit(1)
 
 
