@@ -126,7 +126,7 @@ def test_50_kills_of_the_broker(chain):
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("down", [{"ingest"}, {"broker"}, {"store"}, {"store", "broker"}], ids=" and ".join)
+@pytest.mark.parametrize("down", [("ingest",), ("broker",), ("store",), ("store", "broker")], ids=" and ".join)
 def test_down_for_the_whole_run_then_up(chain, down):
     async def scenario():
         async with chain(2) as city:
