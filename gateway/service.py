@@ -229,7 +229,7 @@ def _node(site: Site, name: str) -> Node:
 
 
 def _first_line(path: Path) -> str:
-    return path.read_text(encoding="utf-8").splitlines()[0]
+    return path.read_text(encoding="utf-8").partition("\n")[0].strip()
 
 
 def _text(path: Path | None) -> str | None:

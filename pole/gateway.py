@@ -114,6 +114,8 @@ def _check_files(site: "Site", node: str) -> None:
 
 def _missing_files(site: "Site", node: str) -> list[str]:
     """Sentences about what is not there. A port may still be plugged in, so that is no reason not to start."""
+    from pole import secret
+
     gateway = site.gateways[node]
     found: list[str] = []
     found += _too_large_a_birth(site, node)
@@ -121,6 +123,11 @@ def _missing_files(site: "Site", node: str) -> list[str]:
         path = getattr(gateway, key)
         if path is not None and not path.is_file():
             found.append(f"gateways.{node}.{key}: there is no file {path}; create it, or name another in the site file")
+    if gateway.password_file is not None and gateway.password_file.is_file():
+        try:
+            secret.read(f"gateways.{node}.password_file", gateway.password_file)
+        except ValueError as error:
+            found.append(str(error))
     if gateway.spool is not None and not gateway.spool.parent.is_dir():
         found.append(f"gateways.{node}.spool: there is no folder {gateway.spool.parent}; create it")
     for name, bus in site.buses_of(node).items():

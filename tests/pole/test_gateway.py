@@ -72,6 +72,14 @@ def test_a_gateway_without_its_password_file_says_so_and_does_not_start(site, tm
     assert not (tmp_path / "gw-2.db").exists()
 
 
+def test_a_password_file_without_a_password_is_said_in_a_sentence(site, tmp_path):
+    (tmp_path / "no-such.password").write_text("\n")
+    done = pole("gateway", "run", site, "--node", "gw-2")
+    assert done.returncode == 2
+    assert "gateways.gw-2.password_file: the first line of" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_spool_that_another_gateway_has_is_said_in_a_sentence(site, tmp_path):
     from gateway.spool import Spool
 
