@@ -8,13 +8,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "wire": set(),
-    "device_profiles": {"wire"},
+    "protocols": set(),
+    "device_profiles": {"wire", "protocols"},
     "edge": {"wire"},
-    "gateway": {"wire", "device_profiles"},
+    "gateway": {"wire", "protocols", "device_profiles"},
     "ingest": {"wire", "device_profiles"},
     "linkage": {"wire", "device_profiles"},
     "dashboards": {"wire", "device_profiles"},
-    "simulators": {"wire", "device_profiles"},
+    "simulators": {"wire", "protocols", "device_profiles"},
 }
 MAY_IMPORT["pole"] = set(MAY_IMPORT)
 MAY_IMPORT["bench"] = set(MAY_IMPORT)
