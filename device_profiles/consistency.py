@@ -1,12 +1,17 @@
 """Checks of a profile that need more than one of its keys."""
 
+import re
 from collections.abc import Iterator
 
 from device_profiles.blocks import MAX_REGISTERS, address
+from device_profiles.items import NAMES
 from device_profiles.registers import words
-from device_profiles.schema import BIT_TABLES, WORDS, Command, Location, Point, Profile
+from device_profiles.schema import BIT_TABLES, WORDS, Command, Item, Location, Point, Profile
 from device_profiles.wording import Fault, suggestion
 
+PLACES = {"modbus": "at", "gateway": "counter"}  # protocol -> key that says where a point stands; all others: item
+PLACED = ("at", "item", "counter")
+NO_SCALE = "0 makes every value the same. Leave it out, or write the device's factor, as in 0.1."
 WRITABLE = ("coil", "holding")
 COUNTED = ("uint16", "int16", "uint32", "int32", "uint64", "int64")
 # What the gateway counts about itself; the gateway supplies exactly these.
@@ -29,25 +34,49 @@ def faults(profile: Profile) -> list[Fault]:
 
 
 def _protocol(profile: Profile) -> Iterator[Fault]:
-    wanted, unwanted = ("at", "counter") if profile.protocol == "modbus" else ("counter", "at")
-    if profile.protocol == "modbus" and profile.modbus is None:
+    protocol = profile.protocol
+    if protocol == "modbus" and profile.modbus is None:
         yield (
             (),
             "modbus is missing. The protocol is modbus: add `modbus: {unit: 1, baud: 9600}` with the factory settings.",
         )
-    if profile.protocol == "gateway" and profile.modbus is not None:
-        yield ("modbus",), "the protocol is gateway, which has no modbus section. Delete it."
+    if protocol != "modbus" and profile.modbus is not None:
+        yield ("modbus",), f"the protocol is {protocol}, which has no modbus section. Delete it."
     for name, point in profile.points.items():
-        if getattr(point, wanted) is None:
-            yield (
-                ("points", name),
-                f"{wanted} is missing. The protocol is {profile.protocol}: say where the value stands.",
-            )
-        if getattr(point, unwanted) is not None:
-            yield ("points", name, unwanted), f"the protocol is {profile.protocol}, which has no {unwanted}. Delete it."
+        yield from _place(protocol, ("points", name), point, PLACES.get(protocol, "item"), tuple(PLACED))
+        if point.item is not None:
+            yield from _item(protocol, ("points", name, "item"), point.item)
         if point.counter is not None and point.counter not in COUNTERS:
             text = f"'{point.counter}' is not a counter of the gateway.{suggestion(point.counter, COUNTERS)}"
             yield ("points", name, "counter"), f"{text} There are {', '.join(COUNTERS)}."
+
+
+def _place(
+    protocol: str, keys: tuple[str, ...], holder: Point | Command, wanted: str, kinds: tuple[str, ...]
+) -> Iterator[Fault]:
+    """Each protocol has one way to say where a value stands."""
+    if getattr(holder, wanted) is None:
+        yield keys, f"{wanted} is missing. The protocol is {protocol}: say where the value stands."
+    for unwanted in kinds:
+        if unwanted != wanted and getattr(holder, unwanted) is not None:
+            yield (*keys, unwanted), f"the protocol is {protocol}, which has no {unwanted}. Delete it."
+
+
+def _item(protocol: str, keys: tuple[str, ...], item: Item) -> Iterator[Fault]:
+    pattern, words = NAMES.get(protocol, (".*", ""))
+    if not re.fullmatch(pattern, item.name):
+        yield (*keys, "name"), f"'{item.name}' is not an item of {protocol}, which is {words}."
+    if item.scale == 0:
+        yield (*keys, "scale"), NO_SCALE
+    if item.type != "number":
+        for key in ("scale", "offset", "decimals", "signed", "number"):
+            if key in item.model_fields_set:
+                yield (*keys, key), f"a {item.type} has no {key}. Delete it."
+    for key, owner in (("byte", "chirpstack"), ("number", "chirpstack"), ("signed", "dlt645")):
+        if protocol != owner and key in item.model_fields_set:
+            yield (*keys, key), f"only items of {owner} have {key}. Delete it."
+    if item.byte is not None and item.number is None and item.type == "number":
+        yield keys, "number is missing. It says how the bytes that begin at `byte` hold the value."
 
 
 def _point(profile: Profile, keys: tuple[str, str], point: Point) -> Iterator[Fault]:
@@ -66,14 +95,18 @@ def _point(profile: Profile, keys: tuple[str, str], point: Point) -> Iterator[Fa
             if reach[0] < low or reach[1] > high:
                 text = f"moves from {reach[0]:g} to {reach[1]:g}, outside the range [{low:g}, {high:g}]."
                 yield (*keys, "emulate"), f"{text} Change around or swing."
+    if point.kind != "number":
+        for key in ("range", "invalid", "deadband", "values"):
+            if getattr(point, key):
+                yield (*keys, key), f"a {point.kind} has no {key}. Delete it."
+        if point.unit and point.kind == "text":
+            yield (*keys, "unit"), "a text has no unit. Delete it."
     if point.at is None:
         return
     yield from _location(profile, (*keys, "at"), point.at)
     if point.at.type == "bool":
-        for key in ("range", "invalid", "deadband", "values"):
-            if getattr(point, key):
-                yield (*keys, key), f"a bool has no {key}. Delete it."
-    elif point.at.type not in COUNTED:
+        return
+    if point.at.type not in COUNTED:
         for key in ("values", "invalid"):
             if getattr(point, key):
                 yield (*keys, key), f"codes need an integer type, not {point.at.type}. Delete {key}."
@@ -83,7 +116,7 @@ def _point(profile: Profile, keys: tuple[str, str], point: Point) -> Iterator[Fa
 
 def _location(profile: Profile, keys: tuple[str, ...], at: Location) -> Iterator[Fault]:
     if at.scale == 0:
-        yield (*keys, "scale"), "0 makes every value the same. Leave it out, or write the device's factor, as in 0.1."
+        yield (*keys, "scale"), NO_SCALE
     if profile.modbus is None:
         return
     channels, block = profile.modbus.channels, min(profile.modbus.block, MAX_REGISTERS)
@@ -116,24 +149,61 @@ def _bits_apart(first: Location | None, second: Location) -> bool:
 
 
 def _command(profile: Profile, keys: tuple[str, str], command: Command) -> Iterator[Fault]:
-    at = command.write
-    if profile.protocol != "modbus":
+    if profile.protocol == "gateway":
         yield keys, f"the protocol is {profile.protocol}, which takes no commands. Delete it."
         return
+    wanted = "write" if profile.protocol == "modbus" else "item"
+    yield from _place(profile.protocol, keys, command, wanted, ("write", "item"))
+    yield from _read_back(profile, keys, command)
+    if command.write is not None:
+        yield from _write(profile, keys, command, command.write)
+    elif command.item is not None:
+        yield from _told(profile, keys, command, command.item)
+
+
+def _read_back(profile: Profile, keys: tuple[str, str], command: Command) -> Iterator[Fault]:
+    if command.read_back is None:
+        if profile.protocol == "modbus":
+            yield keys, "read_back is missing. A write is done when a point of the device shows it: name that point."
+        elif command.expect is not None:
+            yield (*keys, "expect"), "nothing is read back, so nothing is expected. Add read_back, or delete it."
+        return
+    if command.read_back not in profile.points:
+        hint = suggestion(command.read_back, profile.points) or f" There are {', '.join(profile.points)}."
+        yield (*keys, "read_back"), f"'{command.read_back}' is not a point of this profile.{hint}"
+    if not command.args and command.expect is None:
+        yield keys, f"expect is missing. There is no argument, so say what {command.read_back} shows when it is done."
+
+
+def _write(profile: Profile, keys: tuple[str, str], command: Command, at: Location) -> Iterator[Fault]:
     if at.table not in WRITABLE:
         yield (*keys, "write", "table"), f"'{at.table}' cannot be written. Allowed are coil and holding."
     yield from _location(profile, (*keys, "write"), at)
-    back = profile.points.get(command.read_back)
-    if back is None:
-        hint = suggestion(command.read_back, profile.points) or f" There are {', '.join(profile.points)}."
-        yield (*keys, "read_back"), f"'{command.read_back}' is not a point of this profile.{hint}"
-    elif back.at is not None and (back.at.type == "bool") != (at.type == "bool"):
+    back = profile.points.get(command.read_back or "")
+    if back is not None and back.at is not None and (back.at.type == "bool") != (at.type == "bool"):
         text = f"'{command.read_back}' is {back.at.type}, but {at.type} is written. Read back a point of the same kind."
         yield (*keys, "read_back"), text
-    elif back.at is not None and at.step and not back.at.step:
+    elif back is not None and back.at is not None and at.step and not back.at.step:
         yield (*keys, "read_back"), f"'{command.read_back}' is the same for all channels, but the command writes one."
+    if not command.args:
+        yield (*keys, "args"), "a write needs one argument: what is written. Add it, as in level: {…, range: [0, 100]}."
     for name, argument in command.args.items():
-        yield from _argument((*keys, "args", name, "range"), argument.range, at)
+        if argument.range is None:
+            yield (*keys, "args", name, "length"), "a register takes no text. Write a range instead."
+        else:
+            yield from _argument((*keys, "args", name, "range"), argument.range, at)
+
+
+def _told(profile: Profile, keys: tuple[str, str], command: Command, item: Item) -> Iterator[Fault]:
+    if item.scale == 0:
+        yield (*keys, "item", "scale"), NO_SCALE
+    for name, argument in command.args.items():
+        if (argument.length is not None) != (item.type == "text"):
+            kind = "a text, which has a length" if item.type == "text" else f"a {item.type}, which has a range"
+            yield (*keys, "args", name), f"the item is {kind}. Change the argument, or the item's type."
+        bounds = argument.range or argument.length
+        if bounds is not None and bounds[0] >= bounds[1]:
+            yield (*keys, "args", name), f"[{bounds[0]:g}, {bounds[1]:g}] is out of order: write the lowest first."
 
 
 def _argument(keys: tuple[str, ...], bounds: tuple[float, float], at: Location) -> Iterator[Fault]:

@@ -1,11 +1,16 @@
-"""A recorded exchange to the registers it shows, and those to the values of a profile's points."""
+"""A recorded exchange to the registers or items it shows, and those to the values of a profile's points."""
 
 from collections.abc import Mapping
 
+from device_profiles import items
 from device_profiles.blocks import address
+from device_profiles.codecs import items_of
+from device_profiles.items import Raw, Value
 from device_profiles.registers import NoValue, value
-from device_profiles.schema import BIT_TABLES, WORDS, Golden, Location, Profile, Table
+from device_profiles.schema import BIT_TABLES, WORDS, Golden, Location, Point, Profile, Table
 from device_profiles.wording import Fault
+from protocols.errors import BadAnswer, DeviceError
+from protocols.modbus import crc16
 
 # Function codes of reads (Modbus Application Protocol 1.1b3, 6.1 to 6.4).
 TABLES: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
@@ -13,18 +18,11 @@ MBAP = 7  # bytes of Modbus TCP's header: transaction, protocol 0, length, unit
 Image = dict[tuple[Table, int], int]
 
 
+Items = dict[str, Raw | DeviceError]
+
+
 class BadFrame(ValueError):
     """The bytes are no read request with its answer; str() says why."""
-
-
-def crc(frame: bytes) -> int:
-    """CRC-16 of Modbus over Serial Line V1.02, appendix B; it is sent low byte first."""
-    register = 0xFFFF
-    for byte in frame:
-        register ^= byte
-        for _ in range(8):
-            register = register >> 1 ^ (0xA001 if register & 1 else 0)
-    return register
 
 
 def image(request: bytes, response: bytes, framing: str) -> Image:
@@ -61,29 +59,55 @@ def decoded(profile: Profile, point: str, words: Image) -> float | bool | None:
 
 def faults(profile: Profile, golden: Golden) -> list[Fault]:
     """Replays a golden exchange. (key path in the golden file, text) for each thing that is not as it says."""
+    framings = ("rtu", "tcp") if profile.protocol == "modbus" else ("hex", "text")
+    if golden.framing not in framings:
+        return [
+            (("framing",), f"'{golden.framing}' is not one of {' or '.join(framings)}, as {profile.protocol} needs.")
+        ]
     words: Image = {}
+    told: Items = {}
     found: list[Fault] = []
     for index, (request, response) in enumerate(golden.exchanges):
         try:
-            words |= image(_bytes(request), _bytes(response), golden.framing)
-        except BadFrame as error:
+            if profile.protocol == "modbus":
+                words |= image(_bytes(request), _bytes(response), golden.framing)
+            else:
+                told |= items_of(profile.protocol)(_sent(request, golden), _sent(response, golden))
+        except (BadFrame, BadAnswer) as error:
             found.append((("exchanges", index), f"{error}."))
-    return found or [*_coverage(profile, golden), *_values(profile, golden, words)]
+    return found or [*_coverage(profile, golden), *_values(profile, golden, words, told)]
 
 
-def _values(profile: Profile, golden: Golden, words: Image) -> list[Fault]:
+def _values(profile: Profile, golden: Golden, words: Image, told: Items) -> list[Fault]:
     found: list[Fault] = []
     for name, stated in golden.values.items():
-        at = profile.points[name].at if name in profile.points else None
-        if at is None:
+        point = profile.points.get(name)
+        if point is None:
             continue
-        if not covers(at, words):
-            found.append((("values", name), f"no exchange reads {at.table} {at.address}, where this point stands."))
-            continue
-        shown = decoded(profile, name, words)
-        if shown != stated or isinstance(shown, bool) != isinstance(stated, bool):
-            found.append((("values", name), f"{stated} is stated, but the exchange decodes to {shown}."))
+        if point.at is not None and not covers(point.at, words):
+            text = f"no exchange reads {point.at.table} {point.at.address}, where this point stands."
+        elif point.item is not None and point.item.name not in told:
+            text = f"no exchange tells {point.item.name}. They tell {', '.join(sorted(told)) or 'nothing'}."
+        else:
+            shown = decoded(profile, name, words) if point.at is not None else _item(point, told)
+            if shown == stated and isinstance(shown, bool) == isinstance(stated, bool):
+                continue
+            text = f"{stated} is stated, but the exchange decodes to {shown}."
+        found.append((("values", name), text))
     return found
+
+
+def _item(point: Point, told: Items) -> Value | None:
+    assert point.item is not None
+    raw = told[point.item.name]
+    try:
+        return None if isinstance(raw, DeviceError) else items.value(point, raw)
+    except NoValue:
+        return None
+
+
+def _sent(text: str, golden: Golden) -> bytes:
+    return _bytes(text) if golden.framing == "hex" else text.encode()
 
 
 def _coverage(profile: Profile, golden: Golden) -> list[Fault]:
@@ -115,7 +139,7 @@ def _unit_and_pdu(frame: bytes, framing: str, what: str) -> bytes:
         return frame[MBAP - 1 :]
     if len(frame) < 4:
         raise BadFrame(f"the {what} is too short")
-    right = crc(frame[:-2]).to_bytes(2, "little")
+    right = crc16(frame[:-2]).to_bytes(2, "little")
     if frame[-2:] != right:
         raise BadFrame(f"the {what}'s CRC is {frame[-2:].hex(' ')}, but should be {right.hex(' ')}")
     return frame[:-2]

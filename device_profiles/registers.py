@@ -37,9 +37,13 @@ def value(point: Point, words: Sequence[int]) -> int | float | bool:
     number = raw(point.at, words)
     if isinstance(number, bool):
         return number
+    return judged(point, number, scale(point.at, number))
+
+
+def judged(point: Point, number: int | float, scaled: int | float) -> int | float:
+    """The value, unless the raw number says that there is none or the value is out of range: then raises NoValue."""
     if number in point.invalid or not math.isfinite(number):
         raise NoValue("range")
-    scaled = scale(point.at, number)
     if point.range is not None and not point.range[0] <= scaled <= point.range[1]:
         raise NoValue("range")
     return scaled
@@ -47,11 +51,18 @@ def value(point: Point, words: Sequence[int]) -> int | float | bool:
 
 def scale(at: Location, number: int | float) -> int | float:
     """Raw number -> value, without digits that the device did not send (231.4, not 231.39999389648438)."""
+    if not math.isfinite(number):
+        return number
     if at.type == "float32":
         number = _shortest(number)
     if at.scale == 1 and at.offset == 0:
         return number
-    return float(f"{number * at.scale + at.offset:.{_DIGITS.get(at.type, _OTHER_DIGITS)}g}")
+    return shortened(number * at.scale + at.offset, _DIGITS.get(at.type, _OTHER_DIGITS))
+
+
+def shortened(number: float, digits: int = _OTHER_DIGITS) -> float:
+    """Without the digits that come from computing with floats."""
+    return float(f"{number:.{digits}g}")
 
 
 def _shortest(number: float) -> float:

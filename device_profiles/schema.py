@@ -44,6 +44,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,6
 PointName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Function = Literal[FUNCTIONS]  # type: ignore[valid-type]
 Table = Literal["coil", "discrete", "input", "holding"]
+Protocol = Literal["modbus", "dlt645", "hj212", "snmp", "onvif", "ocpp", "multivision", "sip", "chirpstack", "gateway"]
 NumberType = Literal["bool", "uint16", "int16", "uint32", "int32", "float32", "uint64", "int64", "float64"]
 
 
@@ -83,10 +84,26 @@ class Location(Model):
         return self
 
 
+class Item(Model):
+    """One value in what a device says that is not a Modbus device: raw * scale + offset."""
+
+    name: str = Field(min_length=1, max_length=200, description="what the protocol calls it (docs/profiles.md)")
+    type: Literal["number", "bool", "text"] = "number"
+    scale: Scale = 1.0
+    offset: float = 0.0
+    decimals: int = Field(0, ge=0, le=9, description="digits after the point in the raw number")
+    signed: bool = Field(False, description="dlt645: the highest bit is the sign")
+    byte: int | None = Field(None, ge=0, le=255, description="chirpstack: where in the item's bytes the number begins")
+    number: Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"] | None = Field(
+        None, description="chirpstack: how the item's bytes hold the number, lowest byte first"
+    )
+
+
 class Emulate(Model):
     """How the emulated device moves this value: around ± swing over period, with noise; a bool is on for `around`."""
 
-    around: float
+    around: float = 0.0
+    texts: tuple[str, ...] = Field((), description="a text: what it says in turn, all of them once a period")
     swing: float = Field(0.0, ge=0)
     period: Duration = 600.0
     noise: float = Field(0.0, ge=0)
@@ -100,7 +117,9 @@ class Point(Model):
     unit: str = Field("", description="SenML unit (RFC 8428 and RFC 8798), empty where there is none")
     function: Function | None = Field(None, description="where it differs from the profile's")
     at: Location | None = Field(None, description="Modbus devices")
+    item: Item | None = Field(None, description="devices of all other protocols")
     counter: str | None = Field(None, description="the gateway's own counters")
+    own: bool = Field(False, description="the maker's own point: it is not in the vocabulary")
     range: tuple[float, float] | None = Field(None, description="a value outside has the quality range")
     invalid: tuple[int, ...] = Field((), description="raw numbers that the maker uses for no value")
     values: dict[int, str] = Field(default_factory=dict, description="meaning of each code")
@@ -108,6 +127,13 @@ class Point(Model):
     poll: Name = Field(description="the poll group that reads it")
     event: bool = Field(False, description="a change of it must not wait")
     emulate: Emulate | None = None
+
+    @property
+    def kind(self) -> Literal["number", "bool", "text"]:
+        """What its values are."""
+        if self.at is not None:
+            return "bool" if self.at.type == "bool" else "number"
+        return self.item.type if self.item is not None else "number"
 
 
 class PollGroup(Model):
@@ -118,20 +144,36 @@ class PollGroup(Model):
 
 
 class Argument(Model):
+    """A number of a range, or a text of so many characters."""
+
     labels: Labels
     unit: str = ""
-    range: tuple[float, float]
+    range: tuple[float, float] | None = None
+    length: tuple[int, int] | None = Field(None, description="a text: fewest and most characters")
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if (self.range is None) == (self.length is None):
+            raise ValueError("an argument has either a range (a number) or a length (a text)")
+        return self
 
 
 class Command(Model):
-    """One thing that a device does: one argument, written to one place, read back from one point."""
+    """One thing that a device does: at most one argument, written to one place, read back from one point."""
 
     labels: Labels
-    args: dict[PointName, Argument] = Field(min_length=1, max_length=1)
-    write: Location
-    read_back: PointName = Field(description="the point that shows what became of it")
+    args: dict[PointName, Argument] = Field(max_length=1)
+    write: Location | None = Field(None, description="Modbus devices")
+    item: Item | None = Field(None, description="devices of all other protocols")
+    read_back: PointName | None = Field(
+        None,
+        description="the point that shows what became of it; Modbus always has one, others may confirm by themselves",
+    )
     tolerance: float = Field(0.0, ge=0, description="allowed between what was written and what is read back")
     settle: Duration = Field(0.2, description="time from the write to the first read-back")
+    expect: float | bool | str | None = Field(
+        None, description="what the read-back shows when it is done, where that is not the argument"
+    )
 
 
 class Golden(Model):
@@ -139,9 +181,15 @@ class Golden(Model):
 
     source: str = Field(min_length=10, description="who recorded it, or from what it was computed")
     recorded: bool = Field(description="true: bytes that a device or its manual gave; false: computed from the map")
-    framing: Literal["rtu", "tcp"] = Field("rtu", description="rtu: with CRC; tcp: with the MBAP header")
-    exchanges: tuple[tuple[str, str], ...] = Field(min_length=1, description="request and response, hexadecimal")
-    values: dict[PointName, float | bool | None] = Field(min_length=1, description="null where the words hold no value")
+    framing: Literal["rtu", "tcp", "hex", "text"] = Field(
+        "rtu", description="rtu: Modbus with CRC; tcp: with the MBAP header; hex and text: as the protocol sends it"
+    )
+    exchanges: tuple[tuple[str, str], ...] = Field(
+        min_length=1, description="what was sent to the device (may be empty) and what it sent"
+    )
+    values: dict[PointName, float | bool | str | None] = Field(
+        min_length=1, description="null where the words hold no value"
+    )
     uncovered: tuple[PointName, ...] = Field((), description="points that the exchanges do not show")
 
 
@@ -170,7 +218,7 @@ class Profile(Model):
         description="how far: seen as an excerpt, in others' working code, in the maker's manual, on a bench, on a pole"
     )
     caveats: tuple[str, ...] = ()
-    protocol: Literal["modbus", "gateway"]
+    protocol: Protocol
     modbus: ModbusDefaults | None = None
     polls: dict[Name, PollGroup] = Field(min_length=1)
     points: dict[PointName, Point] = Field(min_length=1)

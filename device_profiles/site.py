@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from device_profiles import loader, problems, site_checks
-from device_profiles.site_model import BAUD_RATES, Bus, Device, Gateway, Pole, SerialBus, Site, TcpBus
+from device_profiles.site_buses import BAUD_RATES, AnyBus, Bus, SerialBus, TcpBus
+from device_profiles.site_model import Device, Gateway, Pole, Site
 
-__all__ = ["BAUD_RATES", "Bus", "Device", "Gateway", "Pole", "SerialBus", "Site", "TcpBus", "load", "read"]
+__all__ = ["BAUD_RATES", "AnyBus", "Bus", "Device", "Gateway", "Pole", "SerialBus", "Site", "TcpBus", "load", "read"]
 
 
 def load(path: Path | str) -> Site:

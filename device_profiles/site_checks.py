@@ -1,10 +1,12 @@
 """Checks of a site that need more than one of its lines."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from device_profiles.bus_time import device_load
 from device_profiles.schema import Profile
-from device_profiles.site_model import Device, SerialBus, Site, TcpBus
+from device_profiles.site_buses import AnyBus, SerialBus
+from device_profiles.site_model import Device, Site
 from device_profiles.wording import Fault, Keys, suggestion
 
 FULL = 1.0
@@ -12,6 +14,14 @@ NEARLY_FULL = 0.7  # a bus that is busier has little room for repeats, commands 
 WORST_SHOWN = 3
 HOLDERS_SHOWN = 4
 KNOWN_SHOWN = 8
+_HOST = (r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(#\d{1,3})?", "a host, or host:port, as in 10.0.0.7:161")
+ADDRESSES = {  # protocol -> what an address is, as a pattern and in words
+    "dlt645": (r"\d{12}", "the 12 digits of the meter's number"),
+    "hj212": (r"[0-9A-Za-z]{1,24}", "a station's MN, at most 24 letters and digits"),
+    "snmp": _HOST, "onvif": _HOST, "multivision": _HOST, "sip": _HOST,
+    "ocpp": (r"[A-Za-z0-9._*=:+|@-]{1,48}", "a charge point's identity, at most 48 characters"),
+    "chirpstack": (r"[0-9A-Fa-f]{16}", "a DevEUI, 16 hexadecimal digits"),
+}  # fmt: skip
 
 
 def faults(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
@@ -43,9 +53,9 @@ def _device_load(site: Site, device: Device, profiles: Mapping[str, Profile]) ->
 
 def _names(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
     """A name that is not there is one mistake, however often it is used: it stands at its first use."""
-    modbus = [name for name, profile in profiles.items() if profile.protocol == "modbus"]
+    on_buses = [name for name, profile in profiles.items() if profile.protocol != "gateway"]
     known: dict[str, Collection[str]] = {
-        "pole": site.poles, "gateway": site.gateways, "bus": site.buses, "profile": modbus,
+        "pole": site.poles, "gateway": site.gateways, "bus": site.buses, "profile": on_buses,
     }  # fmt: skip
     used: dict[tuple[str, str], list[Keys]] = {}
     for keys, what, name in _uses(site):
@@ -54,7 +64,7 @@ def _names(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
     for (what, name), places in used.items():
         again = f" It stands in {len(places)} places." if len(places) > 1 else ""
         if what == "profile":
-            yield places[0], _no_profile(name, profiles, modbus) + again
+            yield places[0], _no_profile(name, profiles, on_buses) + again
         else:
             yield places[0], f"'{name}' is not a {what} of this file.{_near(name, known[what])}{again}"
     for name, bus in site.buses.items():
@@ -74,10 +84,10 @@ def _uses(site: Site) -> Iterator[tuple[Keys, str, str]]:
             yield ("devices", index, what), what, getattr(device, what)
 
 
-def _no_profile(name: str, profiles: Iterable[str], modbus: Iterable[str]) -> str:
+def _no_profile(name: str, profiles: Iterable[str], on_buses: Iterable[str]) -> str:
     if name in profiles:
         return f"'{name}' is not on a bus: a gateway adds its own device by itself. Delete this device."
-    return f"'{name}' is not a known profile.{suggestion(name, modbus)} `pole profile list` shows all."
+    return f"'{name}' is not a known profile.{suggestion(name, on_buses)} `pole profile list` shows all."
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -131,13 +141,16 @@ def _shared_spools(site: Site) -> Iterator[Fault]:
 def _ports(site: Site) -> Iterator[Fault]:
     taken: dict[tuple[str, str], str] = {}
     for name, bus in site.buses.items():
-        key = "host" if isinstance(bus, TcpBus) else "port"
-        end = f"{bus.host}:{bus.port}" if isinstance(bus, TcpBus) else str(bus.port)
         node = bus.gateway or next(iter(site.gateways))
-        if (node, end) in taken:
-            text = f"'{end}' is already the bus {taken[node, end]} of {node}. Put the devices of both on one bus."
+        if bus.end is None:
+            continue
+        if (node, bus.end) in taken:
+            key = next(key for key in ("host", "listen", "port") if getattr(bus, key, None) is not None)
+            text = (
+                f"'{bus.end}' is already the bus {taken[node, bus.end]} of {node}. Put the devices of both on one bus."
+            )
             yield ("buses", name, key), text
-        taken.setdefault((node, end), name)
+        taken.setdefault((node, bus.end), name)
 
 
 def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
@@ -155,10 +168,30 @@ def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
             text = f"'gateway' is the own device of {gateway_poles[device.pole]} on this pole. Choose another name."
             yield ("devices", index, "device"), text
         bus = site.buses.get(device.bus)
-        if bus is not None and not isinstance(bus, TcpBus) and not 1 <= device.unit <= 247:
-            yield ("devices", index, "unit"), f"{device.unit} is out of range: a unit id on a serial line is 1 to 247."
+        if bus is not None and device.profile in profiles:
+            yield from _place(index, device, bus, profiles[device.profile])
         if device.profile in profiles:
             yield from _channel(index, device, profiles[device.profile])
+
+
+def _place(index: int, device: Device, bus: AnyBus, profile: Profile) -> Iterator[Fault]:
+    """A device stands on a bus that speaks its protocol, at a unit (Modbus) or an address."""
+    spoken = bus.protocol  # type: ignore[attr-defined]  # each kind of bus has its own
+    if profile.protocol not in (spoken, "gateway"):
+        text = (
+            f"{profile.profile} speaks {profile.protocol}, but {device.bus} is a bus of {spoken}. Choose another bus."
+        )
+        yield ("devices", index, "bus"), text
+        return
+    wanted, unwanted = ("unit", "address") if spoken == "modbus" else ("address", "unit")
+    if getattr(device, unwanted) is not None:
+        yield ("devices", index, unwanted), f"a device of {spoken} has no {unwanted}. Write its {wanted} instead."
+    elif getattr(device, wanted) is None:
+        yield ("devices", index), f"{wanted} is missing. It says where the device answers on {device.bus}."
+    elif isinstance(bus, SerialBus) and device.unit is not None and not 1 <= device.unit <= 247:
+        yield ("devices", index, "unit"), f"{device.unit} is out of range: a unit id on a serial line is 1 to 247."
+    elif device.address is not None and (rule := ADDRESSES.get(spoken)) and not re.fullmatch(rule[0], device.address):
+        yield ("devices", index, "address"), f"'{device.address}' is not {rule[1]}."
 
 
 def _channel(index: int, device: Device, profile: Profile) -> Iterator[Fault]:
@@ -175,15 +208,17 @@ def _channel(index: int, device: Device, profile: Profile) -> Iterator[Fault]:
 
 
 def _units(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
-    """One unit id on a bus is one device, unless it is one box with several channels."""
-    holders: dict[tuple[str, int], list[tuple[int, Device]]] = {}
+    """One unit id or address on a bus is one device, unless it is one box with several channels."""
+    holders: dict[tuple[str, str], list[tuple[int, Device]]] = {}
     for index, device in enumerate(site.devices):
         if device.profile in profiles and not list(_channel(index, device, profiles[device.profile])):
-            holders.setdefault((device.bus, device.unit), []).append((index, device))
-    for (bus, unit), held in holders.items():
+            holders.setdefault((device.bus, device.where.lower()), []).append((index, device))
+    for (bus, place), held in holders.items():
         if len({device.profile for _, device in held}) > 1 or not _has_channels(held[0][1], profiles):
-            if len(held) > 1:
-                yield _shared("unit", unit, bus, held, f"Unit {_free(site, bus)} is free.")
+            if len(held) > 1 and held[0][1].unit is None:
+                yield _shared("address", place, bus, held, "Give each its own.")
+            elif len(held) > 1:
+                yield _shared("unit", place, bus, held, f"Unit {_free(site, bus)} is free.")
             continue
         channels: dict[int, list[tuple[int, Device]]] = {}
         for index, device in held:
@@ -198,7 +233,7 @@ def _has_channels(device: Device, profiles: Mapping[str, Profile]) -> bool:
     return modbus is not None and modbus.channels > 1
 
 
-def _shared(key: str, number: int, bus: str, held: list[tuple[int, Device]], remedy: str) -> Fault:
+def _shared(key: str, number: object, bus: str, held: list[tuple[int, Device]], remedy: str) -> Fault:
     """One message for all devices that want one place on a bus; it stands at the second of them."""
     names = [f"devices[{index}] ({device.id}, {device.profile})" for index, device in held]
     more = f" and {len(names) - HOLDERS_SHOWN} more" if len(names) > HOLDERS_SHOWN else ""
@@ -227,7 +262,7 @@ def _worst(site: Site, bus: str, profiles: Mapping[str, Profile]) -> str:
     return f"{len(loads)} devices, most by {named}."
 
 
-def _relief(bus: SerialBus | TcpBus) -> str:
+def _relief(bus: AnyBus) -> str:
     baud = getattr(bus, "baud", None)
     faster = "Raise baud (and set it in the devices), or move" if baud is not None and baud < 115200 else "Move"
     return f"{faster} devices to another bus, or poll the profile's groups less often."
@@ -259,7 +294,7 @@ def _factory_settings(site: Site, profiles: Mapping[str, Profile]) -> Iterator[F
     said: set[tuple[str, str]] = set()
     for index, device in enumerate(site.devices):
         bus, modbus = site.buses[device.bus], profiles[device.profile].modbus
-        if isinstance(bus, TcpBus) or modbus is None or (device.bus, device.profile) in said:
+        if not isinstance(bus, SerialBus) or modbus is None or (device.bus, device.profile) in said:
             continue
         factory, here = (modbus.baud, modbus.parity, modbus.stop_bits), (bus.baud, bus.parity, bus.stop_bits)
         if factory != here:

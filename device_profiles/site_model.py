@@ -1,50 +1,17 @@
 """The model of a site file: its keys, and what each may hold."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator
 
-from device_profiles.bus_time import Line
 from device_profiles.schema import Duration, Labels, Model, Name
-
-BAUD_RATES = (1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400)
-
-
-def _beside(path: str, info: ValidationInfo) -> Path:
-    # A relative path counts from the site file's folder, wherever the command is started.
-    folder = (info.context or {}).get("folder", Path())
-    return Path(folder, path)
-
-
-def _standard(baud: int) -> int:
-    if baud not in BAUD_RATES:
-        near = min(BAUD_RATES, key=lambda known: abs(known - baud))
-        raise ValueError(
-            f"not a standard baud rate; allowed are {', '.join(map(str, BAUD_RATES))}. Did you mean {near}?"
-        )
-    return baud
-
-
-FilePath = Annotated[Path, BeforeValidator(_beside, json_schema_input_type=str)]
-Baud = Annotated[int, AfterValidator(_standard)]
+from device_profiles.site_buses import AnyBus, Broker, Bus, FilePath
 
 
 class Gateway(Model):
     """One node: an MQTT identity with a spool of its own, and the buses it polls."""
 
-    broker: str = Field(description="mqtt://host:port, or mqtts://host:port with ca (and cert and key)")
+    broker: Broker = Field(description="mqtt://host:port, or mqtts://host:port with ca (and cert and key)")
     user: Name | None = Field(None, description="MQTT user; the node's name where it is left out")
     password_file: FilePath | None = None
     ca: FilePath | None = None
@@ -55,15 +22,6 @@ class Gateway(Model):
     spool_megabytes: int = Field(512, ge=1, le=1_000_000, description="hard bound of the spool's size")
     confirm: Literal["ingest", "broker"] = "ingest"
     pole: Name = Field(description="the pole that the gateway box hangs on")
-
-    @field_validator("broker")
-    @classmethod
-    def _is_address(cls, text: str) -> str:
-        parts = urlsplit(text)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path not in ("", "/") or parts.username:
-            raise ValueError("a broker is mqtt://host:port or mqtts://host:port, without user or path")
-        _ = parts.port  # raises ValueError where it is no port
-        return text
 
 
 class Pole(Model):
@@ -86,60 +44,6 @@ class Pole(Model):
         return position
 
 
-class SerialBus(Model):
-    """Modbus RTU on an RS-485 line."""
-
-    gateway: Name | None = Field(None, description="may be left out where there is one gateway")
-    port: str = Field(pattern=r"^/\S+$", description="the device's file, best /dev/serial/by-id/…")
-    baud: Baud = 9600
-    parity: Literal["none", "even", "odd"] = "none"
-    stop_bits: Literal[1, 2] = 1
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_something(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "port" not in data and data.keys() <= cls.model_fields.keys():
-            raise ValueError("a bus has a port (/dev/…, serial) or a host (Modbus TCP)")
-        return data
-
-    @property
-    def line(self) -> Line:
-        return Line(baud=self.baud, parity=self.parity, stop_bits=self.stop_bits)
-
-    def describe(self) -> str:
-        """`/dev/… 9600 8N1`."""
-        return f"{self.port} {self.baud} 8{self.parity[0].upper()}{self.stop_bits}"
-
-
-class TcpBus(Model):
-    """Modbus TCP to one address; its units share one connection."""
-
-    gateway: Name | None = Field(None, description="may be left out where there is one gateway")
-    host: str = Field(pattern=r"^[A-Za-z0-9._:-]+$")
-    port: int = Field(502, ge=1, le=65535)
-
-    @property
-    def line(self) -> None:
-        return None
-
-    def describe(self) -> str:
-        """`host:502 Modbus TCP`."""
-        return f"{self.host}:{self.port} Modbus TCP"
-
-
-def _kind_of_bus(data: Any) -> str:
-    if not isinstance(data, Mapping):
-        return SerialBus.__name__
-    numbered = isinstance(data.get("port"), int) and not data.keys() & {"baud", "parity", "stop_bits"}
-    return TcpBus.__name__ if "host" in data or numbered else SerialBus.__name__
-
-
-Bus = Annotated[
-    Annotated[SerialBus, Tag("SerialBus")] | Annotated[TcpBus, Tag("TcpBus")],
-    Discriminator(_kind_of_bus),
-]
-
-
 class Device(Model):
     """One device on a pole: what it is, and where it answers."""
 
@@ -147,13 +51,21 @@ class Device(Model):
     device: Name
     profile: str
     bus: Name
-    unit: int = Field(ge=0, le=255, description="Modbus unit id; 1 to 247 on a serial line")
+    unit: int | None = Field(None, ge=0, le=255, description="Modbus unit id; 1 to 247 on a serial line")
+    address: str | None = Field(
+        None, pattern=r"^[!-~]{1,128}$", description="all other protocols: host[:port], meter or station number, …"
+    )
     channel: int = Field(0, ge=0, description="for a profile with channels: which one, from 0")
 
     @property
     def id(self) -> str:
         """pole/device, as in packs."""
         return f"{self.pole}/{self.device}"
+
+    @property
+    def where(self) -> str:
+        """Its unit, or its address, on the bus."""
+        return self.address or str(self.unit)
 
 
 class Site(Model):
@@ -169,7 +81,7 @@ class Site(Model):
         """The node that polls a bus."""
         return self.buses[bus].gateway or next(iter(self.gateways))
 
-    def buses_of(self, node: str) -> dict[str, SerialBus | TcpBus]:
+    def buses_of(self, node: str) -> dict[str, AnyBus]:
         """The buses that a node polls, by name."""
         return {name: bus for name, bus in self.buses.items() if self.gateway_of(name) == node}
 

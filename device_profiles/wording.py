@@ -17,6 +17,8 @@ _PATTERNS = {
     "^[A-Za-z0-9][": "a name has 1 to 64 of the characters A-Z a-z 0-9 . _ -, the first a letter or a digit",
     "^/": "a serial port is a path, best one of /dev/serial/by-id/",
     "^[A-Za-z0-9._:-]": "a host is a name or an address, without a port",
+    "^[!-~]": "an address has 1 to 128 characters of ASCII, without blanks",
+    "^[^#/]": "an application is one id of ChirpStack, or + for all",
     "^[a-z]": "a name here has 1 to 48 of the characters a-z 0-9 _, the first a letter",
 }
 _KINDS: dict[str, str] = {
@@ -39,7 +41,7 @@ class _Place:
 
 def faults(model: type[BaseModel], data: object, error: ValidationError) -> list[Fault]:
     """A validation error -> (key path, text) for each mistake; an unknown key that is a missing one misspelt is one."""
-    errors = error.errors(include_url=False)
+    errors = [_at_protocol(found) for found in error.errors(include_url=False)]
     places = [_place(model, found["loc"]) for found in errors]
     missing: dict[Keys, list[str]] = {}
     for place, found in zip(places, errors, strict=True):
@@ -50,6 +52,11 @@ def faults(model: type[BaseModel], data: object, error: ValidationError) -> list
         if not _is_missing_key(place, found):
             out[_fault(place, found, data, missing.get(place.keys[:-1], []))] = None
     return [*out, *(_missing(keys, names) for keys, names in missing.items() if names)]
+
+
+def _at_protocol(found: Any) -> Any:
+    # Which model of a union is meant follows from the key `protocol`.
+    return found | {"loc": (*found["loc"], "protocol")} if found["type"] == "union_tag_invalid" else found
 
 
 def _is_missing_key(place: _Place, found: Any) -> bool:
@@ -126,6 +133,9 @@ def _text(place: _Place, found: Any, value: object) -> str:
         return _unknown_key(place)
     if name == "missing":
         return _too_few(place)
+    if name == "union_tag_invalid":
+        known = {choice for arm in _arms(place.owner) for choice in get_args(arm.model_fields["protocol"].annotation)}
+        return _not_a_choice(value, repr(sorted(known)))
     if name == "literal_error":
         return _not_a_choice(value, ctx["expected"])
     if name in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):

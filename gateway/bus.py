@@ -6,17 +6,17 @@ The world behind it is a Line: a serial port (`serial_line`) or a connection (`t
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from gateway import modbus
+from gateway.driver import Counters
+from protocols import errors, modbus
 
 
 class Line(Protocol):
     """One way to reach devices. Not safe for two exchanges at once: that is the Bus's part."""
 
     async def exchange(self, unit: int, request: bytes, wait: float) -> bytes:
-        """Request PDU -> answer PDU, given `wait` seconds beyond the time on the wire. Raises modbus.ModbusError."""
+        """Request PDU -> answer PDU, given `wait` seconds beyond the time on the wire. Raises errors.DeviceError."""
         ...
 
     def wire_seconds(self, request: bytes) -> float:
@@ -24,15 +24,6 @@ class Line(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-@dataclass
-class Counters:
-    """Since the start of the process. errors: wrong frames and exceptions, and requests on a line that was down."""
-
-    requests: int = 0
-    timeouts: int = 0
-    errors: int = 0
 
 
 class Bus:
@@ -51,7 +42,7 @@ class Bus:
         urgent: bool = False,
         before: Callable[[], None] = lambda: None,
     ) -> bytes:
-        """Request PDU -> checked answer PDU. An urgent one is next after the one under way. Raises ModbusError.
+        """Request PDU -> checked answer PDU. An urgent one is next after the one under way. Raises DeviceError.
 
         before() is called when it is this request's turn; what it raises keeps the request off the wire.
         """
@@ -62,10 +53,10 @@ class Bus:
             answer = await self._line.exchange(unit, request, wait)
             modbus.check_answer(request, answer)
             return answer
-        except modbus.Timeout:
+        except errors.Timeout:
             self.counters.timeouts += 1
             raise
-        except modbus.ModbusError:
+        except errors.DeviceError:
             self.counters.errors += 1
             raise
         finally:

@@ -8,14 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
-from device_profiles import registers
-from device_profiles.blocks import address
-from device_profiles.schema import WORDS, Command, Location, Profile
+from device_profiles import items, registers
+from device_profiles.items import Value
+from device_profiles.schema import Argument, Command, Profile
 from device_profiles.site_model import Device
-from gateway import modbus
-from gateway.bus import Bus
 from gateway.command_log import CommandLog, CommandLogError
-from gateway.poller import answer_wait
+from gateway.driver import Driver
+from protocols import errors
 from wire import messages
 from wire.errors import MessageError
 from wire.names import is_name
@@ -35,7 +34,7 @@ class _Refusal(Exception):
 class _Unconfirmed(Exception):
     """The write was taken, but the read-back shows something else. read_back: what it shows."""
 
-    def __init__(self, reason: str, read_back: float | bool | None) -> None:
+    def __init__(self, reason: str, read_back: Value | None) -> None:
         super().__init__(reason)
         self.read_back = read_back
 
@@ -48,7 +47,7 @@ class Commands:
         *,
         devices: Sequence[Device],
         profiles: Mapping[str, Profile],
-        buses: Mapping[str, Bus],
+        drivers: Mapping[str, Driver],
         command_log: CommandLog,
         now_ms: Callable[[], int],
         log: Any,
@@ -56,11 +55,12 @@ class Commands:
         self.malformed = 0
         self._devices = {(device.pole, device.device): device for device in devices}
         self._profiles = profiles
-        self._buses = buses
+        self._drivers = drivers
         self._kept = command_log
         self._now_ms = now_ms
         self._log = log
-        self._turn = asyncio.Lock()  # one command at a time: a read-back must show this command's effect
+        # One command at a time for each device: a read-back must show this command's effect.
+        self._turns = {device.id: asyncio.Lock() for device in devices}
 
     async def handle(self, body: bytes, reply: Reply) -> None:
         """Carries one command out, and replies: accepted and then done, failed or expired; or only the latter."""
@@ -74,7 +74,8 @@ class Commands:
         async def answer(state: str, **more: object) -> None:
             await reply({"id": name, "state": state, "time": self._now_ms(), **more})
 
-        async with self._turn:
+        turn = self._turns.get(f"{command['pole']}/{command['device']}", asyncio.Lock())
+        async with turn:
             try:
                 outcome = await self._carry_out(name, command, answer)
             except CommandLogError as error:
@@ -109,21 +110,28 @@ class Commands:
         return outcome
 
     async def _touch(
-        self, command: dict[str, object], device: Device, action: Command, wanted: float | bool
+        self, command: dict[str, object], device: Device, action: Command, wanted: Value | None
     ) -> dict[str, object]:
+        def in_time() -> None:
+            if self._is_over(command):
+                raise _Refusal("it expired while it waited for the bus: nothing was written")
+
+        driver = self._drivers[device.bus]
         try:
-            await self._write(command, device, action.write, wanted)
-            value = await self._read_back(device, action, wanted)
+            await driver.write(device, action, wanted, in_time)
+            if action.read_back is None:
+                return {"state": "done"}
+            value = await self._read_back(driver, device, action, wanted)
         except _Refusal as refusal:
             return {"state": "expired", "reason": str(refusal)}
-        except modbus.ModbusError as error:
+        except errors.DeviceError as error:
             return {"state": "failed", "reason": str(error)}
         except _Unconfirmed as error:
             read_back = {} if error.read_back is None else {"read_back": {action.read_back: error.read_back}}
             return {"state": "failed", "reason": str(error), **read_back}
         return {"state": "done", "read_back": {action.read_back: value}}
 
-    def _checked(self, command: dict[str, object]) -> tuple[Device, Command, float | bool]:
+    def _checked(self, command: dict[str, object]) -> tuple[Device, Command, Value | None]:
         """Device, action and argument, each as site and profile allow it. Raises _Refusal."""
         issued, expires = cast(int, command["issued"]), cast(int, command["expires"])
         if not 0 < expires - issued <= MAX_LIFETIME_MS:
@@ -143,49 +151,27 @@ class Commands:
     def _is_over(self, command: dict[str, object]) -> bool:
         return self._now_ms() > cast(int, command["expires"])
 
-    async def _write(self, command: dict[str, object], device: Device, at: Location, wanted: float | bool) -> None:
-        words = registers.words(at, wanted)
-        if at.bit is not None:  # the register's other bits stay
-            now = await self._transact(device, modbus.read(at.table, address(at, device.channel), 1))
-            words = [now[0] & ~(1 << at.bit) | words[0]]
-
-        def in_time() -> None:
-            if self._is_over(command):
-                raise _Refusal("it expired while it waited for the bus: nothing was written")
-
-        request = modbus.write(at.table, address(at, device.channel), words)
-        bus = self._buses[device.bus]
-        await bus.transact(device.unit, request, self._wait(device), urgent=True, before=in_time)
-
-    async def _read_back(self, device: Device, action: Command, wanted: float | bool) -> float | bool:
-        point = self._profiles[device.profile].points[action.read_back]
-        assert point.at is not None
-        request = modbus.read(point.at.table, address(point.at, device.channel), WORDS[point.at.type])
-        steps = registers.resolution(point.at), registers.resolution(action.write)
-        allowed = max(action.tolerance, *steps)
-        value: float | bool | None = None
+    async def _read_back(self, driver: Driver, device: Device, action: Command, wanted: Value | None) -> Value:
+        """What the device shows, once that is what was wanted. Raises _Unconfirmed."""
+        assert action.read_back is not None
+        expected = wanted if action.expect is None else action.expect
+        allowed = _allowed(self._profiles[device.profile], action)
+        value: Value | None = None
         trouble = ""
         for _ in range(READ_BACKS):
             await asyncio.sleep(action.settle)
             try:
-                value = registers.value(point, await self._transact(device, request))
-            except (modbus.Timeout, modbus.BadFrame) as error:
+                value = await driver.read(device, action.read_back)
+            except (errors.Timeout, errors.BadAnswer) as error:
                 trouble = f"written, but not read back: {error}"
                 continue
             except registers.NoValue as reason:
                 trouble = f"written, but {action.read_back} reads as no valid value ({reason})"
                 continue
-            if abs(value - wanted) <= allowed:
+            if _agrees(value, expected, allowed):
                 return value
-            trouble = f"written {wanted}, but {action.read_back} reads {value}"
+            trouble = f"written {expected}, but {action.read_back} reads {value}"
         raise _Unconfirmed(trouble, value)
-
-    async def _transact(self, device: Device, request: bytes) -> list[int]:
-        answer = await self._buses[device.bus].transact(device.unit, request, self._wait(device), urgent=True)
-        return modbus.items(request, answer)
-
-    def _wait(self, device: Device) -> float:
-        return answer_wait(self._profiles[device.profile])
 
     async def _malformed(self, body: bytes, error: MessageError, reply: Reply) -> None:
         self._log.warning("malformed command", error=str(error), bytes=len(body))
@@ -196,24 +182,62 @@ class Commands:
         await reply({"id": name, "state": "rejected", "time": self._now_ms(), "reason": str(error)[:MAX_REASON]})
 
 
-def _argument(action: Command, args: dict[str, object]) -> float | bool:
-    """The one argument, of the right kind and in range. Raises _Refusal."""
-    ((name, argument),) = action.args.items()
-    if set(args) != {name}:
-        raise _Refusal(f"the arguments are exactly {name}; not {', '.join(sorted(args)) or 'none'}")
-    value = args[name]
+def _allowed(profile: Profile, action: Command) -> float:
+    """How far the read-back may be from what was written: a step of the coarser of both."""
+    back = profile.points[action.read_back or ""]
+    steps = [registers.resolution(at) for at in (back.at, action.write) if at is not None]
+    steps += [items.resolution(item) for item in (back.item, action.item) if item is not None]
+    return max(action.tolerance, *steps)
+
+
+def _agrees(value: Value, expected: Value | None, allowed: float) -> bool:
+    if isinstance(value, str) or isinstance(expected, str) or expected is None:
+        return value == expected
+    return abs(value - expected) <= allowed
+
+
+def _argument(action: Command, args: dict[str, object]) -> Value | None:
+    """The argument, of the right kind and in range; None where the action has none. Raises _Refusal."""
+    if set(args) != set(action.args):
+        wanted = ", ".join(action.args) or "none"
+        raise _Refusal(f"the arguments are exactly {wanted}; not {', '.join(sorted(args)) or 'none'}")
+    for name, argument in action.args.items():
+        if argument.length is not None:
+            return _text(name, argument, args[name])
+        return _number(name, argument, args[name], action)
+    return None
+
+
+def _text(name: str, argument: Argument, value: object) -> str:
+    assert argument.length is not None
+    fewest, most = argument.length
+    if not isinstance(value, str):
+        raise _Refusal(f"{name} is a text, not {value!r}")
+    if not fewest <= len(value) <= most:
+        raise _Refusal(f"{name} has {fewest} to {most} characters, not {len(value)}")
+    if not value.isprintable():
+        raise _Refusal(f"{name} has a character that cannot be printed: {value!r}")
+    return value
+
+
+def _number(name: str, argument: Argument, value: object, action: Command) -> float | bool:
+    assert argument.range is not None
+    is_bool = action.write.type == "bool" if action.write else action.item is not None and action.item.type == "bool"
     if not isinstance(value, int | float):
         raise _Refusal(f"{name} is a number, not {value!r}")
     low, high = argument.range
-    if isinstance(value, bool) and action.write.type != "bool":
+    if isinstance(value, bool) and not is_bool:
         raise _Refusal(f"{name} is a number from {low:g} to {high:g}, not {value!r}")
     if not low <= value <= high:
         raise _Refusal(f"{name} is from {low:g} to {high:g}, not {value!r}")
     try:
-        registers.words(action.write, value)
+        if action.write is not None:
+            registers.words(action.write, value)
+        elif action.item is not None:
+            items.raw(action.item, value)
     except ValueError as error:
         raise _Refusal(str(error)) from None
-    if action.write.type != "bool":
+    if not is_bool:
         return value
     if value not in (0, 1):
         raise _Refusal(f"{name} is 0 or 1, not {value!r}")

@@ -2,7 +2,7 @@
 
 import random
 
-from gateway import modbus
+from protocols import errors
 from wire.backoff import Backoff
 
 SILENT_AFTER = 3  # failures in a row
@@ -21,7 +21,7 @@ class Health:
         self.cost_s = cost_s
         self.failures = 0
         self.silent = False
-        self.error: modbus.ModbusError | None = None
+        self.error: errors.DeviceError | None = None
         self.probe_at = 0.0
         self.backoff = Backoff(first=PROBE_FIRST_S, most=PROBE_MOST_S)
 
@@ -44,7 +44,7 @@ class Ward:
         self.discharge(health)
         return was_silent
 
-    def failed(self, health: Health, error: modbus.ModbusError, now: float, *, others_answer: bool) -> bool:
+    def failed(self, health: Health, error: errors.DeviceError, now: float, *, others_answer: bool) -> bool:
         """True when it became silent by this failure. others_answer: whether anybody on the bus does."""
         health.failures += 1
         health.error = error

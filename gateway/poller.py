@@ -16,11 +16,11 @@ from typing import Any, Protocol
 from device_profiles import registers
 from device_profiles.blocks import Block, blocks
 from device_profiles.schema import Point, Profile
-from gateway import modbus
 from gateway.bus import Bus
 from gateway.health import Health, Ward
 from gateway.reading import Reading
 from gateway.reports import SILENCE, Report
+from protocols import errors, modbus
 
 # Beyond the time on the wire. Slower devices say so by their latency, which is a usual value, not the worst.
 ANSWER_S = 0.3
@@ -191,10 +191,10 @@ class Poller:
         began = loop.time()
         try:
             answer = await self._bus.transact(unit.number, poll.request, unit.wait)
-        except modbus.LineDown as error:
+        except errors.LineDown as error:
             self._line_is_down(error)
             self._tell(cycle, poll, error.quality)
-        except modbus.ModbusError as error:
+        except errors.DeviceError as error:
             self._line_is_up()
             self._tell(cycle, poll, error.quality)
             if isinstance(error, modbus.ExceptionReply) and error.code not in modbus.NOBODY_THERE:
@@ -234,7 +234,7 @@ class Poller:
             self._log.info("block answers again", **unit.where, **_place(poll), failed_since=poll.since)
         poll.since = ""
 
-    def _refused(self, unit: _Unit, poll: _Poll, error: modbus.ModbusError) -> None:
+    def _refused(self, unit: _Unit, poll: _Poll, error: errors.DeviceError) -> None:
         """An exception is an answer: the unit lives, and the block costs next to nothing."""
         since = poll.since
         poll.since = ""
@@ -243,7 +243,7 @@ class Poller:
         if not since:
             self._log.warning("block refused", **unit.where, **_place(poll), since=poll.since, error=str(error))
 
-    def _failed(self, unit: _Unit, poll: _Poll, error: modbus.ModbusError) -> None:
+    def _failed(self, unit: _Unit, poll: _Poll, error: errors.DeviceError) -> None:
         now = asyncio.get_running_loop().time()
         was_silent = unit.health.silent
         if unit.health.failures == 0:
@@ -257,7 +257,7 @@ class Poller:
             poll.since = poll.since or _clock_time()
             self._log.warning("block without an answer", **unit.where, **_place(poll), error=str(error))
 
-    def _line_is_down(self, error: modbus.ModbusError) -> None:
+    def _line_is_down(self, error: errors.DeviceError) -> None:
         if not self._down_since:
             self._down_since = _clock_time()
             self._log.error("bus down", bus=self._bus_name, since=self._down_since, error=str(error))

@@ -13,11 +13,11 @@ class Report:
     def __init__(self, *, deadband: float, silence: float) -> None:
         self._deadband = deadband * (1 - _ROUNDING)
         self._silence = silence
-        self._value: float | bool | None = None
+        self._value: float | bool | str | None = None
         self._quality: str | None = None
         self._told_at: float | None = None
 
-    def reason(self, now: float, value: float | bool | None, quality: str | None) -> str | None:
+    def reason(self, now: float, value: float | bool | str | None, quality: str | None) -> str | None:
         """Why this reading is to be told, and then remembered as told; None when it is not.
 
         now: seconds of a monotonic clock, because a wall clock that is set back would prolong the silence.
@@ -33,8 +33,8 @@ class Report:
         self._told_at, self._value, self._quality = now, value, quality
         return why
 
-    def _differs(self, value: float | bool | None) -> bool:
-        if value is None or self._value is None or isinstance(value, bool):
+    def _differs(self, value: float | bool | str | None) -> bool:
+        if isinstance(value, bool | str | None) or isinstance(self._value, str | None):
             return value != self._value
         change = abs(value - self._value)
         return change > 0 and change >= self._deadband

@@ -7,7 +7,7 @@ import termios
 import serial
 
 from device_profiles import bus_time
-from gateway import modbus
+from protocols import errors, modbus
 from wire.backoff import Backoff
 
 # USB adapters deliver in portions up to 16 ms apart (FTDI's latency timer): a frame is over after thrice that.
@@ -38,7 +38,7 @@ class SerialLine:
         self._echoing = False
 
     async def exchange(self, unit: int, request: bytes, wait: float) -> bytes:
-        """Request PDU -> answer PDU, `wait` seconds beyond the time that both need on the wire. Raises ModbusError."""
+        """Request PDU -> answer PDU, `wait` seconds beyond the time that both need on the wire. Raises DeviceError."""
         self._open()
         await self._silence(unit)
         frame = modbus.rtu(unit, request)
@@ -66,7 +66,7 @@ class SerialLine:
             return
         loop = asyncio.get_running_loop()
         if loop.time() < self._retry_at:
-            raise modbus.LineDown(self._trouble)
+            raise errors.LineDown(self._trouble)
         try:
             self._port = serial.Serial(
                 self._path,
@@ -79,7 +79,7 @@ class SerialLine:
             )
         except (OSError, ValueError) as error:  # SerialException is an OSError
             self._lose(str(error))
-            raise modbus.LineDown(self._trouble) from None
+            raise errors.LineDown(self._trouble) from None
         self._backoff.reset()
         self._quiet_from = loop.time()
         loop.add_reader(self._port.fileno(), self._read)
@@ -100,22 +100,22 @@ class SerialLine:
         until = max(loop.time(), late_until) + NOISE_S
         while (left := max(self._quiet_from + self._times.silence, late_until) - loop.time()) > 0:
             if loop.time() > until:
-                raise modbus.BadFrame("noise", f"the line is never quiet: {bytes(self._received[-16:]).hex(' ')}")
+                raise errors.BadAnswer("noise", f"the line is never quiet: {bytes(self._received[-16:]).hex(' ')}")
             await asyncio.sleep(left)  # noise meanwhile makes the silence start anew
 
     def _send(self, frame: bytes) -> None:
         if self._port is None:  # it vanished during the silence
-            raise modbus.LineDown(self._trouble)
+            raise errors.LineDown(self._trouble)
         try:
             self._port.reset_input_buffer()
             sent = os.write(self._port.fileno(), frame)
         except (OSError, termios.error) as error:
             self._lose(str(error))
-            raise modbus.LineDown(self._trouble) from None
+            raise errors.LineDown(self._trouble) from None
         self._received.clear()
         self._quiet_from = asyncio.get_running_loop().time() + len(frame) * self._times.character
         if sent != len(frame):
-            raise modbus.Timeout(f"the port took {sent} of {len(frame)} bytes")
+            raise errors.Timeout(f"the port took {sent} of {len(frame)} bytes")
 
     def _read(self) -> None:
         assert self._port is not None
@@ -150,4 +150,4 @@ class SerialLine:
                     await self._arrived.wait()
             except TimeoutError:
                 continue
-        raise modbus.LineDown(self._trouble)
+        raise errors.LineDown(self._trouble)

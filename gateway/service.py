@@ -14,19 +14,17 @@ import aiomqtt
 import structlog
 
 from device_profiles import loader
-from device_profiles.site_model import SerialBus, Site, TcpBus
+from device_profiles.site_model import Site
 from gateway.birth import OWN_DEVICE, OWN_PROFILE, birth
-from gateway.bus import Bus
 from gateway.clock import Clock
 from gateway.collector import Collector
 from gateway.command_log import CommandLog
 from gateway.commands import Commands
+from gateway.driver import Driver
+from gateway.drivers import driver, first_line
 from gateway.own_device import OwnDevice, memory_bytes
-from gateway.poller import Poller
-from gateway.serial_line import SerialLine
 from gateway.spool import Spool, SpoolState
 from gateway.spool_thread import SpoolThread
-from gateway.tcp_line import TcpLine
 from gateway.uplink import Node, Uplink
 
 log = structlog.get_logger("gateway")
@@ -61,8 +59,7 @@ class _Service:
         self._too_small_said = False
         self._clock = Clock(last_ms=state.last_ms, set_back=state.set_back)
         self._collector = Collector(disk=disk, clock=self._clock, on_durable=self._wake)
-        self._buses = {name: Bus(name=name, line=_line(bus)) for name, bus in site.buses_of(node).items()}
-        self._pollers = [self._poller(name, bus) for name, bus in self._buses.items()]
+        self._drivers = {name: self._driver(name) for name in site.buses_of(node)}
         self._own = OwnDevice(
             device=f"{site.gateways[node].pole}/{OWN_DEVICE}",
             profile=loader.profiles()[OWN_PROFILE],
@@ -74,7 +71,7 @@ class _Service:
         commands = Commands(
             devices=site.devices_of(node),
             profiles=loader.profiles(),
-            buses=self._buses,
+            drivers=self._drivers,
             command_log=command_log,
             now_ms=lambda: time.time_ns() // 1_000_000,
             log=structlog.get_logger("commands"),
@@ -84,13 +81,13 @@ class _Service:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        log.info("gateway starts", node=self._node, buses=len(self._buses), **await self._spool_says())
+        log.info("gateway starts", node=self._node, buses=len(self._drivers), **await self._spool_says())
         async with asyncio.TaskGroup() as tasks, self._closed_buses():
             uplink = tasks.create_task(self._uplink.run(), name="uplink")
             collector = tasks.create_task(self._collector.run(), name="collector")
             tasks.create_task(self._tell_interrupted(), name="interrupted commands")
             readers = [tasks.create_task(self._uplink.run_commands(), name="commands")]
-            readers += [tasks.create_task(poller.run(), name="poller") for poller in self._pollers]
+            readers += [tasks.create_task(each.run(), name=f"bus {name}") for name, each in self._drivers.items()]
             readers.append(tasks.create_task(self._own.run(), name="own device"))
             await stop.wait()
             log.info("gateway stops: writing what it holds", node=self._node)
@@ -118,21 +115,21 @@ class _Service:
         try:
             yield
         finally:
-            for bus in self._buses.values():
-                await bus.close()
+            for each in self._drivers.values():
+                await each.close()
 
     def _wake(self) -> None:
         self._uplink.wake()
 
-    def _poller(self, name: str, bus: Bus) -> Poller:
-        return Poller(
-            bus_name=name,
-            bus=bus,
+    def _driver(self, name: str) -> Driver:
+        return driver(
+            name=name,
+            bus=self._site.buses[name],
             devices=self._site.devices_on(name),
             profiles=loader.profiles(),
             on_readings=self._collector.add,
             now_ms=self._clock.now_ms,
-            log=structlog.get_logger("poller"),
+            log=structlog.get_logger("bus"),
         )
 
     def _birth(self) -> dict[str, object]:
@@ -177,16 +174,16 @@ class _Service:
 
     async def _counters(self) -> dict[str, int]:
         state = await self._disk.run(Spool.state)
-        buses = [poller.counters for poller in self._pollers]
+        buses = [each.counters for each in self._drivers.values()]
         return {
             "uptime_s": int(time.monotonic() - self._began),
             "spool_pending": state.pending,
             "spool_bytes": state.bytes,
             "packs_dropped": sum(state.dropped.values()),
             "readings_produced": state.readings,
-            "bus_requests": sum(bus["requests"] for bus in buses),
-            "bus_timeouts": sum(bus["timeouts"] for bus in buses),
-            "bus_errors": sum(bus["errors"] for bus in buses),
+            "bus_requests": sum(bus.requests for bus in buses),
+            "bus_timeouts": sum(bus.timeouts for bus in buses),
+            "bus_errors": sum(bus.errors for bus in buses),
             "memory_bytes": memory_bytes(),
         }
 
@@ -205,12 +202,6 @@ async def _wait_for_clock(stop: asyncio.Event) -> None:
         await asyncio.sleep(CLOCK_LOOK_S)
 
 
-def _line(bus: SerialBus | TcpBus) -> SerialLine | TcpLine:
-    if isinstance(bus, SerialBus):
-        return SerialLine(port=bus.port, baud=bus.baud, parity=bus.parity, stop_bits=bus.stop_bits)
-    return TcpLine(host=bus.host, port=bus.port)
-
-
 def _node(site: Site, name: str) -> Node:
     own = site.gateways[name]
     address = urlsplit(own.broker)
@@ -219,17 +210,13 @@ def _node(site: Site, name: str) -> Node:
         "hostname": address.hostname,
         "port": address.port or (8883 if secure else 1883),
         "username": site.user_of(name),
-        "password": _first_line(own.password_file) if own.password_file else None,
+        "password": first_line(own.password_file),
     }
     if secure:
         connect["tls_params"] = aiomqtt.TLSParameters(
             ca_certs=_text(own.ca), certfile=_text(own.cert), keyfile=_text(own.key)
         )
     return Node(site.area, name, connect, confirm_by_broker=own.confirm == "broker")
-
-
-def _first_line(path: Path) -> str:
-    return path.read_text(encoding="utf-8").partition("\n")[0].strip()
 
 
 def _text(path: Path | None) -> str | None:

@@ -1,14 +1,17 @@
-"""Modbus TCP: request PDUs IN, answer PDUs OUT."""
+"""Modbus over a TCP connection, with its own header (TcpLine) or as RTU frames: request PDUs IN, answer PDUs OUT."""
 
 import asyncio
+import contextlib
 
-from gateway import modbus
+from protocols import errors, modbus
 from wire.backoff import Backoff
 
 CONNECT_S = 3.0
 RECONNECT_FIRST_S, RECONNECT_MOST_S = 0.5, 30.0
 # A peer that lost its power closes nothing: after so many requests without a byte we connect anew.
 MUTE_REQUESTS = 3
+MAX_HELD = 1024  # RTU: four frames; more than that in one answer is noise
+MAX_STALE_READS = 16
 
 
 class TcpLine:
@@ -26,23 +29,20 @@ class TcpLine:
         self._mute = 0
 
     async def exchange(self, unit: int, request: bytes, wait: float) -> bytes:
-        """Request PDU -> answer PDU within `wait` seconds. Raises ModbusError."""
+        """Request PDU -> answer PDU within `wait` seconds. Raises DeviceError."""
         reader, writer = await self._connect()
-        self._transaction = (self._transaction + 1) & 0xFFFF
         try:
+            await self._prepare(reader, unit)
             async with asyncio.timeout(wait):
-                writer.write(modbus.mbap(self._transaction, unit, request))
+                writer.write(self._frame(unit, request))
                 await writer.drain()
-                return await self._answer(reader, unit)
+                return await self._answer(reader, unit, request)
         except TimeoutError:
-            self._mute += 1
-            if self._mute >= MUTE_REQUESTS:
-                self._drop()
-            raise modbus.Timeout("no answer") from None
+            raise self._no_answer(unit, request, wait) from None
         except OSError as error:
             self._lose(str(error))
-            raise modbus.LineDown(self._trouble) from None
-        except modbus.BadFrame as error:
+            raise errors.LineDown(self._trouble) from None
+        except errors.BadAnswer as error:
             if error.fault == "header":
                 self._lose(str(error))
             raise
@@ -60,13 +60,13 @@ class TcpLine:
         loop = asyncio.get_running_loop()
         self._drop()
         if loop.time() < self._retry_at:
-            raise modbus.LineDown(self._trouble)
+            raise errors.LineDown(self._trouble)
         try:
             async with asyncio.timeout(CONNECT_S):
                 self._streams = await asyncio.open_connection(self._host, self._port)
         except (OSError, TimeoutError) as error:
             self._lose(str(error) or f"no connection in {CONNECT_S:g} s")
-            raise modbus.LineDown(self._trouble) from None
+            raise errors.LineDown(self._trouble) from None
         return self._streams
 
     def _lose(self, trouble: str) -> None:
@@ -81,14 +81,24 @@ class TcpLine:
         self._received = b""
         self._mute = 0
 
-    async def _answer(self, reader: asyncio.StreamReader, unit: int) -> bytes:
+    async def _prepare(self, reader: asyncio.StreamReader, unit: int) -> None:
+        """Before a request leaves."""
+
+    def _frame(self, unit: int, request: bytes) -> bytes:
+        self._transaction = (self._transaction + 1) & 0xFFFF
+        return modbus.mbap(self._transaction, unit, request)
+
+    def _no_answer(self, unit: int, request: bytes, wait: float) -> errors.DeviceError:
+        self._mute += 1
+        if self._mute >= MUTE_REQUESTS:
+            self._drop()
+        return errors.Timeout("no answer")
+
+    async def _answer(self, reader: asyncio.StreamReader, unit: int, request: bytes) -> bytes:
         while True:
             split = modbus.split_mbap(self._received)
             if isinstance(split, int):
-                data = await reader.read(4096)
-                if not data:
-                    raise ConnectionResetError("the other side closed the connection")
-                self._received += data
+                self._received += await self._more(reader)
                 continue
             transaction, speaker, answer, self._received = split
             self._mute = 0
@@ -96,5 +106,48 @@ class TcpLine:
             if transaction != self._transaction:  # late: its request was given up
                 continue
             if speaker != unit:
-                raise modbus.BadFrame("unit", f"unit {speaker} answered instead")
+                raise errors.BadAnswer("address", f"unit {speaker} answered instead")
             return answer
+
+    async def _more(self, reader: asyncio.StreamReader) -> bytes:
+        data = await reader.read(4096)
+        if not data:
+            raise ConnectionResetError("the other side closed the connection")
+        return data
+
+
+class RtuOverTcpLine(TcpLine):
+    """The serial line's own frames through a converter. They carry no number, so a late answer is waited out."""
+
+    def __init__(self, *, host: str, port: int) -> None:
+        super().__init__(host=host, port=port)
+        self._late: dict[int, float] = {}  # unit -> until when its answer to an abandoned request may still come
+
+    async def _prepare(self, reader: asyncio.StreamReader, unit: int) -> None:
+        await asyncio.sleep(self._late.pop(unit, 0.0) - asyncio.get_running_loop().time())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):  # what is there already is no answer to what is not asked yet
+                for _ in range(MAX_STALE_READS):
+                    await self._more(reader)
+        self._received = b""
+
+    def _frame(self, unit: int, request: bytes) -> bytes:
+        return modbus.rtu(unit, request)
+
+    def _no_answer(self, unit: int, request: bytes, wait: float) -> errors.DeviceError:
+        self._late[unit] = asyncio.get_running_loop().time() + wait
+        error = modbus.explain_rtu(self._received, unit, request)
+        if not self._received:
+            super()._no_answer(unit, request, wait)
+        return error
+
+    async def _answer(self, reader: asyncio.StreamReader, unit: int, request: bytes) -> bytes:
+        while True:
+            answer, _ = modbus.find_rtu(self._received, unit, request)
+            if answer is not None:
+                self._mute = 0
+                self._backoff.reset()
+                return answer
+            if modbus.is_corrupt(self._received, unit, request) or len(self._received) > MAX_HELD:
+                raise modbus.explain_rtu(self._received, unit, request)
+            self._received += await self._more(reader)

@@ -30,6 +30,7 @@ log = structlog.get_logger("uplink")
 KEEPALIVE_S = 15
 ACK_S = 10.0  # a broker that takes longer to acknowledge is taken for dead
 RETRY_S = (0.3, 10.0)  # first wait and longest wait between connections
+COMMANDS_AT_ONCE = 8
 STATUS_S = 5.0
 SESSION_S = 3600  # a command for a node that is away waits so long at the broker
 TICK_S = 0.5  # backfill's allowance and resends are looked at so often
@@ -180,9 +181,13 @@ class Uplink:
                 self._wake.set()
 
     async def run_commands(self) -> None:
-        """One command after the other, beside run(): a connection that breaks does not break off a command."""
-        while True:
-            await self._on_command(await self._commands.get(), self.reply)
+        """Beside run(): a connection that breaks does not break off a command. A slow device keeps no other waiting."""
+        room = asyncio.Semaphore(COMMANDS_AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await room.acquire()
+                body = await self._commands.get()
+                tasks.create_task(self._on_command(body, self.reply)).add_done_callback(lambda _: room.release())
 
     async def reply(self, message: dict[str, object]) -> None:
         """What became of a command; it waits here while the broker is away."""

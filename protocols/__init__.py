@@ -1,1 +1,1 @@
-"""What field devices say, as pure codecs: bytes come IN, values go OUT, and back. No socket, no clock, nothing of ours."""
+"""What field devices say, as pure codecs: bytes IN, values OUT, and back. No socket, no clock, nothing of ours."""

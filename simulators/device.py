@@ -1,4 +1,4 @@
-"""An emulated device: a profile's points become register words that move, and it remembers what it held when.
+"""An emulated device: a profile's points become register words or items that move, and it remembers what it held when.
 
 held(point, time)  <-  pinned (a command, a freeze, a test's hand)  or else  the wave of (seed, point, tick)
 """
@@ -7,12 +7,12 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from device_profiles import registers
+from device_profiles import items, registers
 from device_profiles.blocks import address
 from device_profiles.schema import Location, ModbusDefaults, Point, Profile
 from simulators import wave
 
-Value = int | float | bool | None  # None: the words hold no valid value
+Value = int | float | bool | str | None  # None: the words hold no valid value
 Image = dict[tuple[str, int], int]  # (table, address) -> word or bit
 
 _PINS_KEPT = 10_000  # per point; commands and faults are rare, so this is days of them
@@ -33,23 +33,26 @@ class EmulatedDevice:
         pole: str,
         name: str,
         unit: int | None = None,
+        address: str = "",
         channel: int = 0,
         seed: int = 0,
         tick_ms: int = 1000,
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        """Raises ValueError where the profile has no `modbus`, or its emulation does not fit its registers."""
-        if profile.modbus is None:
-            raise ValueError(f"profile {profile.profile}: only a profile with `modbus` can be emulated")
+        """address: where a device answers that is not a Modbus device. Raises ValueError where the emulation of a point
+        does not fit its registers or its item, or the profile is a gateway's."""
+        if profile.protocol == "gateway":
+            raise ValueError(f"profile {profile.profile}: a gateway is not emulated, it is run")
         self.profile = profile
-        self.modbus: ModbusDefaults = profile.modbus
-        self.unit = profile.modbus.unit if unit is None else unit
+        self.modbus: ModbusDefaults = profile.modbus or ModbusDefaults.model_validate({})
+        self.unit = self.modbus.unit if unit is None else unit
+        self.address = address
         self.channel = channel
         self.name = f"{pole}/{name}"
         self._seed = f"{seed}/{self.name}"
         self._tick_ms = tick_ms
         self._clock = clock
-        self.points: dict[str, Point] = {key: point for key, point in profile.points.items() if point.at is not None}
+        self.points: dict[str, Point] = dict(profile.points)
         self._moves = {key: wave.movement(point) for key, point in self.points.items()}
         self._pins: dict[str, list[tuple[int, Value]]] = {}  # from when, value; None: the wave again
         self._frozen: dict[str, Value] = {}  # point -> the pin that a freeze covers
@@ -65,7 +68,7 @@ class EmulatedDevice:
         """Every value that the point held between time_ms - tolerance_ms and time_ms + tolerance_ms."""
         return set(self._held_between(point, time_ms - tolerance_ms, time_ms + tolerance_ms))
 
-    def hold(self, point: str, value: float | bool) -> None:
+    def hold(self, point: str, value: float | bool | str) -> None:
         """From now on the point holds this value: what a command, or a hand at the device, does."""
         self._fits(point, value)
         if point in self._frozen:
@@ -102,27 +105,44 @@ class EmulatedDevice:
             self._image_tick = now // self._tick_ms
         return self._image
 
+    def raws(self) -> dict[str, int | float | bool | str]:
+        """What a device that is not a Modbus device would say now: item name -> raw."""
+        now = self._clock()
+        return {
+            point.item.name: items.raw(point.item, self._wanted_at(key, now))
+            for key, point in self.points.items()
+            if point.item is not None
+        }
+
     def commands_at(self) -> Iterator[tuple[str, Location, int]]:
         """(command, its location, its address on this channel)."""
         for key, command in self.profile.commands.items():
-            yield key, command.write, address(command.write, self.channel)
+            if command.write is not None:
+                yield key, command.write, address(command.write, self.channel)
 
-    def command(self, name: str, argument: float | bool) -> None:
-        """What the device does when it is written to: the read-back follows. Raises ValueError where out of range."""
+    def command(self, name: str, argument: float | bool | str | None = None) -> None:
+        """What the device does when it is told to: the read-back follows. Raises ValueError where out of range."""
         command = self.profile.commands[name]
-        low, high = next(iter(command.args.values())).range
-        if not low <= float(argument) <= high:
-            raise ValueError(f"{self.name} {name}: {argument} is not in {low} to {high}")
-        self.hold(command.read_back, argument)
+        for allowed in command.args.values():
+            size, bounds = (
+                (len(str(argument)), allowed.length) if allowed.length else (float(argument or 0), allowed.range)
+            )
+            assert bounds is not None
+            if not bounds[0] <= size <= bounds[1]:
+                raise ValueError(f"{self.name} {name}: {argument} is not in {bounds[0]} to {bounds[1]}")
+        shown = argument if command.expect is None else command.expect
+        if command.read_back is not None and shown is not None:
+            self.hold(command.read_back, shown)
 
     def _image_at(self, time_ms: int) -> Image:
         image: Image = {}
         for command in self.profile.commands.values():
-            self._put(image, command.write, self._written(command.read_back, command.write, time_ms))
+            if command.write is not None and command.read_back is not None:
+                self._put(image, command.write, self._written(command.read_back, command.write, time_ms))
         at_points: Image = {}
         for key, point in self.points.items():
-            assert point.at is not None
-            self._put(at_points, point.at, registers.words(point.at, self._wanted_at(key, time_ms)))
+            if point.at is not None:
+                self._put(at_points, point.at, registers.words(point.at, _number(self._wanted_at(key, time_ms))))
         return image | at_points
 
     def _put(self, image: Image, at: Location, words: list[int]) -> None:
@@ -133,7 +153,7 @@ class EmulatedDevice:
     def _written(self, read_back: str, at: Location, time_ms: int) -> list[int]:
         # a register that is written reads as what is in force
         try:
-            return registers.words(at, self._wanted_at(read_back, time_ms))
+            return registers.words(at, _number(self._wanted_at(read_back, time_ms)))
         except ValueError:
             return [0]
 
@@ -146,14 +166,16 @@ class EmulatedDevice:
                     yield self._held_at(point, tick * self._tick_ms)
 
     def _held_at(self, point: str, time_ms: int) -> Value:
-        at = self.points[point].at
-        assert at is not None
+        asked, wanted = self.points[point], self._wanted_at(point, time_ms)
         try:
-            return registers.value(self.points[point], registers.words(at, self._wanted_at(point, time_ms)))
+            if asked.at is not None:
+                return registers.value(asked, registers.words(asked.at, _number(wanted)))
+            assert asked.item is not None
+            return items.value(asked, items.raw(asked.item, wanted))
         except registers.NoValue:
             return None
 
-    def _wanted_at(self, point: str, time_ms: int) -> float | bool:
+    def _wanted_at(self, point: str, time_ms: int) -> float | bool | str:
         pinned = self._pinned_at(point, time_ms)
         if pinned is not None:
             return pinned
@@ -176,14 +198,24 @@ class EmulatedDevice:
 
     def _check(self) -> None:
         for key, point in self.points.items():
+            if point.kind == "text":
+                continue
             move = self._moves[key]
             for value in (move.around - move.swing - move.noise, move.around + move.swing + move.noise):
                 self._fits(key, wave.clipped(point, value))
 
-    def _fits(self, key: str, value: float | bool) -> None:
-        at = self.points[key].at
-        assert at is not None
+    def _fits(self, key: str, value: float | bool | str) -> None:
+        point = self.points[key]
         try:
-            registers.words(at, value)
+            if point.at is not None:
+                registers.words(point.at, _number(value))
+            elif point.item is not None and point.item.type == "number":
+                items.raw(point.item, value)
         except ValueError as error:
             raise ValueError(f"profile {self.profile.profile}, point {key}: {error}") from error
+
+
+def _number(value: float | bool | str) -> float | bool:
+    """A register holds no text."""
+    assert not isinstance(value, str)
+    return value

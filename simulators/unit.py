@@ -106,8 +106,8 @@ def _argument(at: Location, words: list[int]) -> float | bool:
 
 
 def _accepts(device: EmulatedDevice, command: str, argument: float | bool) -> bool:
-    low, high = next(iter(device.profile.commands[command].args.values())).range
-    return low <= float(argument) <= high
+    bounds = next(iter(device.profile.commands[command].args.values())).range
+    return bounds is not None and bounds[0] <= float(argument) <= bounds[1]
 
 
 def units(devices: list[EmulatedDevice]) -> dict[int, EmulatedUnit]:

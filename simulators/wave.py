@@ -15,17 +15,19 @@ def movement(point: Point) -> Emulate:
         return point.emulate
     if point.values:
         return Emulate(around=min(point.values), swing=0.0, noise=0.0)
-    low, high = point.range if point.range is not None and not _is_bool(point) else (0.0, 0.0)
+    low, high = point.range if point.range is not None and point.kind == "number" else (0.0, 0.0)
     return Emulate(around=(low + high) / 2, swing=_SWING_OF_RANGE * (high - low), noise=0.0)
 
 
-def wanted(point: Point, move: Emulate, device: str, name: str, time_ms: int) -> float | bool:
+def wanted(point: Point, move: Emulate, device: str, name: str, time_ms: int) -> float | bool | str:
     """Value in the point's unit, inside its range, not yet as coarse as the device's registers. device: its seed.
 
     Quantities of one device with one period rise and fall together, as a meter's current and its power do.
     """
     turns = time_ms / 1000 / move.period
-    if _is_bool(point):
+    if point.kind == "text":
+        return move.texts[int(turns * len(move.texts)) % len(move.texts)] if move.texts else ""
+    if point.kind == "bool":
         return (turns + _chance(f"{device}/{name}")) % 1 < move.around
     turn = turns + _chance(device)
     noise = move.noise * (2 * _chance(f"{device}/{name}@{time_ms}") - 1) if move.noise else 0.0
@@ -38,10 +40,6 @@ def clipped(point: Point, value: float) -> float:
     if point.range is None:
         return value
     return min(max(value, point.range[0]), point.range[1])
-
-
-def _is_bool(point: Point) -> bool:
-    return point.at is not None and point.at.type == "bool"
 
 
 def _chance(seed: str) -> float:

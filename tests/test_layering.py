@@ -68,7 +68,7 @@ def test_imports_follow_the_layers(package):
         ("wire", "import json, device_profiles"),
         ("device_profiles", "if TYPE_CHECKING:\n    from pole import broker\n"),
         ("edge", "from device_profiles.loader import load"),
-        ("simulators", "import importlib\nimportlib.import_module('gateway.modbus')"),
+        ("simulators", "import importlib\nimportlib.import_module('gateway.bus')"),
         ("dashboards", "from . import panels"),
         ("gateway", "from tests.parts import servers"),
     ],

@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from device_profiles import loader, schema, site, site_model
-from device_profiles.site_model import BAUD_RATES
+from device_profiles import loader, schema, site, site_buses, site_model
+from device_profiles.site_buses import BAUD_RATES
 
 DOCS = Path(__file__).parents[2] / "docs"
 IN_PROFILES = (
     schema.Profile, schema.ModbusDefaults, schema.PollGroup, schema.Point, schema.Location, schema.Emulate,
-    schema.Command, schema.Argument, schema.Golden,
+    schema.Command, schema.Argument, schema.Golden, schema.Item,
 )  # fmt: skip
 IN_SITE = (
-    site_model.Site, site_model.Gateway, site_model.Pole, site_model.SerialBus, site_model.TcpBus, site_model.Device,
+    site_model.Site, site_model.Gateway, site_model.Pole, site_model.Device,
+    site_buses.SerialBus, site_buses.TcpBus, site_buses.Dlt645Bus, site_buses.Hj212Bus, site_buses.SnmpBus,
+    site_buses.OnvifBus, site_buses.MultivisionBus, site_buses.SipBus, site_buses.OcppBus, site_buses.ChirpstackBus,
 )  # fmt: skip
 
 
@@ -49,7 +51,7 @@ def test_the_example_exchange_replays(tmp_path: Path) -> None:
 
 
 def test_the_example_site_loads(tmp_path: Path) -> None:
-    (text,) = examples("site.md")
+    text, _ = examples("site.md")
     path = tmp_path / "site.yaml"
     path.write_text(text, "utf-8")
     assert len(site.load(path).devices) == 2

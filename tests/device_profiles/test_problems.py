@@ -60,8 +60,8 @@ BROKEN = {
         ":4: makre: unknown key. Did you mean 'maker'?"),
     "unknown key without a near one": (
         "unit: Cel", "unit: Cel\n    zzz: 1",
-        ":17: points.temperature.zzz: unknown key. Known are labels, unit, function, at, counter, range, invalid, "
-        "values, deadband, poll, event, emulate."),
+        ":17: points.temperature.zzz: unknown key. Known are labels, unit, function, at, item, counter, own, range, "
+        "invalid, values, deadband, poll, event, emulate."),
     "missing key": (
         "verified: manual\n", "",
         ":1: verified: is missing."),

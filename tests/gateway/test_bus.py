@@ -7,10 +7,10 @@ import tty
 
 import pytest
 
-from gateway import modbus
 from gateway.bus import Bus
 from gateway.serial_line import SerialLine
 from gateway.tcp_line import TcpLine
+from protocols import errors, modbus
 
 READ_A, READ_B = modbus.read("holding", 0, 1), modbus.read("holding", 10, 1)
 ONE, TWO = bytes.fromhex("03 02 0001"), bytes.fromhex("03 02 0002")
@@ -60,7 +60,7 @@ def test_a_late_answer_is_not_taken_for_the_next_requests():
         return [(0.15, modbus.rtu(1, TWO))]  # without care, the late one would come first
 
     async def play(bus, pty):
-        with pytest.raises(modbus.Timeout):
+        with pytest.raises(errors.Timeout):
             await bus.transact(1, READ_A, 0.3)
         assert await bus.transact(1, READ_B, 0.3) == TWO
 
@@ -74,7 +74,7 @@ def test_a_late_answer_of_another_unit_is_skipped():
         return [(0.15, modbus.rtu(2, TWO))]
 
     async def play(bus, pty):
-        with pytest.raises(modbus.Timeout):
+        with pytest.raises(errors.Timeout):
             await bus.transact(1, READ_A, 0.3)
         assert await bus.transact(2, READ_A, 0.3) == TWO
 
@@ -98,7 +98,7 @@ def test_an_adapter_that_echoes_is_found_out_and_its_echo_confirms_no_write():
 
     async def play(bus, pty):
         assert await bus.transact(1, READ_A, 0.3) == ONE
-        with pytest.raises(modbus.Timeout):
+        with pytest.raises(errors.Timeout):
             await bus.transact(1, write, 0.3)
 
     on_pty(lambda frame: [(0.0, frame)] + ([(0.03, modbus.rtu(1, ONE))] if frame[1] == 3 else []), play)
@@ -107,7 +107,7 @@ def test_an_adapter_that_echoes_is_found_out_and_its_echo_confirms_no_write():
 def test_a_wrong_checksum_is_known_before_the_time_is_over():
     async def play(bus, pty):
         began = asyncio.get_running_loop().time()
-        with pytest.raises(modbus.BadFrame) as caught:
+        with pytest.raises(errors.BadAnswer) as caught:
             await bus.transact(1, READ_A, 5.0)
         assert caught.value.fault == "crc"
         assert asyncio.get_running_loop().time() - began < 2.5
@@ -147,7 +147,7 @@ def test_who_is_cancelled_while_waiting_holds_nobody_up():
 def test_a_port_that_is_not_there_is_said_at_once(tmp_path):
     async def play():
         bus = Bus(name="b", line=SerialLine(port=str(tmp_path / "none"), baud=9600))
-        with pytest.raises(modbus.LineDown, match="none"):
+        with pytest.raises(errors.LineDown, match="none"):
             await bus.transact(1, READ_A, 0.3)
 
     asyncio.run(play())
@@ -184,7 +184,7 @@ def test_tcp_drops_late_answers_by_their_transaction():
             writer.write(late[0] + modbus.mbap(transaction, 1, TWO))
 
     async def play(bus):
-        with pytest.raises(modbus.Timeout):
+        with pytest.raises(errors.Timeout):
             await bus.transact(1, READ_A, 0.2)
         assert await bus.transact(1, READ_A, 2) == TWO
 
@@ -200,10 +200,10 @@ def test_tcp_connects_anew_after_bytes_that_are_no_frame():
         writer.write(b"HTTP/1.1 400 Bad Request" if len(heard) == 1 else good)
 
     async def play(bus):
-        with pytest.raises(modbus.BadFrame) as caught:
+        with pytest.raises(errors.BadAnswer) as caught:
             await bus.transact(1, READ_A, 1)
         assert caught.value.fault == "header"
-        with pytest.raises(modbus.LineDown):
+        with pytest.raises(errors.LineDown):
             await bus.transact(1, READ_A, 1)
         await asyncio.sleep(0.6)
         assert await bus.transact(1, READ_A, 1) == ONE
@@ -223,7 +223,7 @@ def test_tcp_connects_anew_to_a_peer_that_says_nothing_more():
 
     async def play(bus):
         for _ in range(3):
-            with pytest.raises(modbus.Timeout):
+            with pytest.raises(errors.Timeout):
                 await bus.transact(1, READ_A, 0.1)
         assert await bus.transact(1, READ_A, 2) == ONE
 
@@ -242,7 +242,7 @@ def test_a_line_that_is_never_quiet_is_told_and_does_not_hold_the_bus_for_ever()
         await asyncio.sleep(0.05)
         try:
             async with asyncio.timeout(5):
-                with pytest.raises(modbus.ModbusError, match="never quiet"):
+                with pytest.raises(errors.DeviceError, match="never quiet"):
                     await bus.transact(1, READ_A, 0.1)
         finally:
             ended.set()

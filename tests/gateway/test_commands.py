@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from device_profiles import loader
 from device_profiles.site_model import Device
-from gateway.bus import Bus
 from gateway.command_log import CommandLog
 from gateway.commands import Commands
+from gateway.modbus_driver import ModbusDriver
 from gateway.serial_line import SerialLine
 from simulators.device import EmulatedDevice
 from simulators.rtu_port import RtuPort
@@ -33,7 +33,11 @@ class Scene:
             for channel in (0, 1)
         ]
         self.port = RtuPort(path=folder / "bus", devices=self.lamps, baud=115200)
-        self.bus = Bus(name="b", line=SerialLine(port=str(folder / "bus"), baud=115200))
+        self.driver = ModbusDriver(
+            name="b", line=SerialLine(port=str(folder / "bus"), baud=115200), devices=LAMPS, profiles=loader.profiles(),
+            on_readings=lambda readings, event: None, now_ms=lambda: self.now, log=structlog.get_logger(),
+        )  # fmt: skip
+        self.bus = self.driver._bus
         self.replies = []
         self.start()
 
@@ -42,7 +46,7 @@ class Scene:
         self.commands = Commands(
             devices=LAMPS,
             profiles=loader.profiles(),
-            buses={"b": self.bus},
+            drivers={"b": self.driver},
             command_log=self.kept,
             now_ms=lambda: self.now,
             log=structlog.wrap_logger(None, processors=[structlog.testing.LogCapture()]),
@@ -293,7 +297,7 @@ def test_nothing_malformed_reaches_a_device(body):
     async def play():
         kept = CommandLog(":memory:")
         commands = Commands(
-            devices=LAMPS, profiles=loader.profiles(), buses={"b": Untouched()}, command_log=kept,
+            devices=LAMPS, profiles=loader.profiles(), drivers={"b": Untouched()}, command_log=kept,
             now_ms=lambda: NOW, log=structlog.wrap_logger(None, processors=[structlog.testing.LogCapture()]),
         )  # fmt: skip
         replies = []

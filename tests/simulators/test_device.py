@@ -112,9 +112,33 @@ def test_an_emulation_that_does_not_fit_its_register_is_refused(meter: Profile):
         EmulatedDevice(profile=Profile.model_validate(data), pole="P1", name="m")
 
 
-def test_a_profile_without_modbus_cannot_be_emulated(meter: Profile):
-    with pytest.raises(ValueError, match="can be emulated"):
-        EmulatedDevice(profile=meter.model_copy(update={"modbus": None}), pole="P1", name="m")
+def test_a_gateway_is_not_emulated():
+    with pytest.raises(ValueError, match="a gateway is not emulated"):
+        EmulatedDevice(profile=loader.profile("gateway"), pole="P1", name="gateway")
+
+
+def test_items_are_what_the_points_hold(meter: Profile):
+    data = {key: value for key, value in meter.model_dump(exclude_unset=True).items() if key != "modbus"}
+    point = {"labels": {"en": "p", "zh": "点"}, "poll": "live"}
+    data |= {
+        "protocol": "sip", "commands": {}, "polls": {"live": {"every": "1s"}},
+        "points": {
+            "power": point | {"item": {"name": "a", "scale": 0.1, "decimals": 1}, "emulate": {"around": 7.3}},
+            "on": point | {"item": {"name": "b", "type": "bool"}, "emulate": {"around": 1}},
+            "text": point | {"item": {"name": "c", "type": "text"}, "emulate": {"texts": ["x", "y"], "period": "10s"}},
+        },
+    }  # fmt: skip
+    now = [0]
+    device = EmulatedDevice(profile=Profile.model_validate(data), pole="P1", name="m", clock=lambda: now[0])
+    texts = set()
+    for now[0] in range(0, 10_000, 1000):
+        assert device.raws() == {"a": 73.0, "b": True, "c": device.value("text")}
+        assert (device.value("power"), device.value("on")) == (7.3, True)
+        texts.add(device.value("text"))
+    assert texts == {"x", "y"}
+    assert device.held("text", 5000, 5000) == {"x", "y"}
+    device.hold("text", "z")
+    assert device.raws()["c"] == "z"
 
 
 def test_a_counter_only_counts_up():

@@ -3,15 +3,13 @@
 A PDU is a function code and its data, without the unit and the checksum (Modbus Application Protocol 1.1b3). Serial
 lines carry it as RTU (Modbus over Serial Line 1.02), networks with an MBAP header (Modbus Messaging on TCP/IP 1.0b).
 
-ModbusError          `quality` is the code that a point gets which was not read
-├── Timeout          no answer in time
-├── BadFrame         bytes came, but no answer to the request; `fault` is one word
-├── ExceptionReply   the device refused; `code` is its exception code
-└── LineDown         the port or the connection is not there
+What is wrong with an answer is told by `protocols.errors`; a device's exception code is an ExceptionReply.
 """
 
 import struct
 from collections.abc import Sequence
+
+from protocols.errors import BadAnswer, DeviceError, Refused, Timeout
 
 READS = {"coil": 0x01, "discrete": 0x02, "holding": 0x03, "input": 0x04}
 WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS = 0x05, 0x06, 0x0F, 0x10
@@ -35,33 +33,13 @@ _MBAP = struct.Struct(">HHHB")
 _MBAP_LEAD = 6  # bytes before those that the header's length counts
 
 
-class ModbusError(Exception):
-    quality = "timeout"
+class ExceptionReply(Refused):
+    """`code` is Modbus' exception code (section 7)."""
 
-
-class Timeout(ModbusError):
-    pass
-
-
-class BadFrame(ModbusError):
-    """fault: crc, short, unit (another unit's), function (another request's), length, header (MBAP), or noise."""
-
-    quality = "crc"
-
-    def __init__(self, fault: str, detail: str) -> None:
-        super().__init__(detail)
-        self.fault = fault
-
-
-class ExceptionReply(ModbusError):
     def __init__(self, code: int) -> None:
-        super().__init__(f"exception {code} ({EXCEPTIONS.get(code, 'not in the standard')})")
-        self.code = code
-        self.quality = f"exception-{code}" if code else "crc"  # 0 is no exception code: the wire knows 1 to 255
-
-
-class LineDown(ModbusError):
-    pass
+        super().__init__(code, f"exception {code} ({EXCEPTIONS.get(code, 'not in the standard')})")
+        if not code:  # 0 is no exception code: the wire knows 1 to 255
+            self.quality = "crc"
 
 
 def read(table: str, address: int, count: int) -> bytes:
@@ -102,13 +80,13 @@ def answer_length(request: bytes) -> int:
 
 
 def check_answer(request: bytes, answer: bytes) -> None:
-    """Raises ExceptionReply or BadFrame unless the PDU `answer` answers the PDU `request`."""
+    """Raises ExceptionReply or BadAnswer unless the PDU `answer` answers the PDU `request`."""
     if len(answer) == 2 and answer[0] == request[0] | _ERROR_BIT:
         raise ExceptionReply(answer[1])
     if not answer or answer[0] != request[0]:
-        raise BadFrame("function", f"function {answer[0] if answer else None} answered function {request[0]}")
+        raise BadAnswer("function", f"function {answer[0] if answer else None} answered function {request[0]}")
     if len(answer) != answer_length(request) or not _echoes(request, answer):
-        raise BadFrame("length", f"{len(answer)} bytes answered, {answer_length(request)} with this head were asked")
+        raise BadAnswer("length", f"{len(answer)} bytes answered, {answer_length(request)} with this head were asked")
 
 
 def _echoes(request: bytes, answer: bytes) -> bool:
@@ -119,7 +97,7 @@ def _echoes(request: bytes, answer: bytes) -> bool:
 
 
 def items(request: bytes, answer: bytes) -> list[int]:
-    """The bits or registers of a read, in the order of their addresses. Raises ExceptionReply or BadFrame."""
+    """The bits or registers of a read, in the order of their addresses. Raises ExceptionReply or BadAnswer."""
     check_answer(request, answer)
     if request[0] in _WORDS:
         return list(struct.unpack(f">{answer[1] // 2}H", answer[2:]))
@@ -181,21 +159,21 @@ def has_echo(received: bytes | bytearray, unit: int, request: bytes) -> bool:
     return request[0] not in _SINGLE and received.startswith(rtu(unit, request))
 
 
-def explain_rtu(received: bytes | bytearray, unit: int, request: bytes, *, echoing: bool = False) -> ModbusError:
+def explain_rtu(received: bytes | bytearray, unit: int, request: bytes, *, echoing: bool = False) -> DeviceError:
     """Bytes in which no answer was found -> the error that says best what is wrong with them."""
     body = received[_after_echo(received, unit, request, echoing) :]
     if not body:
         return Timeout("no answer")
     other = _foreign(body)
     if other is not None and other[0] != unit:
-        return BadFrame("unit", f"unit {other[0]} spoke instead")
+        return BadAnswer("address", f"unit {other[0]} spoke instead")
     if other is not None:
-        return BadFrame("function", f"an answer of {len(other)} bytes to something else: {other[:16].hex(' ')}")
+        return BadAnswer("function", f"an answer of {len(other)} bytes to something else: {other[:16].hex(' ')}")
     if is_corrupt(body, unit, request):
-        return BadFrame("crc", f"the checksum is wrong: {body[:16].hex(' ')}")
+        return BadAnswer("crc", f"the checksum is wrong: {body[:16].hex(' ')}")
     if body[0] == unit and len(body) < answer_length(request) + 3:
-        return BadFrame("short", f"{len(body)} of {answer_length(request) + 3} bytes came: {body[:16].hex(' ')}")
-    return BadFrame("crc", f"{len(body)} bytes that are no frame: {body[:16].hex(' ')}")
+        return BadAnswer("short", f"{len(body)} of {answer_length(request) + 3} bytes came: {body[:16].hex(' ')}")
+    return BadAnswer("crc", f"{len(body)} bytes that are no frame: {body[:16].hex(' ')}")
 
 
 def is_corrupt(body: bytes | bytearray, unit: int, request: bytes) -> bool:
@@ -245,7 +223,7 @@ def mbap(transaction: int, unit: int, pdu: bytes) -> bytes:
 
 
 def split_mbap(received: bytes) -> tuple[int, int, bytes, bytes] | int:
-    """Bytes so far -> (transaction, unit, PDU, rest), or how many more are needed. Raises BadFrame("header").
+    """Bytes so far -> (transaction, unit, PDU, rest), or how many more are needed. Raises BadAnswer("header").
 
     After a bad header nobody knows where the next frame begins: close the connection.
     """
@@ -253,7 +231,7 @@ def split_mbap(received: bytes) -> tuple[int, int, bytes, bytes] | int:
         return _MBAP.size - len(received)
     transaction, protocol, length, unit = _MBAP.unpack_from(received)
     if protocol != 0 or not 2 <= length <= MAX_PDU + 1:
-        raise BadFrame("header", f"no Modbus TCP header: {received[:7].hex(' ')}")
+        raise BadAnswer("header", f"no Modbus TCP header: {received[:7].hex(' ')}")
     end = _MBAP_LEAD + length
     if len(received) < end:
         return int(end - len(received))

@@ -7,7 +7,7 @@ from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse
 from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 
-from gateway import modbus
+from protocols import errors, modbus
 
 UNIT = 5
 READS = st.one_of(
@@ -97,7 +97,7 @@ def test_truncated_at_each_byte_it_says_how_many_are_missing(request):
         found, missing = modbus.find_rtu(frame[:end], UNIT, request)
         assert found is None
         assert 0 < missing <= max(len(frame) - end, 5)
-        assert isinstance(modbus.explain_rtu(frame[:end], UNIT, request), modbus.ModbusError)
+        assert isinstance(modbus.explain_rtu(frame[:end], UNIT, request), errors.DeviceError)
     assert modbus.find_rtu(frame, UNIT, request) == (answer_to(request), 0)
 
 
@@ -128,7 +128,7 @@ def test_one_flipped_bit_is_never_an_answer(request, place):
 @pytest.mark.parametrize(
     ("frame", "fault"),
     [
-        (modbus.rtu(9, bytes.fromhex("03 04 00010002")), "unit"),
+        (modbus.rtu(9, bytes.fromhex("03 04 00010002")), "address"),
         (modbus.rtu(UNIT, bytes.fromhex("04 04 00010002")), "function"),
         (modbus.rtu(UNIT, bytes.fromhex("03 02 0001")), "function"),
         (modbus.rtu(UNIT, bytes.fromhex("03 04 00010002"))[:-2] + b"\0\0", "crc"),
@@ -144,10 +144,10 @@ def test_what_is_wrong_with_a_frame_has_a_name(frame, fault):
 @given(st.one_of(READS, WRITES), st.binary(max_size=300))
 def test_garbage_never_crashes(request, garbage):
     modbus.find_rtu(garbage, UNIT, request)
-    assert isinstance(modbus.explain_rtu(garbage, UNIT, request), modbus.ModbusError)
-    with contextlib.suppress(modbus.ModbusError):
+    assert isinstance(modbus.explain_rtu(garbage, UNIT, request), errors.DeviceError)
+    with contextlib.suppress(errors.DeviceError):
         modbus.items(request, garbage)
-    with contextlib.suppress(modbus.BadFrame):
+    with contextlib.suppress(errors.BadAnswer):
         modbus.split_mbap(garbage)
 
 

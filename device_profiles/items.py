@@ -1,0 +1,91 @@
+"""What a device says that is not a Modbus device: raw values IN, values in the point's unit OUT, and back."""
+
+import math
+import struct
+
+from device_profiles.registers import NoValue, judged, shortened
+from device_profiles.schema import Item, Point
+
+Raw = int | float | bool | str | bytes
+Value = int | float | bool | str
+
+MAX_TEXT = 200  # characters of a text value
+# protocol -> what the name of an item looks like, as a pattern and in words
+NAMES = {
+    "dlt645": (r"[0-9A-Fa-f]{8}", "the 8 hexadecimal digits of a data identifier, as in 02010100"),
+    "hj212": (r"\d{4}:[A-Za-z][A-Za-z0-9]*-[A-Za-z]+", "command, factor and field, as in 2011:a34004-Rtd"),
+    "snmp": (r"[0-2](\.\d{1,10})+", "an object identifier in digits, as in 1.3.6.1.2.1.1.3.0"),
+    "chirpstack": (
+        r"[0-9a-f]{4}|object\.[A-Za-z0-9_.]+|rssi|snr|battery",
+        "channel and type in 4 hexadecimal digits (0367), object.<name>, rssi, snr or battery",
+    ),
+    "multivision": (r"[A-Z][A-Z0-9]{1,15}", "the verb in capital letters, as in BRIGH"),
+    "ocpp": (r"[a-z_]+(\.[A-Za-z0-9.-]+)?", "status, error_code, transaction or meter.<measurand>"),
+    "onvif": (r"[a-z][a-z0-9_]*", "a name in small letters, as in clock_skew_s"),
+    "sip": (r"[a-z][a-z0-9_]*", "a name in small letters, as in alive"),
+}
+_NUMBERS = {
+    "uint8": "<B", "int8": "<b", "uint16": "<H", "int16": "<h", "uint32": "<I", "int32": "<i", "float32": "<f",
+}  # fmt: skip
+
+
+def value(point: Point, raw: Raw) -> Value:
+    """Raw, as an item of the point's name came -> value in the point's unit. Raises NoValue."""
+    item = point.item
+    assert item is not None
+    if item.type == "text":
+        if isinstance(raw, bytes):
+            raise NoValue("range")
+        return str(raw)[:MAX_TEXT]
+    number = _number(item, raw)
+    if item.type == "bool":
+        return bool(number)
+    return judged(point, number, shortened(number * item.scale + item.offset) if _is_scaled(item) else number)
+
+
+def raw(item: Item, wanted: Value) -> int | float | bool | str:
+    """Value -> the raw number, bit or text that a device would say. Raises ValueError where there is none."""
+    if item.type == "text":
+        return str(wanted)
+    if item.type == "bool":
+        return bool(wanted)
+    if isinstance(wanted, str):
+        raise ValueError(f"{wanted!r} is not a number")
+    number = (wanted - item.offset) / item.scale
+    if not math.isfinite(number):
+        raise ValueError(f"{wanted} is not a finite number")
+    rounded = round(number) if item.decimals == 0 else round(number, item.decimals)
+    if item.number is not None:
+        try:
+            struct.pack(_NUMBERS[item.number], rounded)
+        except struct.error:
+            raise ValueError(f"{wanted} does not fit a {item.number} (scale {item.scale})") from None
+    return rounded
+
+
+def packed(item: Item, wanted: Value) -> bytes:
+    """Value -> the bytes of an item that has a `number`. Raises ValueError."""
+    assert item.number is not None
+    return struct.pack(_NUMBERS[item.number], raw(item, wanted))
+
+
+def resolution(item: Item) -> float:
+    """The smallest step of the value."""
+    return abs(item.scale) * 10**-item.decimals if item.type == "number" else 0.0
+
+
+def _is_scaled(item: Item) -> bool:
+    return item.scale != 1 or item.offset != 0
+
+
+def _number(item: Item, raw: Raw) -> int | float:
+    """Raises NoValue where it is none."""
+    try:
+        if isinstance(raw, bytes):
+            if item.number is None:
+                raise NoValue("range")
+            number = struct.unpack_from(_NUMBERS[item.number], raw, item.byte or 0)[0]
+            return number if isinstance(number, int) else float(number)
+        return float(raw) if isinstance(raw, str) else raw
+    except (struct.error, ValueError):
+        raise NoValue("range") from None

@@ -1,0 +1,46 @@
+"""A driver: all devices of one bus, whatever they speak.
+
+Modbus has a driver of its own, which plans the time on the bus (`modbus_driver`). Devices that are asked share
+`polling`, devices that speak by themselves share `hearing`; a protocol adds an Asker or a Listener to them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from device_profiles.items import Value
+from device_profiles.schema import Command
+from device_profiles.site_model import Device
+from gateway.reading import Reading
+
+OnReadings = Callable[[list[Reading], bool], None]  # readings, and whether they must not wait
+
+
+@dataclass
+class Counters:
+    """Since the start of the process. errors: wrong frames, refusals, and requests on a line that was down."""
+
+    requests: int = 0
+    timeouts: int = 0
+    errors: int = 0
+
+
+class Driver(Protocol):
+    counters: Counters
+
+    async def run(self) -> None:
+        """Reads until cancelled; what is to be told goes to the collector."""
+        ...
+
+    async def write(self, device: Device, command: Command, wanted: Value | None, in_time: Callable[[], None]) -> None:
+        """Tells a device what to do. in_time() is called last before anything leaves; what it raises stops that.
+
+        wanted: the argument, None where the command has none. Raises errors.DeviceError.
+        """
+        ...
+
+    async def read(self, device: Device, point: str) -> Value:
+        """One point, now. Raises errors.DeviceError, and NoValue where what came is no valid value."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,100 @@
+"""Which driver a bus of the site file gets. A protocol's library is imported by the gateway that needs it alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from device_profiles import site_buses
+from device_profiles.schema import Profile
+from device_profiles.site_model import Device
+from gateway.driver import Driver, OnReadings
+from gateway.hearing import Hearing, Listener
+from gateway.modbus_driver import ModbusDriver
+from gateway.polling import Asker, Polling
+from gateway.serial_line import SerialLine
+from gateway.tcp_line import RtuOverTcpLine, TcpLine
+
+
+def driver(
+    *,
+    name: str,
+    bus: site_buses.AnyBus,
+    devices: Sequence[Device],
+    profiles: Mapping[str, Profile],
+    on_readings: OnReadings,
+    now_ms: Callable[[], int],
+    log: Any,
+) -> Driver:
+    """The driver of one bus and its devices; nothing is opened yet."""
+    common: dict[str, Any] = {
+        "name": name, "devices": devices, "profiles": profiles, "on_readings": on_readings, "now_ms": now_ms,
+        "log": log,
+    }  # fmt: skip
+    if isinstance(bus, site_buses.SerialBus | site_buses.TcpBus):
+        return ModbusDriver(line=_line(bus), **common)
+    if isinstance(bus, site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus):
+        return Hearing(listener=_listener(bus), **common)
+    return Polling(asker=_asker(bus), **common)
+
+
+def _line(bus: site_buses.SerialBus | site_buses.TcpBus) -> SerialLine | TcpLine:
+    if isinstance(bus, site_buses.SerialBus):
+        return SerialLine(port=bus.port, baud=bus.baud, parity=bus.parity, stop_bits=bus.stop_bits)
+    kind = RtuOverTcpLine if bus.framing == "rtu" else TcpLine
+    return kind(host=bus.host, port=bus.port)
+
+
+def _asker(bus: site_buses.AnyBus) -> Asker:
+    match bus:
+        case site_buses.Dlt645Bus():
+            from gateway.dlt645_asker import Dlt645Asker
+
+            return Dlt645Asker(port=bus.port, baud=bus.baud, parity=bus.parity, stop_bits=bus.stop_bits)
+        case site_buses.SnmpBus():
+            from gateway.snmp_asker import SnmpAsker
+
+            return SnmpAsker(
+                version=bus.version, community=first_line(bus.community_file) or "public", user=bus.user,
+                password=first_line(bus.password_file), privacy_password=first_line(bus.privacy_file), auth=bus.auth,
+                cipher=bus.cipher,
+            )  # fmt: skip
+        case site_buses.OnvifBus():
+            from gateway.onvif_asker import OnvifAsker
+
+            return OnvifAsker(user=bus.user, password=first_line(bus.password_file))
+        case site_buses.MultivisionBus():
+            from gateway.multivision_asker import MultivisionAsker
+
+            return MultivisionAsker()
+        case site_buses.SipBus():
+            from gateway.sip_asker import SipAsker
+
+            return SipAsker()
+    raise TypeError(f"no driver for {type(bus).__name__}")
+
+
+def _listener(bus: site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus) -> Listener:
+    match bus:
+        case site_buses.Hj212Bus():
+            from gateway.hj212_listener import Hj212Listener
+
+            return Hj212Listener(
+                listen=bus.listen, port=bus.port, baud=bus.baud, edition=bus.edition,
+                password=first_line(bus.password_file),
+            )  # fmt: skip
+        case site_buses.OcppBus():
+            from gateway.ocpp_listener import OcppListener
+
+            return OcppListener(listen=bus.listen, password=first_line(bus.password_file))
+        case site_buses.ChirpstackBus():
+            from gateway.chirpstack_listener import ChirpstackListener
+
+            return ChirpstackListener(
+                broker=bus.broker, user=bus.user, password=first_line(bus.password_file), ca=bus.ca,
+                application=bus.application,
+            )  # fmt: skip
+
+
+def first_line(path: Path | None) -> str | None:
+    """The first line of a secret's file; None where there is no file to read."""
+    return path.read_text(encoding="utf-8").partition("\n")[0].strip() if path else None

@@ -1,0 +1,142 @@
+"""Devices that are asked, one task a device: a profile's poll groups and an Asker IN, readings OUT.
+
+A device that does not answer is asked rarely; its points are told as not read, and no other device waits for it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from device_profiles import items
+from device_profiles.items import Value
+from device_profiles.schema import Command, Profile
+from device_profiles.site_model import Device
+from gateway.driver import Counters, OnReadings
+from gateway.told import Answer, Told
+from protocols import errors
+from wire.backoff import Backoff
+
+ASK_S = 30.0  # an Asker bounds its own time; this is for one that does not
+PROBE_FIRST_S, PROBE_MOST_S = 2.0, 60.0
+
+
+class Asker(Protocol):
+    """One protocol's way to ask. Each call takes bounded time and memory, whatever the device sends."""
+
+    async def ask(self, address: str, names: Sequence[str]) -> Answer:
+        """Item names -> what came. An item that the device does not have is absent, or a DeviceError.
+
+        Raises errors.DeviceError where nothing came at all.
+        """
+        ...
+
+    async def tell(self, address: str, name: str, raw: int | float | bool | str | None) -> None:
+        """Returns when the device took it. Raises errors.DeviceError."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Polling:
+    """missed: rounds that fell out because the device was slow."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        asker: Asker,
+        devices: Sequence[Device],
+        profiles: Mapping[str, Profile],
+        on_readings: OnReadings,
+        now_ms: Callable[[], int],
+        log: Any,
+    ) -> None:
+        self.counters = Counters()
+        self.missed = 0
+        self._asker = asker
+        self._profiles = profiles
+        self._now_ms = now_ms
+        self._log = log
+        self._devices = [
+            (device, Told(device=device, bus=name, profile=profiles[device.profile], on_readings=on_readings, log=log))
+            for device in devices
+        ]
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for device, told in self._devices:
+                tasks.create_task(self._run_device(device, told), name=f"polling {device.id}")
+        await asyncio.Event().wait()  # a bus without devices
+
+    async def write(self, device: Device, command: Command, wanted: Value | None, in_time: Callable[[], None]) -> None:
+        assert command.item is not None
+        in_time()
+        name = command.item.name
+        raw = items.raw(command.item, wanted) if wanted is not None else None
+        await self._bounded(lambda: self._asker.tell(device.where, name, raw))
+
+    async def read(self, device: Device, point: str) -> Value:
+        asked = self._profiles[device.profile].points[point]
+        assert asked.item is not None
+        name = asked.item.name
+        answer = await self._bounded(lambda: self._asker.ask(device.where, [name]))
+        raw = answer.get(name)
+        if raw is None:
+            raise errors.BadAnswer("length", f"the answer does not hold {name}")
+        if isinstance(raw, errors.DeviceError):
+            raise raw
+        return items.value(asked, raw)
+
+    async def close(self) -> None:
+        await self._asker.close()
+
+    async def _run_device(self, device: Device, told: Told) -> None:
+        loop = asyncio.get_running_loop()
+        groups = self._profiles[device.profile].polls
+        due = dict.fromkeys(groups, loop.time())
+        probes = Backoff(first=PROBE_FIRST_S, most=PROBE_MOST_S)
+        quality, probe_at = "", 0.0
+        while True:
+            group = min(due, key=due.__getitem__)
+            await asyncio.sleep(max(0.0, due[group] - loop.time()))
+            if loop.time() < probe_at:
+                told.missed(told.points_of(group), quality, time_ms=self._now_ms(), now=loop.time())
+            else:
+                error = await self._round(device, told, group)
+                if error is None:
+                    probes.reset()
+                elif told.failed(error):
+                    quality, probe_at = error.quality, loop.time() + probes.next()
+            steps = max(1, int((loop.time() - due[group]) / groups[group].every))
+            self.missed += steps - 1
+            due[group] += steps * groups[group].every
+
+    async def _round(self, device: Device, told: Told, group: str) -> errors.DeviceError | None:
+        """Asks one group and tells what came of it; the error where nothing came."""
+        points = told.points_of(group)
+        names = list(dict.fromkeys(point.item.name for point in points.values() if point.item is not None))
+        now = asyncio.get_running_loop().time
+        try:
+            answer = await self._bounded(lambda: self._asker.ask(device.where, names))
+        except errors.DeviceError as error:
+            told.missed(points, error.quality, time_ms=self._now_ms(), now=now())
+            return error
+        told.answered()
+        told.tell(answer, points, time_ms=self._now_ms(), now=now(), whole=True)
+        return None
+
+    async def _bounded(self, call: Callable[[], Any]) -> Any:
+        """Counts, and turns whatever a library trips over in a device's bytes into a DeviceError."""
+        self.counters.requests += 1
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await call()
+        except (errors.Timeout, TimeoutError) as error:
+            self.counters.timeouts += 1
+            raise errors.Timeout(str(error) or "no answer") from None
+        except errors.DeviceError:
+            self.counters.errors += 1
+            raise
+        except Exception as error:  # a parser that meets bytes its author did not think of must not end the gateway
+            self.counters.errors += 1
+            raise errors.BadAnswer("noise", f"{type(error).__name__}: {error}") from error
