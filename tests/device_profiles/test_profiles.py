@@ -17,7 +17,7 @@ ON_THE_WIRE = sorted(name for name, profile in loader.profiles().items() if prof
 # RFC 8428 section 12.1 and RFC 8798 section 3, as far as profiles use them.
 SENML_UNITS = {
     "", "V", "A", "W", "VA", "var", "/", "Hz", "kWh", "Cel", "%RH", "%", "m/s", "deg", "dB", "ug/m3", "hPa", "lx", "mm",
-    "m", "s", "count", "B",
+    "m", "s", "count", "B", "kvarh", "mA", "m/s2", "ppm", "mm/h", "W/m2", "h", "ms", "%EL", "dBm", "bit/s", "m3/s",
 }  # fmt: skip
 
 
@@ -91,7 +91,8 @@ def test_the_recorded_exchange_decodes_to_the_stated_values(name: str) -> None:
         assert registers.value(profile.points[point_name], held) == stated, point_name
         if at.type != "bool":
             kind = getattr(ModbusClientMixin.DATATYPE, at.type.upper())
-            raw = ModbusClientMixin.convert_from_registers(held, kind)
+            order = {"high_first": "big", "low_first": "little"}[at.word_order]
+            raw = ModbusClientMixin.convert_from_registers(held, kind, word_order=order)
             assert raw * at.scale + at.offset == pytest.approx(stated, rel=1e-6), point_name
 
 
