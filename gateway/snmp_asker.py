@@ -1,0 +1,152 @@
+"""SNMP v2c and v3: items IN, values OUT. Reads only."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pyasn1.type import univ  # type: ignore[import-untyped]
+from pysnmp.proto import rfc1902  # type: ignore[import-untyped]
+
+from gateway import snmp_link
+from gateway.snmp_link import SnmpLink
+from protocols import snmp
+from protocols.errors import DeviceError, Refused
+from protocols.snmp import Raw
+
+MOST_ITEMS = 20  # in one request: the answer fits one datagram
+MOST_INTERFACES = 512  # rows that are read to find an interface by its name
+
+_ROWS = 20  # of them in one answer
+_TOO_BIG = 1
+_ERRORS = {  # error-status, RFC 3416
+    _TOO_BIG: "(the answer is too big)",
+    2: "(no such name)",
+    5: "(general error)",
+    13: "(resource unavailable)",
+    16: "(this user may not read that, or not at this security level: check password_file and privacy_file)",
+}
+
+Found = dict[str, Raw | DeviceError]
+
+
+class SnmpAsker:
+    """All SNMP devices of one bus; their addresses are host or host:port. Several may be asked at the same time."""
+
+    def __init__(
+        self,
+        *,
+        version: str = "2c",
+        community: str = "public",
+        user: str = "",
+        password: str = "",
+        privacy: str = "",
+        auth: str = "sha256",
+        cipher: str = "aes128",
+        wait: float = 1.0,
+        tries: int = 3,
+    ) -> None:
+        """`wait` seconds for each of `tries` requests. Raises ValueError for secrets that SNMP does not take."""
+        if version == "3":
+            login = snmp_link.user(user, password, privacy, auth, cipher)
+        else:
+            login = snmp_link.community(community)
+        self._link = SnmpLink(login=login, wait=wait, tries=tries)
+        self._interfaces: dict[str, dict[str, str]] = {}  # address -> name of an interface -> its number
+
+    async def ask(self, address: str, items: Sequence[str]) -> Mapping[str, Raw | DeviceError]:
+        """Value of each item; an error where the device has that item not. Raises DeviceError where nothing came."""
+        wanted = {item: snmp.interface(item) for item in items}
+        names = {name for _, name in wanted.values() if name is not None}
+        if not names <= self._interfaces.get(address, {}).keys():
+            await self._find_interfaces(address)
+        found = await self._found(address, wanted)
+        if any(found.get(oid) != name for oid, name in self._proofs(address, names)):
+            await self._find_interfaces(address)  # they got other numbers
+            found = await self._found(address, wanted)
+        return {item: found[item] for item in items if item in found}
+
+    async def tell(self, address: str, item: str, raw: Raw | None) -> None:
+        """Raises Refused: nothing is set by SNMP."""
+        raise Refused(0, "SNMP devices are only read")
+
+    async def close(self) -> None:
+        """Close the socket."""
+        self._link.close()
+
+    async def _found(self, address: str, wanted: Mapping[str, tuple[str, str | None]]) -> Found:
+        """By item, and by OID for the names of the interfaces that the items are of."""
+        numbers = self._interfaces.get(address, {})
+        oids: dict[str, str] = {}
+        found: Found = {}
+        for item, (oid, name) in wanted.items():
+            if name is None or name in numbers:
+                oids[item] = oid if name is None else f"{oid}.{numbers[name]}"
+            else:
+                found[item] = Refused(0, f"no interface {name}; there are: {', '.join(numbers) or 'none'}"[:200])
+        proofs = [oid for oid, _ in self._proofs(address, {name for _, name in wanted.values() if name})]
+        by_oid = await self._values(address, list(dict.fromkeys([*oids.values(), *proofs])))
+        found |= {item: by_oid[oid] for item, oid in oids.items() if oid in by_oid}
+        return found | {oid: by_oid[oid] for oid in proofs if oid in by_oid}
+
+    def _proofs(self, address: str, names: Iterable[str]) -> list[tuple[str, str]]:
+        # a number that was found once may belong to another interface by now, so the names are read with the values
+        numbers = self._interfaces.get(address, {})
+        return [(f"{snmp.IF_NAME}.{numbers[name]}", name) for name in sorted(names) if name in numbers]
+
+    async def _find_interfaces(self, address: str) -> None:
+        numbers: dict[str, str] = {}
+        last, prefix = snmp.IF_NAME, snmp.IF_NAME + "."
+        for _ in range(MOST_INTERFACES // _ROWS):
+            rows = await self._link.rows_after(address, last, _ROWS)
+            inside = [(oid, value) for oid, value in rows if oid.startswith(prefix) and _is_there(value)]
+            numbers |= {str(raw_of(value)): oid.removeprefix(prefix) for oid, value in inside}
+            if len(inside) < len(rows) or not inside:
+                break
+            last = inside[-1][0]
+        self._interfaces[address] = numbers
+
+    async def _values(self, address: str, oids: Sequence[str]) -> Found:
+        found: Found = {}
+        for first in range(0, len(oids), MOST_ITEMS):
+            some = oids[first : first + MOST_ITEMS]
+            try:
+                found |= await self._get(address, some)
+            except DeviceError as error:
+                if not found:
+                    raise
+                found |= dict.fromkeys(some, error)
+        return found
+
+    async def _get(self, address: str, oids: Sequence[str]) -> Found:
+        """One request; in halves where the answer is too big, and without the item that the device calls wrong."""
+        status, index, rows = await self._link.get(address, oids)
+        if status == 0:
+            return {oid: _value(value) for oid, value in rows if oid in oids}
+        if status == _TOO_BIG and len(oids) > 1:
+            half = len(oids) // 2
+            return await self._get(address, oids[:half]) | await self._get(address, oids[half:])
+        refused = Refused(status, f"error-status {status} {_ERRORS.get(status, '')}")
+        if not 0 < index <= len(oids):
+            raise refused
+        rest = [*oids[: index - 1], *oids[index:]]
+        return {oids[index - 1]: refused} | (await self._get(address, rest) if rest else {})
+
+
+def _is_there(value: Any) -> bool:
+    return not isinstance(value, univ.Null)  # of which noSuchObject, noSuchInstance and endOfMibView are kinds
+
+
+def _value(value: Any) -> Raw | DeviceError:
+    return raw_of(value) if _is_there(value) else Refused(0, "the device has no such object")
+
+
+def raw_of(value: Any) -> Raw:
+    """A value of the library -> int, text or octets, as `protocols.snmp.items` gives them."""
+    if isinstance(value, rfc1902.IpAddress):
+        return str(value.prettyPrint())
+    if isinstance(value, rfc1902.Opaque):
+        return snmp.opaque(bytes(value))
+    if isinstance(value, rfc1902.OctetString):
+        return snmp.octets(bytes(value))
+    if isinstance(value, univ.ObjectIdentifier):
+        return str(value)
+    return int(value)

@@ -1,0 +1,157 @@
+"""SNMP requests: OIDs IN, rows (OID, value) OUT, over the library's engine and a socket of our own."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from pysnmp.carrier.asyncio.dgram import udp  # type: ignore[import-untyped]
+from pysnmp.carrier.asyncio.dispatch import AsyncioDispatcher  # type: ignore[import-untyped]
+from pysnmp.entity import config  # type: ignore[import-untyped]
+from pysnmp.error import PySnmpError  # type: ignore[import-untyped]
+from pysnmp.hlapi.v3arch import asyncio as hlapi  # type: ignore[import-untyped]
+from pysnmp.proto import errind  # type: ignore[import-untyped]
+
+from gateway.snmp_port import SnmpPort
+from protocols.errors import BadAnswer, DeviceError, LineDown, Refused, Timeout
+
+PORT = 161
+AUTH = {
+    "sha1": hlapi.USM_AUTH_HMAC96_SHA,
+    "sha224": hlapi.USM_AUTH_HMAC128_SHA224,
+    "sha256": hlapi.USM_AUTH_HMAC192_SHA256,
+    "sha384": hlapi.USM_AUTH_HMAC256_SHA384,
+    "sha512": hlapi.USM_AUTH_HMAC384_SHA512,
+}
+CIPHERS = {
+    "aes128": hlapi.USM_PRIV_CFB128_AES,
+    "aes192": hlapi.USM_PRIV_CFB192_AES,
+    "aes256": hlapi.USM_PRIV_CFB256_AES,
+}
+
+_TICK_S = 0.25  # the library looks for time-outs so often
+_SHORTEST_PASSWORD = 8  # RFC 3414, 11.2
+_REFUSALS = {
+    errind.WrongDigest: "authentication failed: check user, password_file and auth",
+    errind.AuthenticationFailure: "authentication failed: check user, password_file and auth",
+    errind.UnknownUserName: "the device does not know this user: check user",
+    errind.UnsupportedSecurityLevel: "the device does not take this user so: check password_file and privacy_file",
+    errind.DecryptionError: "decryption failed: check privacy_file and cipher",
+}
+
+Row = tuple[str, Any]
+
+
+def community(name: str) -> Any:
+    """The login of version 2c."""
+    return hlapi.CommunityData(name, mpModel=1)
+
+
+def user(name: str, password: str, privacy: str, auth: str, cipher: str) -> Any:
+    """The login of version 3: authenticated where there is a password, encrypted where there is one for privacy.
+
+    Raises ValueError, naming the key of the site file.
+    """
+    for key, secret in (("password_file", password), ("privacy_file", privacy)):
+        if 0 < len(secret) < _SHORTEST_PASSWORD:
+            raise ValueError(f"{key}: SNMPv3 wants at least {_SHORTEST_PASSWORD} characters, this has {len(secret)}")
+    if not name or (privacy and not password):
+        raise ValueError("SNMPv3 wants a user, and a password_file where there is a privacy_file")
+    options = {"authKey": password, "authProtocol": AUTH[auth]} if password else {}
+    secrecy = {"privKey": privacy, "privProtocol": CIPHERS[cipher]} if privacy else {}
+    return hlapi.UsmUserData(name, **options, **secrecy)
+
+
+class SnmpLink:
+    """One socket and one login for any number of devices, by their addresses (host or host:port)."""
+
+    def __init__(self, *, login: Any, wait: float, tries: int) -> None:
+        self._login = login
+        self._wait, self._tries = wait, tries
+        self._engine: Any = None
+        self._port: Any = None
+        self._targets: dict[str, Any] = {}
+        self._answered: set[str] = set()
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    async def get(self, address: str, oids: Sequence[str]) -> tuple[int, int, list[Row]]:
+        """GetRequest -> (error-status, error-index, rows). Raises DeviceError."""
+        return await self._exchange(address, hlapi.get_cmd, oids)
+
+    async def rows_after(self, address: str, oid: str, count: int) -> list[Row]:
+        """GetBulkRequest -> the `count` rows that follow `oid`. Raises DeviceError."""
+        return (await self._exchange(address, hlapi.bulk_cmd, [oid], 0, count))[2]
+
+    def close(self) -> None:
+        """Close the socket; the next request opens another."""
+        if self._engine is not None:
+            self._engine.close_dispatcher()
+        self._engine = None
+
+    async def _exchange(
+        self, address: str, command: Any, oids: Sequence[str], *options: int
+    ) -> tuple[int, int, list[Row]]:
+        async with self._turns.setdefault(address, asyncio.Lock()):
+            target = await self._target(address)
+            try:
+                indication, status, index, rows = await self._command(command, target, oids, *options)
+                fault = self._port.fault(target.transport_address)
+            finally:
+                self._port.forget(target.transport_address)
+        if indication:
+            raise self._error(address, indication, fault)
+        self._answered.add(address)
+        return int(status), int(index), [(str(name), value) for name, value in rows]
+
+    async def _command(self, command: Any, target: Any, oids: Sequence[str], *options: int) -> Any:
+        objects = [hlapi.ObjectType(hlapi.ObjectIdentity(oid)) for oid in oids]
+        try:
+            # the library repeats by itself; discovery of version 3 takes up to four requests more
+            async with asyncio.timeout((self._wait + 2 * _TICK_S) * (self._tries + 1)):
+                return await command(
+                    self._engine, self._login, target, hlapi.ContextData(), *options, *objects, lookupMib=False
+                )
+        except TimeoutError:
+            return errind.requestTimedOut, 0, 0, ()
+        except PySnmpError as error:
+            raise BadAnswer("noise", f"not understood: {error!s:.100}") from None
+
+    async def _target(self, address: str) -> Any:
+        if self._engine is None:
+            self._open()
+        target = self._targets.get(address)
+        if target is None:
+            host, _, port = address.partition(":")
+            where = (host, int(port or PORT))
+            try:
+                async with asyncio.timeout(self._wait * self._tries):
+                    target = await hlapi.UdpTransportTarget.create(where, self._wait, self._tries - 1)
+            except (PySnmpError, OSError):
+                raise LineDown(f"{host} has no address in the name service") from None
+            self._targets[address] = target
+        return target
+
+    def _open(self) -> None:
+        self._engine = hlapi.SnmpEngine()
+        dispatcher = AsyncioDispatcher()
+        dispatcher.set_timer_resolution(_TICK_S)
+        self._engine.register_transport_dispatcher(dispatcher)
+        self._port = SnmpPort()
+        config.add_transport(self._engine, udp.DOMAIN_NAME, self._port.open_client_mode())
+
+    def _error(self, address: str, indication: Any, fault: BadAnswer | None) -> DeviceError:
+        self._targets.pop(address, None)  # a name may have got another address
+        refusal = _REFUSALS.get(type(indication))
+        if refusal is not None:
+            return Refused(0, refusal)
+        if not isinstance(indication, errind.RequestTimedOut):
+            return BadAnswer("noise", str(indication))
+        if fault is not None:
+            return fault
+        if address in self._answered:
+            return Timeout("no answer")
+        return Timeout(f"no answer, and none before: check address and {self._secret()}")
+
+    def _secret(self) -> str:
+        if isinstance(self._login, hlapi.CommunityData):
+            return "community_file (a wrong community gets no answer either)"
+        return "privacy_file (a wrong one gets no answer either)" if self._login.privacy_key else "user"
