@@ -17,6 +17,7 @@ from typing import Any
 
 from protocols import milesight
 from protocols.errors import BadAnswer
+from protocols.iso_time import ms_of
 
 Raw = int | float | bool | str | bytes
 
@@ -29,11 +30,11 @@ MAX_INTEGER = 1 << 53
 
 @dataclass(frozen=True)
 class Event:
-    """time: ChirpStack's text, empty where there is none. rest: the end of a payload that could not be decoded."""
+    """time_ms: since 1970, None where it is not told. rest: the end of a payload that could not be decoded."""
 
     kind: str
     dev_eui: str
-    time: str
+    time_ms: int | None
     count: int
     items: dict[str, Raw]
     rest: bytes = b""
@@ -59,7 +60,6 @@ def event(body: bytes, kind: str = "") -> Event:
     dev_eui = info.get("devEui") if isinstance(info, dict) else None
     if not isinstance(dev_eui, str) or len(dev_eui) != 16 or not _is_hex(dev_eui):
         raise BadAnswer("header", "deviceInfo.devEui is not 16 hexadecimal digits")
-    time = told.get("time")
     kind = kind or _kind(told)
     count = _number(told.get("fCnt", 0))
     found: dict[str, Raw] = {}
@@ -73,7 +73,7 @@ def event(body: bytes, kind: str = "") -> Event:
     return Event(
         kind=kind,
         dev_eui=dev_eui.lower(),
-        time=time if isinstance(time, str) and len(time) <= MAX_TEXT else "",
+        time_ms=ms_of(told.get("time")),
         count=int(count) if count is not None else 0,
         items=found,
         rest=rest,

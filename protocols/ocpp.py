@@ -1,8 +1,9 @@
 """OCPP 1.6J: what a charger says, a JSON array of text IN, items OUT.
 
 An item is named `[<connector>:]<what>`; without a number it is connector 1, and 0 is the charger as a whole:
-`status`, `error_code`, `transaction`, `2:status`, `0:error_code`, `meter.<Measurand>[.<Phase>]` in one unit each (Wh,
-W, A, V, Celsius, Percent), and once for the whole charger `vendor`, `model`, `serial`, `firmware`.
+`status`, `error_code`, `plugged`, `charging`, `faulted` (of the status), `transaction`, `2:status`, `0:error_code`,
+`meter.<Measurand>[.<Phase>]` in one unit each (Wh, W, A, V, Celsius, Percent), and for the whole charger `vendor`,
+`model`, `serial`, `firmware`. The listener adds `reachable` and `current_limit` (A).
 Source: OCPP 1.6 edition 2 (messages, 7 types) and OCPP-J 1.6 (4.2 frames).
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from protocols.errors import BadAnswer
+from protocols.iso_time import ms_of
 
 Raw = int | float | bool | str | bytes
 
@@ -26,6 +28,7 @@ STATUSES = frozenset((
     "Available", "Preparing", "Charging", "SuspendedEVSE", "SuspendedEV", "Finishing",
     "Reserved", "Unavailable", "Faulted",
 ))  # fmt: skip
+_PLUGGED = frozenset(("Preparing", "Charging", "SuspendedEVSE", "SuspendedEV", "Finishing"))
 _MEASURANDS = frozenset((
     "Current.Export", "Current.Import", "Current.Offered", "Energy.Active.Export.Register",
     "Energy.Active.Import.Register", "Energy.Reactive.Export.Register", "Energy.Reactive.Import.Register",
@@ -60,9 +63,9 @@ class Message:
 
 @dataclass(frozen=True)
 class Said:
-    """Items of one instant; `time` is the charger's own text for it, empty where it gave none."""
+    """Items of one instant, in ms since 1970 by the charger's clock; None where it gave none."""
 
-    time: str
+    time_ms: int | None
     items: dict[str, Raw]
 
 
@@ -92,16 +95,19 @@ def said(call: Message, connector: int = 1) -> list[Said]:
     if not isinstance(payload, dict):
         raise BadAnswer("header", f"the payload of {call.name} is no object")
     if call.name == "BootNotification":
-        return [Said("", {item: _text(payload[key]) for item, key in _BOOT.items() if payload.get(key)})]
+        return [Said(None, {item: _text(payload[key]) for item, key in _BOOT.items() if payload.get(key)})]
     if call.name == "StatusNotification":
         return [_status(payload)]
     if call.name == "StartTransaction":
         prefix = _prefix(_connector(payload))
-        return [Said(_time(payload), {prefix + ENERGY: _integer(payload, "meterStart")})]
+        return [Said(ms_of(payload.get("timestamp")), {prefix + ENERGY: _integer(payload, "meterStart")})]
     if call.name == "StopTransaction":
         stop = {"transaction": 0, ENERGY: _integer(payload, "meterStop")}
         values = list(_meter_values(payload.get("transactionData", []), connector))
-        return [*values, Said(_time(payload), {_prefix(connector) + name: value for name, value in stop.items()})]
+        return [
+            *values,
+            Said(ms_of(payload.get("timestamp")), {_prefix(connector) + name: value for name, value in stop.items()}),
+        ]
     if call.name == "MeterValues":
         return _meter(payload)
     return []
@@ -170,10 +176,16 @@ def _status(payload: dict[str, Any]) -> Said:
     if not isinstance(status, str) or status not in STATUSES:
         raise BadAnswer("header", f"status {str(status)[:MAX_TEXT]!r} is none of OCPP 1.6")
     prefix = _prefix(_connector(payload))
-    told: dict[str, Raw] = {prefix + "status": status, prefix + "error_code": _text(error)}
+    told: dict[str, Raw] = {
+        prefix + "status": status,
+        prefix + "error_code": _text(error),
+        prefix + "plugged": status in _PLUGGED,
+        prefix + "charging": status == "Charging",
+        prefix + "faulted": status == "Faulted",
+    }
     if payload.get("vendorErrorCode"):
         told[prefix + "vendor_error"] = _text(payload["vendorErrorCode"])
-    return Said(_time(payload), told)
+    return Said(ms_of(payload.get("timestamp")), told)
 
 
 def _meter(payload: dict[str, Any]) -> list[Said]:
@@ -192,7 +204,7 @@ def _meter_values(values: object, connector: int) -> Iterator[Said]:
         left -= len(samples)
         if left < 0:
             raise BadAnswer("length", f"more than {MAX_VALUES} sampled values")
-        yield Said(_time(value), _samples(samples, _prefix(connector)))
+        yield Said(ms_of(value.get("timestamp")), _samples(samples, _prefix(connector)))
 
 
 def _samples(samples: list[dict[str, Any]], prefix: str) -> dict[str, Raw]:
@@ -278,11 +290,6 @@ def _integer(payload: Mapping[str, Any], key: str) -> int:
 
 def _prefix(connector: int) -> str:
     return "" if connector == 1 else f"{connector}:"
-
-
-def _time(payload: Mapping[str, Any]) -> str:
-    told = payload.get("timestamp", "")
-    return told if isinstance(told, str) and len(told) <= MAX_TEXT else ""
 
 
 def _text(value: object) -> str:
