@@ -10,7 +10,7 @@ from gateway import snmp_link
 from gateway.snmp_link import SnmpLink
 from protocols import snmp
 from protocols.errors import DeviceError, Refused
-from protocols.snmp import Raw
+from protocols.snmp import Item, Raw
 
 MOST_ITEMS = 20  # in one request: the answer fits one datagram
 MOST_INTERFACES = 512  # rows that are read to find an interface by its name
@@ -36,33 +36,32 @@ class SnmpAsker:
         *,
         version: str = "2c",
         community: str = "public",
-        user: str = "",
-        password: str = "",
-        privacy: str = "",
+        user: str | None = None,
+        password: str | None = None,
+        privacy_password: str | None = None,
         auth: str = "sha256",
         cipher: str = "aes128",
         wait: float = 1.0,
         tries: int = 3,
     ) -> None:
-        """`wait` seconds for each of `tries` requests. Raises ValueError for secrets that SNMP does not take."""
+        """`wait` seconds for each of `tries` requests."""
+        login = snmp_link.community(community)
         if version == "3":
-            login = snmp_link.user(user, password, privacy, auth, cipher)
-        else:
-            login = snmp_link.community(community)
+            login = snmp_link.user(user or "", password or "", privacy_password or "", auth, cipher)
         self._link = SnmpLink(login=login, wait=wait, tries=tries)
         self._interfaces: dict[str, dict[str, str]] = {}  # address -> name of an interface -> its number
 
     async def ask(self, address: str, items: Sequence[str]) -> Mapping[str, Raw | DeviceError]:
         """Value of each item; an error where the device has that item not. Raises DeviceError where nothing came."""
-        wanted = {item: snmp.interface(item) for item in items}
-        names = {name for _, name in wanted.values() if name is not None}
+        wanted = {name: snmp.item(name) for name in items}
+        names = {item.interface for item in wanted.values() if item.interface is not None}
         if not names <= self._interfaces.get(address, {}).keys():
             await self._find_interfaces(address)
-        found = await self._found(address, wanted)
+        found = await self._found(address, wanted, names)
         if any(found.get(oid) != name for oid, name in self._proofs(address, names)):
             await self._find_interfaces(address)  # they got other numbers
-            found = await self._found(address, wanted)
-        return {item: found[item] for item in items if item in found}
+            found = await self._found(address, wanted, names)
+        return {name: found[name] for name in items if name in found}
 
     async def tell(self, address: str, item: str, raw: Raw | None) -> None:
         """Raises Refused: nothing is set by SNMP."""
@@ -72,20 +71,21 @@ class SnmpAsker:
         """Close the socket."""
         self._link.close()
 
-    async def _found(self, address: str, wanted: Mapping[str, tuple[str, str | None]]) -> Found:
+    async def _found(self, address: str, wanted: Mapping[str, Item], names: set[str]) -> Found:
         """By item, and by OID for the names of the interfaces that the items are of."""
         numbers = self._interfaces.get(address, {})
-        oids: dict[str, str] = {}
-        found: Found = {}
-        for item, (oid, name) in wanted.items():
-            if name is None or name in numbers:
-                oids[item] = oid if name is None else f"{oid}.{numbers[name]}"
-            else:
-                found[item] = Refused(0, f"no interface {name}; there are: {', '.join(numbers) or 'none'}"[:200])
-        proofs = [oid for oid, _ in self._proofs(address, {name for _, name in wanted.values() if name})]
-        by_oid = await self._values(address, list(dict.fromkeys([*oids.values(), *proofs])))
-        found |= {item: by_oid[oid] for item, oid in oids.items() if oid in by_oid}
-        return found | {oid: by_oid[oid] for oid in proofs if oid in by_oid}
+        oids = {name: item.at(numbers) for name, item in wanted.items()}
+        proofs = [oid for oid, _ in self._proofs(address, names)]
+        by_oid = await self._values(address, list(dict.fromkeys([oid for oid in oids.values() if oid] + proofs)))
+        found = {oid: by_oid[oid] for oid in proofs if oid in by_oid}
+        for name, oid in oids.items():
+            if oid is None:
+                there = ", ".join(numbers) or "none"
+                found[name] = Refused(0, f"no interface {wanted[name].interface}; there are: {there}"[:200])
+            elif oid in by_oid:
+                raw = by_oid[oid]
+                found[name] = raw if isinstance(raw, DeviceError) else wanted[name].told(raw)
+        return found
 
     def _proofs(self, address: str, names: Iterable[str]) -> list[tuple[str, str]]:
         # a number that was found once may belong to another interface by now, so the names are read with the values

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from pysnmp.carrier.asyncio.dgram import udp  # type: ignore[import-untyped]
 from pysnmp.carrier.asyncio.dispatch import AsyncioDispatcher  # type: ignore[import-untyped]
@@ -41,30 +42,37 @@ _REFUSALS = {
 Row = tuple[str, Any]
 
 
-def community(name: str) -> Any:
+class Login:
+    """Who asks. `wrong` says what is wrong with it, in a sentence; empty where nothing is."""
+
+    def __init__(self, *, library: Any, encrypts: bool = False, wrong: str = "") -> None:
+        self.library = library  # CommunityData or UsmUserData
+        self.encrypts = encrypts
+        self.wrong = wrong
+
+
+def community(name: str) -> Login:
     """The login of version 2c."""
-    return hlapi.CommunityData(name, mpModel=1)
+    return Login(library=hlapi.CommunityData(name, mpModel=1))
 
 
-def user(name: str, password: str, privacy: str, auth: str, cipher: str) -> Any:
-    """The login of version 3: authenticated where there is a password, encrypted where there is one for privacy.
-
-    Raises ValueError, naming the key of the site file.
-    """
+def user(name: str, password: str, privacy: str, auth: str, cipher: str) -> Login:
+    """The login of version 3: authenticated where there is a password, encrypted where there is one for privacy."""
     for key, secret in (("password_file", password), ("privacy_file", privacy)):
         if 0 < len(secret) < _SHORTEST_PASSWORD:
-            raise ValueError(f"{key}: SNMPv3 wants at least {_SHORTEST_PASSWORD} characters, this has {len(secret)}")
+            wrong = f"{key}: SNMPv3 wants at least {_SHORTEST_PASSWORD} characters, this has {len(secret)}"
+            return Login(library=None, wrong=wrong)
     if not name or (privacy and not password):
-        raise ValueError("SNMPv3 wants a user, and a password_file where there is a privacy_file")
+        return Login(library=None, wrong="SNMPv3 wants a user, and a password_file where there is a privacy_file")
     options = {"authKey": password, "authProtocol": AUTH[auth]} if password else {}
     secrecy = {"privKey": privacy, "privProtocol": CIPHERS[cipher]} if privacy else {}
-    return hlapi.UsmUserData(name, **options, **secrecy)
+    return Login(library=hlapi.UsmUserData(name, **options, **secrecy), encrypts=bool(privacy))
 
 
 class SnmpLink:
     """One socket and one login for any number of devices, by their addresses (host or host:port)."""
 
-    def __init__(self, *, login: Any, wait: float, tries: int) -> None:
+    def __init__(self, *, login: Login, wait: float, tries: int) -> None:
         self._login = login
         self._wait, self._tries = wait, tries
         self._engine: Any = None
@@ -90,6 +98,8 @@ class SnmpLink:
     async def _exchange(
         self, address: str, command: Any, oids: Sequence[str], *options: int
     ) -> tuple[int, int, list[Row]]:
+        if self._login.wrong:
+            raise Refused(0, self._login.wrong)
         async with self._turns.setdefault(address, asyncio.Lock()):
             target = await self._target(address)
             try:
@@ -108,7 +118,7 @@ class SnmpLink:
             # the library repeats by itself; discovery of version 3 takes up to four requests more
             async with asyncio.timeout((self._wait + 2 * _TICK_S) * (self._tries + 1)):
                 return await command(
-                    self._engine, self._login, target, hlapi.ContextData(), *options, *objects, lookupMib=False
+                    self._engine, self._login.library, target, hlapi.ContextData(), *options, *objects, lookupMib=False
                 )
         except TimeoutError:
             return errind.requestTimedOut, 0, 0, ()
@@ -120,8 +130,8 @@ class SnmpLink:
             self._open()
         target = self._targets.get(address)
         if target is None:
-            host, _, port = address.partition(":")
-            where = (host, int(port or PORT))
+            parts = urlsplit("//" + address)
+            host, where = parts.hostname or "", (parts.hostname or "", parts.port or PORT)
             try:
                 async with asyncio.timeout(self._wait * self._tries):
                     target = await hlapi.UdpTransportTarget.create(where, self._wait, self._tries - 1)
@@ -152,6 +162,6 @@ class SnmpLink:
         return Timeout(f"no answer, and none before: check address and {self._secret()}")
 
     def _secret(self) -> str:
-        if isinstance(self._login, hlapi.CommunityData):
+        if isinstance(self._login.library, hlapi.CommunityData):
             return "community_file (a wrong community gets no answer either)"
-        return "privacy_file (a wrong one gets no answer either)" if self._login.privacy_key else "user"
+        return "privacy_file (a wrong one gets no answer either)" if self._login.encrypts else "user"

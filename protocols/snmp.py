@@ -2,13 +2,17 @@
 
 An item is an OID in digits, "1.3.6.1.2.1.1.3.0". Interfaces get other numbers when a device starts anew: the last arc
 may name the interface instead. "1.3.6.1.2.1.31.1.1.1.6.[eth0]" is ifHCInOctets of whatever is called eth0 (ifName,
-RFC 2863). Values are raw: TimeTicks in hundredths of a second, counters as they count, octets as text where they are
-text. Sources: RFC 3416 (PDUs), RFC 3412 (version 3 messages), net-snmp's snmpcmd(1) for the text.
+RFC 2863). With =1 behind it, an item is true where the number is 1, as in up(1) of ifOperStatus and true(1) of a
+TruthValue, and false for any other.
+
+Values are raw: TimeTicks in hundredths of a second, counters as they count, octets as text where they are text.
+Sources: RFC 3416 (PDUs), RFC 3412 (version 3 messages), net-snmp's snmpcmd(1) for the text.
 """
 
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from protocols.errors import BadAnswer
 
@@ -17,7 +21,7 @@ Raw = int | float | bool | str | bytes
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"  # ifName, RFC 2863
 MAX_TEXT = 1 << 20
 
-_ITEM = re.compile(r"[012](?:\.\d{1,10}){1,126}(?:\.\[[^\[\]\s]{1,64}\])?", re.ASCII)
+_ITEM = re.compile(r"[012](?:\.\d{1,10}){1,126}(?:\.\[[^\[\]\s]{1,64}\])?(?:=1)?", re.ASCII)
 _ASKED = re.compile(r"(?<![\w.])\.?([012](?:\.\d{1,10}){4,126})(?![\w.])", re.ASCII)
 _LINE = re.compile(r"(?:\.?([012](?:\.\d{1,10}){1,126})|iso((?:\.\d{1,10}){1,126})) = (.*)", re.ASCII | re.DOTALL)
 _INTEGER = re.compile(r"(?:[^()\s]*\()?(-?\d{1,20})\)?(?:\s\S.*)?", re.ASCII | re.DOTALL)
@@ -29,17 +33,32 @@ _VERSION_3 = 3
 _OPAQUE_FLOAT, _OPAQUE_DOUBLE = b"\x9f\x78\x04", b"\x9f\x79\x08"  # net-snmp's floats inside an Opaque
 
 
-def is_item(name: str) -> bool:
-    """Whether `name` is an OID in digits, with a [name] as its last arc where an interface is meant."""
-    return _ITEM.fullmatch(name) is not None
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What an item's name says. interface: its name, where the OID lacks the last arc; is_one: the =1 at the end."""
+
+    oid: str
+    interface: str | None
+    is_one: bool
+
+    def at(self, numbers: Mapping[str, str]) -> str | None:
+        """The OID in full, by the numbers of the interfaces; None where there is no such interface."""
+        if self.interface is None:
+            return self.oid
+        return f"{self.oid}.{numbers[self.interface]}" if self.interface in numbers else None
+
+    def told(self, raw: Raw) -> Raw:
+        """What the item says where the OID has this value."""
+        return raw == 1 if self.is_one else raw
 
 
-def interface(item: str) -> tuple[str, str | None]:
-    """Item -> (OID, None), or (OID without its last arc, name of the interface)."""
-    if not item.endswith("]"):
-        return item, None
-    oid, name = item[:-1].split(".[", 1)
-    return oid, name
+def item(name: str) -> Item:
+    """An item's name -> what it says. Raises ValueError."""
+    if _ITEM.fullmatch(name) is None:
+        raise ValueError(f"{name} is no item of SNMP")
+    plain = name.removesuffix("=1")
+    oid, _, interface = plain.removesuffix("]").partition(".[")
+    return Item(oid=oid, interface=interface or None, is_one=plain != name)
 
 
 def octets(value: bytes) -> str | bytes:
@@ -82,7 +101,8 @@ def items(request: bytes, response: bytes) -> dict[str, Raw]:
             values[oid] = _value(oid, text)
     if not values and not response.strip():
         raise BadAnswer("short", "nothing was printed")
-    return values | _by_name(values)
+    values |= _by_name(values)
+    return values | {f"{oid}=1": value == 1 for oid, value in values.items() if isinstance(value, int)}
 
 
 def _lines(text: str) -> Iterator[str]:
