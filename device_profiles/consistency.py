@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from device_profiles import vocabulary
 from device_profiles.blocks import MAX_REGISTERS, address
 from device_profiles.items import NAMES
 from device_profiles.registers import words
@@ -30,6 +31,7 @@ def faults(profile: Profile) -> list[Fault]:
     for name, command in profile.commands.items():
         found.extend(_command(profile, ("commands", name), command))
     found.extend(_unused_groups(profile))
+    found.extend(vocabulary.faults(profile))
     return found
 
 

@@ -1,4 +1,4 @@
-"""JSON Schemas for editors: `python -m device_profiles.generate [--check]`."""
+"""JSON Schemas for editors, and docs/vocabulary.md: `python -m device_profiles.generate [--check]`."""
 
 import json
 import sys
@@ -6,19 +6,23 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from device_profiles import vocabulary_page
 from device_profiles.schema import Golden, Profile
 from device_profiles.site_model import Site
+from device_profiles.vocabulary import Vocabulary, vocabulary
 
 FOLDER = Path(__file__).parent
-MODELS: dict[str, type[BaseModel]] = {"profile": Profile, "golden": Golden, "site": Site}
+PAGE = FOLDER.parent / "docs" / "vocabulary.md"
+MODELS: dict[str, type[BaseModel]] = {"profile": Profile, "golden": Golden, "site": Site, "vocabulary": Vocabulary}
 
 
 def texts() -> dict[Path, str]:
     """Each generated file with what it should hold."""
-    return {
+    schemas = {
         FOLDER / f"{name}.schema.json": json.dumps(model.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
         for name, model in MODELS.items()
     }
+    return schemas | {PAGE: vocabulary_page.text(vocabulary())}
 
 
 def stale() -> list[Path]:

@@ -23,14 +23,14 @@ def test_a_changed_schema_is_noticed_and_written_anew(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "argv", ["generate"])
     assert generate.main() == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "golden.schema.json", "profile.schema.json", "site.schema.json",
+        "golden.schema.json", "profile.schema.json", "site.schema.json", "vocabulary.schema.json",
     ]  # fmt: skip
     (tmp_path / "site.schema.json").write_text("{}")
     assert generate.stale() == [tmp_path / "site.schema.json"]
 
 
 def test_unknown_keys_are_refused_in_the_editor_too() -> None:
-    for name in ("profile", "site", "golden"):
+    for name in ("profile", "site", "golden", "vocabulary"):
         schema = json.loads((ROOT / "device_profiles" / f"{name}.schema.json").read_text("utf-8"))
         assert schema["additionalProperties"] is False
         models = [part for part in schema.get("$defs", {}).values() if part.get("type") == "object"]

@@ -37,10 +37,12 @@ points:
     labels: {en: Limit, zh: 上限}
     at: {table: holding, address: 20, type: uint16}
     poll: air
+    own: true
   alarm:
     labels: {en: Alarm, zh: 报警}
     at: {table: coil, address: 3}
     poll: air
+    own: true
 commands:
   set_limit:
     labels: {en: Set the limit, zh: 设置上限}
@@ -134,10 +136,10 @@ BROKEN = {
         "settings."),
     "no location": (
         "    at: {table: coil, address: 3}\n", "",
-        ":25: points.alarm: at is missing. The protocol is modbus: say where the value stands."),
+        ":26: points.alarm: at is missing. The protocol is modbus: say where the value stands."),
     "a counter on a Modbus device": (
         "    at: {table: coil, address: 3}\n", "    at: {table: coil, address: 3}\n    counter: uptime_s\n",
-        ":28: points.alarm.counter: the protocol is modbus, which has no counter. Delete it."),
+        ":29: points.alarm.counter: the protocol is modbus, which has no counter. Delete it."),
     "overlapping addresses": (
         "address: 10, type: int16, scale: 0.1}", "address: 19, type: int32, scale: 0.1}",
         ":23: points.limit.at.address: 20 (uint16) overlaps temperature in the table holding. Check both."),
@@ -146,7 +148,7 @@ BROKEN = {
         ":23: points.limit.at.address: 20 (uint16) overlaps temperature in the table holding. Check both."),
     "type on a coil": (
         "{table: coil, address: 3}", "{table: coil, address: 3, type: uint16}",
-        ":27: points.alarm.at: a coil is one bit: type is bool and bit is left out."),
+        ":28: points.alarm.at: a coil is one bit: type is bool and bit is left out."),
     "no type on a register": (
         "address: 20, type: uint16}\n    poll", "address: 20}\n    poll",
         ":23: points.limit.at: a bool in a register needs its bit (0 to 15), and only a bool has one."),
@@ -170,8 +172,8 @@ BROKEN = {
     "value wider than a block": (
         "modbus: {unit: 1, baud: 9600}\npolls:\n  air: {every: 10s, silence: 5m}\npoints:\n",
         "modbus: {unit: 1, baud: 9600, block: 1}\npolls:\n  air: {every: 10s}\npoints:\n  total:\n"
-        "    labels: {en: T, zh: 总}\n    poll: air\n    at: {table: input, address: 0, type: uint32}\n",
-        ":17: points.total.at.type: uint32 takes 2 registers, but modbus.block allows 1 in a read."),
+        "    labels: {en: T, zh: 总}\n    own: true\n    poll: air\n    at: {table: input, address: 0, type: uint32}\n",
+        ":18: points.total.at.type: uint32 takes 2 registers, but modbus.block allows 1 in a read."),
     "emulated outside the range": (
         "    deadband: 0.1\n", "    emulate: {around: 80, swing: 10}\n",
         ":19: points.temperature.emulate: moves from 70 to 90, outside the range [-40, 85]. Change around or swing."),
@@ -180,7 +182,7 @@ BROKEN = {
         ":7: source: 'me' is too short: at least 10."),
     "deadband on a bool": (
         "address: 3}\n", "address: 3}\n    deadband: 1\n",
-        ":28: points.alarm.deadband: a bool has no deadband. Delete it."),
+        ":29: points.alarm.deadband: a bool has no deadband. Delete it."),
     "codes on a scaled value": (
         "    deadband: 0.1\n", "    deadband: 0.1\n    values: {1: on}\n",
         ":20: points.temperature.values: codes are raw numbers: a point with values has neither scale nor offset."),
@@ -189,21 +191,21 @@ BROKEN = {
         ":18: points.temperature.invalid: codes need an integer type, not float32. Delete invalid."),
     "write to an input register": (
         "write: {table: holding", "write: {table: input",
-        ":34: commands.set_limit.write.table: 'input' cannot be written. Allowed are coil and holding."),
+        ":36: commands.set_limit.write.table: 'input' cannot be written. Allowed are coil and holding."),
     "read back what is not there": (
         "read_back: limit", "read_back: limmit",
-        ":35: commands.set_limit.read_back: 'limmit' is not a point of this profile. Did you mean 'limit'?"),
+        ":37: commands.set_limit.read_back: 'limmit' is not a point of this profile. Did you mean 'limit'?"),
     "read back another kind": (
         "read_back: limit", "read_back: alarm",
-        ":35: commands.set_limit.read_back: 'alarm' is bool, but uint16 is written. Read back a point of the same "
+        ":37: commands.set_limit.read_back: 'alarm' is bool, but uint16 is written. Read back a point of the same "
         "kind."),
     "argument that does not fit": (
         "range: [0, 100]", "range: [0, 70000]",
-        ":33: commands.set_limit.args.limit.range: 70000.0 does not fit a uint16 (scale 1.0, offset 0.0). Narrow the "
+        ":35: commands.set_limit.args.limit.range: 70000.0 does not fit a uint16 (scale 1.0, offset 0.0). Narrow the "
         "range, or choose a wider type."),
     "argument out of order": (
         "range: [0, 100]", "range: [100, 0]",
-        ":33: commands.set_limit.args.limit.range: [100, 0] is out of order: write the lowest value first."),
+        ":35: commands.set_limit.args.limit.range: [100, 0] is out of order: write the lowest value first."),
     "name that is not the file's": (
         "profile: demo", "profile: other",
         ":1: profile: 'other' must be the file's name: rename the file to other.yaml."),
