@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pole import profile_new, profile_try
+
 if TYPE_CHECKING:
     from device_profiles.schema import Profile
 
@@ -18,7 +20,11 @@ Files = Annotated[
 
 @app.callback()
 def _verbs() -> None:
-    """Device profiles: list them, check them."""
+    """Device profiles: list them, check them, begin a new one, try one against a device."""
+
+
+app.command("new")(profile_new.new)
+app.command("try")(profile_try.try_profile)
 
 
 @app.command("list")
