@@ -129,6 +129,8 @@ class RtuOverTcpLine(TcpLine):
             async with asyncio.timeout(0):  # what is there already is no answer to what is not asked yet
                 for _ in range(MAX_STALE_READS):
                     await self._more(reader)
+                self._lose("it sends without an end")
+                raise errors.LineDown(self._trouble)
         self._received = b""
 
     def _frame(self, unit: int, request: bytes) -> bytes:
@@ -148,6 +150,8 @@ class RtuOverTcpLine(TcpLine):
                 self._mute = 0
                 self._backoff.reset()
                 return answer
-            if modbus.is_corrupt(self._received, unit, request) or len(self._received) > MAX_HELD:
+            if len(self._received) > MAX_HELD:
+                raise errors.BadAnswer("header", f"{len(self._received)} bytes without an answer in them")
+            if modbus.is_corrupt(self._received, unit, request):
                 raise modbus.explain_rtu(self._received, unit, request)
             self._received += await self._more(reader)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from device_profiles.schema import Model
     from device_profiles.site import Site
 
 app = typer.Typer(no_args_is_help=True, help="Read the devices of a site and send what they say to the broker.")
@@ -78,9 +79,8 @@ def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
             f"  the spool's {gateway.spool_megabytes} MB bridge {least:.0f} hours without network if every point "
             f"changes at every poll, {most:.0f} if none changes; keep asks for {keep:.0f}"
         )
-        for bus, devices in loaded.buses_of(name).items():
-            where = getattr(devices, "host", "") or devices.port
-            print(f"  {bus} ({where}): {len(loaded.devices_on(bus))} devices")
+        for key, bus in loaded.buses_of(name).items():
+            print(f"  {key} ({bus.describe()}): {len(loaded.devices_on(key))} devices")
         for problem in missing:
             print(f"  problem: {problem}")
     sys.exit(1 if missing else 0)
@@ -114,26 +114,39 @@ def _check_files(site: "Site", node: str) -> None:
 
 def _missing_files(site: "Site", node: str) -> list[str]:
     """Sentences about what is not there. A port may still be plugged in, so that is no reason not to start."""
-    from pole import secret
-
     gateway = site.gateways[node]
     found: list[str] = []
     found += _too_large_a_birth(site, node)
-    for key in ("password_file", "ca", "cert", "key"):
-        path = getattr(gateway, key)
-        if path is not None and not path.is_file():
-            found.append(f"gateways.{node}.{key}: there is no file {path}; create it, or name another in the site file")
-    if gateway.password_file is not None and gateway.password_file.is_file():
-        try:
-            secret.read(f"gateways.{node}.password_file", gateway.password_file)
-        except ValueError as error:
-            found.append(str(error))
+    for owner, holder in ((f"gateways.{node}", gateway), *_buses(site, node)):
+        found += _missing_secrets(owner, holder)
     if gateway.spool is not None and not gateway.spool.parent.is_dir():
         found.append(f"gateways.{node}.spool: there is no folder {gateway.spool.parent}; create it")
     for name, bus in site.buses_of(node).items():
-        port = getattr(bus, "port", None)
-        if isinstance(port, str) and not Path(port).exists():
+        port = bus.end
+        if port is not None and port.startswith("/") and not Path(port).exists():
             found.append(f"bus {name}: there is no port {port}; is the adapter plugged in? ls /dev/serial/by-id")
+    return found
+
+
+def _buses(site: "Site", node: str) -> list[tuple[str, "Model"]]:
+    return [(f"buses.{name}", bus) for name, bus in site.buses_of(node).items()]
+
+
+def _missing_secrets(owner: str, holder: "Model") -> list[str]:
+    """Every file that a gateway or a bus names, but for the spool, which is made, is there and holds something."""
+    from pole import secret
+
+    found: list[str] = []
+    for key, path in holder:
+        if not isinstance(path, Path) or key == "spool":
+            continue
+        if not path.is_file():
+            found.append(f"{owner}.{key}: there is no file {path}; create it, or name another in the site file")
+        elif key.endswith("_file"):
+            try:
+                secret.read(f"{owner}.{key}", path)
+            except ValueError as error:
+                found.append(str(error))
     return found
 
 

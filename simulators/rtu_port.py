@@ -89,7 +89,7 @@ class RtuPort:
         if self._quiet is not None:
             self._quiet.cancel()
             self._quiet = None
-        if len(self._buffer) == _length(self._buffer):
+        if len(self._buffer) == request_length(self._buffer):
             self._frame()
         else:
             self._quiet = asyncio.get_running_loop().call_later(_QUIET, self._frame)
@@ -122,7 +122,7 @@ class RtuPort:
             os.write(self._ends[0], frame)
 
 
-def _length(frame: bytes) -> int | None:
+def request_length(frame: bytes) -> int | None:
     """Characters of a whole request, as its start tells; None where only silence tells that it is over."""
     if len(frame) < 2 or frame[1] not in FUNCTIONS:
         return None

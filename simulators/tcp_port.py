@@ -13,7 +13,7 @@ from simulators.unit import EmulatedUnit, units
 
 _HEADER = 7  # transaction, protocol, length, unit (Modbus Messaging on TCP/IP V1.0b, 3.1.3)
 _GATEWAY_NO_RESPONSE = 11  # what a gateway answers for a unit that is not behind it
-_GARBAGE = bytes.fromhex("deadbeef00a55a1337")
+GARBAGE = bytes.fromhex("deadbeef00a55a1337")
 
 
 class TcpPort:
@@ -91,5 +91,5 @@ class TcpPort:
             return b""
         await asyncio.sleep(unit.latency)
         if unit.faults.garbage:
-            return _GARBAGE
+            return GARBAGE
         return self._framer.encode(answer(unit, request), number, transaction ^ (0x5555 if unit.faults.corrupt else 0))
