@@ -97,13 +97,13 @@ def quality() -> list[Json]:
 
 
 def _point(point: Shown) -> Json:
-    panel = _states(point) if point.switch or point.meanings else _graph(point)
+    panel = _graph(point) if point.kind == "number" else _states(point)
     return panel | {"description": f"{point.function}.{point.name} ({', '.join(point.profiles)})"}
 
 
 def _states(point: Shown) -> Json:
     query = influxql.values(point.function, point.name, "last")
-    meanings = SWITCH if point.switch else point.meanings
+    meanings = SWITCH if point.kind == "bool" else point.meanings
     return panels.states(functions.both(point.labels), [target(query, EACH_DEVICE)], meanings)
 
 

@@ -15,7 +15,7 @@ from ingest.accept import accept
 from ingest.influx_store import influx1 as influx1_store
 from ingest.registry import Registry
 from simulators.city import AREA, GATEWAYS, PLACES, City
-from simulators.device import now_ms
+from simulators.device import EmulatedDevice, now_ms
 from wire import messages, packs
 
 EPOCH = "9f3c21aa"
@@ -33,20 +33,34 @@ CHOICES = {"all": (".*", ".*"), "two poles": (["wuhou"], ["P0001", "P0002"]), "o
 class Filled:
     """What went into the database: (device, point, time_ms) -> value, and how many readings were taken and refused."""
 
-    city: City
+    devices: dict
     values: dict = field(default_factory=dict)
     stored: int = 0
     refused: int = 0
 
 
-def taken(city, site, node, time_ms, step):
+def one_of_each(city):
+    """A device of every profile, so that every panel has something to show: site entries, and what they hold."""
+    told = [profile for profile in loader.profiles().values() if profile.protocol != "gateway"]
+    entries = [
+        {"pole": "P0002", "device": f"each-{index}", "profile": profile.profile, "bus": "rs485-4", "unit": 100 + index}
+        for index, profile in enumerate(told)
+    ]
+    made = [
+        EmulatedDevice(profile=profile, pole="P0002", name=f"each-{index}", seed=7)
+        for index, profile in enumerate(told)
+    ]
+    return entries, city.devices | {device.name: device for device in made}
+
+
+def taken(devices, site, node, time_ms, step):
     """The readings of one node at one instant, its own counters and one reading that could not be taken with them."""
     names = [f"{device.pole}/{device.device}" for device in site.devices_of(node)]
     readings = [
         (name, point, time_ms, value, None)
         for name in names
-        for point in city.devices[name].points
-        for value in city.devices[name].held(point, time_ms)
+        for point in devices[name].points
+        for value in devices[name].held(point, time_ms)
     ]
     own = f"{GATEWAYS[node]}/{OWN_DEVICE}"
     readings += [(own, point, time_ms, 100 + 7 * step, None) for point in loader.profile("gateway").points]
@@ -59,8 +73,10 @@ async def fill(influx1, folder):
     store = influx1_store(server=influx1.url, database=influx1.database, credentials="")
     registry = Registry(path=folder / "births.db")
     async with City(folder=folder, seed=7) as city:
-        filled = Filled(city)
-        site = Site.model_validate(city.site("mqtt://127.0.0.1:1883"))
+        entries, devices = one_of_each(city)
+        filled = Filled(devices)
+        told = city.site("mqtt://127.0.0.1:1883")
+        site = Site.model_validate(told | {"devices": [*told["devices"], *entries]})
         for node in GATEWAYS:
             told = birth(
                 site=site, node=node, profiles=loader.profiles(), epoch=EPOCH, version="0.1.0", now_ms=SINCE_MS
@@ -68,7 +84,7 @@ async def fill(influx1, folder):
             registry.learn(AREA, node, messages.encode(told, messages.BIRTH))
             for step in range(STEPS):
                 time_ms = SINCE_MS + step * STEP_MS
-                readings = taken(city, site, node, time_ms, step)
+                readings = taken(devices, site, node, time_ms, step)
                 body = packs.encode(EPOCH, step + 1, readings)
                 pack = accept(AREA, node, body, registry.devices(AREA, node), time_ms + 800)
                 await store.write(pack.rows, [pack.ledger(time_ms + 800)])
@@ -169,7 +185,7 @@ def test_graphs_show_what_the_devices_held(influx1, filled, function, point, pic
 
 
 def is_of(filled, device, function):
-    emulated = filled.city.devices.get(device)
+    emulated = filled.devices.get(device)
     return emulated is not None and emulated.profile.function == function
 
 
