@@ -72,7 +72,8 @@ def _item(protocol: str, keys: tuple[str, ...], item: Item) -> Iterator[Fault]:
         yield (*keys, "scale"), NO_SCALE
     if item.type != "number":
         for key in ("scale", "offset", "decimals", "signed", "number"):
-            if key in item.model_fields_set:
+            # a bit of a LoRaWAN payload is a byte that is not 0
+            if key in item.model_fields_set and (key, item.type, protocol) != ("number", "bool", "chirpstack"):
                 yield (*keys, key), f"a {item.type} has no {key}. Delete it."
     for key, owner in (("byte", "chirpstack"), ("number", "chirpstack"), ("signed", "dlt645")):
         if protocol != owner and key in item.model_fields_set:

@@ -5,6 +5,7 @@ import struct
 
 from device_profiles.registers import NoValue, judged, shortened
 from device_profiles.schema import Item, Point
+from protocols import chirpstack, ocpp
 
 Raw = int | float | bool | str | bytes
 Value = int | float | bool | str
@@ -15,15 +16,18 @@ NAMES = {
     "dlt645": (r"[0-9A-Fa-f]{8}", "the 8 hexadecimal digits of a data identifier, as in 02010100"),
     "hj212": (r"\d{4}:[A-Za-z][A-Za-z0-9]*-[A-Za-z]+", "command, factor and field, as in 2011:a34004-Rtd"),
     "snmp": (
-        r"[0-2](\.\d{1,10})+(\.\[[^\[\]\s]{1,64}\])?(=1)?",
-        "an object identifier in digits, as in 1.3.6.1.2.1.1.3.0; an interface's name may be its last part, as in .[eth0]",
+        r"[0-2](\.\d{1,10})+(\.\*|\.\[[^\[\]\s]{1,64}\])?(=1)?",
+        "an object identifier in digits, as in 1.3.6.1.2.1.1.3.0, or with an interface's name last, as in .[eth0]",
     ),
     "chirpstack": (
-        r"[0-9a-f]{4}|object\.[A-Za-z0-9_.]+|rssi|snr|battery",
-        "channel and type in 4 hexadecimal digits (0367), object.<name>, rssi, snr or battery",
+        chirpstack.NAMES,
+        "channel and type in 4 hexadecimal digits (0367), data, object.<name>, rssi, snr, batteryLevel or margin",
     ),
     "multivision": (r"[A-Z][A-Z0-9]{1,15}", "the verb in capital letters, as in BRIGH"),
-    "ocpp": (r"[a-z_]+(\.[A-Za-z0-9.-]+)?", "status, error_code, transaction or meter.<measurand>"),
+    "ocpp": (
+        ocpp.NAMES,
+        "status, error_code, transaction or meter.<measurand>[.<phase>], with 2: before it for connector 2",
+    ),
     "onvif": (r"[a-z][a-z0-9_]*", "a name in small letters, as in clock_skew_s"),
     "sip": ("alive|status_code|round_trip_ms", "alive, status_code or round_trip_ms"),
 }

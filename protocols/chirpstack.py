@@ -21,6 +21,11 @@ from protocols.iso_time import ms_of
 
 Raw = int | float | bool | str | bytes
 
+# Each item, as one pattern
+NAMES = (
+    r"[0-9a-f]{4}|data|object\.[A-Za-z0-9_.-]+|rssi|snr|gateways|fCnt|fPort|dr|margin|batteryLevel"
+    r"|externalPowerSource|devAddr"
+)
 EVENTS = ("up", "status", "join")
 MAX_BYTES = 64 * 1024  # of one event; a full uplink with 30 gateways has 15 KiB
 MAX_PAYLOAD = 256  # bytes of a LoRaWAN payload (LoRaWAN regional parameters: 242 at most)

@@ -45,7 +45,10 @@ class Decoded:
 
 
 def decode(payload: bytes) -> Decoded:
-    """What stands before the first unknown channel is kept; a channel that comes twice has its last value."""
+    """What stands before the first unknown channel is kept; a channel that comes twice has its last value.
+
+    Channels 8x are x again with an alarm after the value, sent the moment it changes: they tell x too.
+    """
     values: dict[str, bytes] = {}
     at = 0
     while at < len(payload):
@@ -54,6 +57,9 @@ def decode(payload: bytes) -> Decoded:
         if end > len(payload):
             break
         values[name] = payload[at + 2 : end]
+        plain = f"0{name[1:]}"
+        if name[0] == "8" and LENGTHS.get(plain) == LENGTHS[name] - 1:
+            values[plain] = values[name][:-1]
         at = end
     return Decoded(values, payload[at:])
 

@@ -48,6 +48,13 @@ _BOOT = {
     "serial": "chargePointSerialNumber",
     "firmware": "firmwareVersion",
 }
+# Each item, and what a charger can be told, as one pattern
+NAMES = (
+    r"(\d{1,2}:)?(status|error_code|vendor_error|plugged|charging|faulted|transaction|current_limit|availability"
+    r"|remote_start|remote_stop|unlock|meter\.("
+    + "|".join(sorted(name.replace(".", r"\.") for name in _MEASURANDS))
+    + r")(\.(L[123]|N|L1-L2|L2-L3|L3-L1))?)|reachable|vendor|model|serial|firmware|reset"
+)
 ENERGY = "meter.Energy.Active.Import.Register"  # what a value without a measurand is, and meterStart and meterStop
 
 
@@ -99,7 +106,7 @@ def said(call: Message, connector: int = 1) -> list[Said]:
     if call.name == "StatusNotification":
         return [_status(payload)]
     if call.name == "StartTransaction":
-        prefix = _prefix(_connector(payload))
+        prefix = _prefix(connector_of(payload))
         return [Said(ms_of(payload.get("timestamp")), {prefix + ENERGY: _integer(payload, "meterStart")})]
     if call.name == "StopTransaction":
         stop = {"transaction": 0, ENERGY: _integer(payload, "meterStop")}
@@ -119,11 +126,6 @@ def transaction(payload: Mapping[str, Any]) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or abs(number) > MAX_TRANSACTION:
         raise BadAnswer("header", "transactionId is no integer of 53 bits")
     return max(0, number)
-
-
-def connector_of(payload: Mapping[str, Any]) -> int:
-    """The connector that a payload names. Raises BadAnswer."""
-    return _connector(payload)
 
 
 def item(connector: int, what: str) -> str:
@@ -156,7 +158,7 @@ def items(request: bytes, response: bytes) -> dict[str, Raw]:
     if reply is not None and reply.kind == RESULT and reply.unique == call.unique and call.name == "StartTransaction":
         if not isinstance(reply.payload, dict):
             raise BadAnswer("header", "the answer's payload is no object")
-        found[item(_connector(call.payload), "transaction")] = transaction(reply.payload)
+        found[item(connector_of(call.payload), "transaction")] = transaction(reply.payload)
     return found
 
 
@@ -175,7 +177,7 @@ def _status(payload: dict[str, Any]) -> Said:
     status, error = payload.get("status"), payload.get("errorCode", "NoError")
     if not isinstance(status, str) or status not in STATUSES:
         raise BadAnswer("header", f"status {str(status)[:MAX_TEXT]!r} is none of OCPP 1.6")
-    prefix = _prefix(_connector(payload))
+    prefix = _prefix(connector_of(payload))
     told: dict[str, Raw] = {
         prefix + "status": status,
         prefix + "error_code": _text(error),
@@ -189,7 +191,7 @@ def _status(payload: dict[str, Any]) -> Said:
 
 
 def _meter(payload: dict[str, Any]) -> list[Said]:
-    connector = _connector(payload)
+    connector = connector_of(payload)
     values = list(_meter_values(payload.get("meterValue"), connector))
     number = transaction(payload)
     if number and values:
@@ -274,7 +276,8 @@ def _objects(values: object, what: str) -> list[dict[str, Any]]:
     return values
 
 
-def _connector(payload: Mapping[str, Any]) -> int:
+def connector_of(payload: Mapping[str, Any]) -> int:
+    """The connector that a payload names. Raises BadAnswer."""
     number = payload.get("connectorId")
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MAX_CONNECTOR:
         raise BadAnswer("header", f"connectorId is no integer from 0 to {MAX_CONNECTOR}")
