@@ -13,7 +13,7 @@ from protocols.errors import DeviceError, Refused
 from protocols.snmp import Item, Raw
 
 MOST_ITEMS = 20  # in one request: the answer fits one datagram
-MOST_INTERFACES = 512  # rows that are read to find an interface by its name
+MOST_ROWS = 512  # of a column, as that of the interfaces' names
 
 _ROWS = 20  # of them in one answer
 _TOO_BIG = 1
@@ -61,6 +61,9 @@ class SnmpAsker:
         if any(found.get(oid) != name for oid, name in self._proofs(address, names)):
             await self._find_interfaces(address)  # they got other numbers
             found = await self._found(address, wanted, names)
+        for name, item in wanted.items():
+            if item.is_sum:
+                found[name] = await self._sum(address, item, alone=not found)
         return {name: found[name] for name in items if name in found}
 
     async def tell(self, address: str, item: str, raw: Raw | None) -> None:
@@ -74,7 +77,7 @@ class SnmpAsker:
     async def _found(self, address: str, wanted: Mapping[str, Item], names: set[str]) -> Found:
         """By item, and by OID for the names of the interfaces that the items are of."""
         numbers = self._interfaces.get(address, {})
-        oids = {name: item.at(numbers) for name, item in wanted.items()}
+        oids = {name: item.at(numbers) for name, item in wanted.items() if not item.is_sum}
         proofs = [oid for oid, _ in self._proofs(address, names)]
         by_oid = await self._values(address, list(dict.fromkeys([oid for oid in oids.values() if oid] + proofs)))
         found = {oid: by_oid[oid] for oid in proofs if oid in by_oid}
@@ -87,22 +90,38 @@ class SnmpAsker:
                 found[name] = raw if isinstance(raw, DeviceError) else wanted[name].told(raw)
         return found
 
+    async def _sum(self, address: str, item: Item, *, alone: bool) -> Raw | DeviceError:
+        try:
+            rows = await self._column(address, item.oid)
+        except DeviceError as error:
+            if alone:  # nothing came at all
+                raise
+            return error
+        numbers = [raw for raw in rows.values() if isinstance(raw, int)]
+        return item.told(sum(numbers)) if numbers else Refused(0, "the device has no such rows")
+
     def _proofs(self, address: str, names: Iterable[str]) -> list[tuple[str, str]]:
         # a number that was found once may belong to another interface by now, so the names are read with the values
         numbers = self._interfaces.get(address, {})
         return [(f"{snmp.IF_NAME}.{numbers[name]}", name) for name in sorted(names) if name in numbers]
 
     async def _find_interfaces(self, address: str) -> None:
-        numbers: dict[str, str] = {}
-        last, prefix = snmp.IF_NAME, snmp.IF_NAME + "."
-        for _ in range(MOST_INTERFACES // _ROWS):
+        names = await self._column(address, snmp.IF_NAME)
+        self._interfaces[address] = {str(name): index for index, name in names.items()}
+
+    async def _column(self, address: str, oid: str) -> dict[str, Raw]:
+        """What stands under an OID, by the rest of each row's OID; at most MOST_ROWS."""
+        found: dict[str, Raw] = {}
+        last, prefix = oid, oid + "."
+        while len(found) < MOST_ROWS:
             rows = await self._link.rows_after(address, last, _ROWS)
-            inside = [(oid, value) for oid, value in rows if oid.startswith(prefix) and _is_there(value)]
-            numbers |= {str(raw_of(value)): oid.removeprefix(prefix) for oid, value in inside}
-            if len(inside) < len(rows) or not inside:
+            inside = {row: value for row, value in rows if row.startswith(prefix) and _is_there(value)}
+            before = len(found)
+            found |= {row.removeprefix(prefix): raw_of(value) for row, value in inside.items()}
+            if len(inside) < len(rows) or len(found) == before:  # the end, or an agent that turns in circles
                 break
-            last = inside[-1][0]
-        self._interfaces[address] = numbers
+            last = rows[-1][0]
+        return found
 
     async def _values(self, address: str, oids: Sequence[str]) -> Found:
         found: Found = {}

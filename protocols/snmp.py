@@ -2,8 +2,8 @@
 
 An item is an OID in digits, "1.3.6.1.2.1.1.3.0". Interfaces get other numbers when a device starts anew: the last arc
 may name the interface instead. "1.3.6.1.2.1.31.1.1.1.6.[eth0]" is ifHCInOctets of whatever is called eth0 (ifName,
-RFC 2863). With =1 behind it, an item is true where the number is 1, as in up(1) of ifOperStatus and true(1) of a
-TruthValue, and false for any other.
+RFC 2863). A * as the last arc is the sum of a column, as the clients of all radios. With =1 behind it, an item is true
+where the number is 1, as in up(1) of ifOperStatus and true(1) of a TruthValue, and false for any other.
 
 Values are raw: TimeTicks in hundredths of a second, counters as they count, octets as text where they are text.
 Sources: RFC 3416 (PDUs), RFC 3412 (version 3 messages), net-snmp's snmpcmd(1) for the text.
@@ -21,7 +21,7 @@ Raw = int | float | bool | str | bytes
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"  # ifName, RFC 2863
 MAX_TEXT = 1 << 20
 
-_ITEM = re.compile(r"[012](?:\.\d{1,10}){1,126}(?:\.\[[^\[\]\s]{1,64}\])?(?:=1)?", re.ASCII)
+_ITEM = re.compile(r"[012](?:\.\d{1,10}){1,126}(?:\.\*|\.\[[^\[\]\s]{1,64}\])?(?:=1)?", re.ASCII)
 _ASKED = re.compile(r"(?<![\w.])\.?([012](?:\.\d{1,10}){4,126})(?![\w.])", re.ASCII)
 _LINE = re.compile(r"(?:\.?([012](?:\.\d{1,10}){1,126})|iso((?:\.\d{1,10}){1,126})) = (.*)", re.ASCII | re.DOTALL)
 _INTEGER = re.compile(r"(?:[^()\s]*\()?(-?\d{1,20})\)?(?:\s\S.*)?", re.ASCII | re.DOTALL)
@@ -35,10 +35,11 @@ _OPAQUE_FLOAT, _OPAQUE_DOUBLE = b"\x9f\x78\x04", b"\x9f\x79\x08"  # net-snmp's f
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """What an item's name says. interface: its name, where the OID lacks the last arc; is_one: the =1 at the end."""
+    """What an item's name says. interface: its name, where the OID lacks the last arc. is_sum: *. is_one: =1."""
 
     oid: str
     interface: str | None
+    is_sum: bool
     is_one: bool
 
     def at(self, numbers: Mapping[str, str]) -> str | None:
@@ -58,7 +59,8 @@ def item(name: str) -> Item:
         raise ValueError(f"{name} is no item of SNMP")
     plain = name.removesuffix("=1")
     oid, _, interface = plain.removesuffix("]").partition(".[")
-    return Item(oid=oid, interface=interface or None, is_one=plain != name)
+    column = oid.removesuffix(".*")
+    return Item(oid=column, interface=interface or None, is_sum=column != oid, is_one=plain != name)
 
 
 def octets(value: bytes) -> str | bytes:
@@ -101,7 +103,7 @@ def items(request: bytes, response: bytes) -> dict[str, Raw]:
             values[oid] = _value(oid, text)
     if not values and not response.strip():
         raise BadAnswer("short", "nothing was printed")
-    values |= _by_name(values)
+    values |= _by_name(values) | _sums(values)
     return values | {f"{oid}=1": value == 1 for oid, value in values.items() if isinstance(value, int)}
 
 
@@ -176,6 +178,15 @@ def _by_name(values: Mapping[str, Raw]) -> dict[str, Raw]:
     }
     found = ((*oid.rpartition("."), value) for oid, value in values.items())
     return {f"{head}.[{names[last]}]": value for head, _, last, value in found if last in names}
+
+
+def _sums(values: Mapping[str, Raw]) -> dict[str, Raw]:
+    sums: dict[str, Raw] = {}
+    for oid, value in values.items():
+        if isinstance(value, int):
+            column = oid.rpartition(".")[0] + ".*"
+            sums[column] = int(sums.get(column, 0)) + value
+    return sums
 
 
 def message_id(datagram: bytes) -> int:
