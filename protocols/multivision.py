@@ -12,6 +12,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from protocols.address import split as split_address
 from protocols.errors import BadAnswer
 
 Raw = int | float | bool | str | bytes
@@ -23,7 +24,7 @@ MOST_VALUE = 240  # bytes
 MOST_FRAME = 4 + 16 + 2 + 1 + MOST_VALUE  # between SOH and CR
 _FRAME = re.compile(rb"LED([SGR])([A-Z]{1,16})([0-9]{2})=([^\x00-\x1f\x7f]*)")
 _VERB = re.compile(r"[A-Z]{1,16}")
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:#/\[\]]+)(?::([0-9]{1,5}))?(?:#([0-9]{1,2}))?")
+_SCREEN = re.compile(r"[0-9]{1,2}")
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,10 @@ class Frame:
 
 def place(address: str) -> tuple[str, int, int]:
     """ "10.0.0.7", "10.0.0.7:4010", "10.0.0.7:4010#02" -> (host, port, the screen's id). Raises ValueError."""
-    match = _ADDRESS.fullmatch(address)
-    port = int(match[2] or PORT) if match else 0
-    if match is None or not 0 < port < 65536:
-        raise ValueError(f"{address!r} is no host, host:port or host:port#id, as in 10.0.0.7:{PORT}#02")
-    return match[1].strip("[]"), port, int(match[3]) if match[3] else FIRST_ID
+    where, mark, screen = address.partition("#")
+    if mark and not _SCREEN.fullmatch(screen):
+        raise ValueError(f"'{screen}' is no screen's id: after # stand one or two digits, as in 10.0.0.7:{PORT}#02")
+    return *split_address(where, PORT), int(screen) if mark else FIRST_ID
 
 
 def encode(kind: str, verb: str, screen: int, value: Raw = "?") -> bytes:

@@ -106,6 +106,8 @@ def device_time(answer: Element) -> int:
         raise BadAnswer("header", "the camera tells no UTC time")
     year, month, day = (_number(child(utc, "Date", part)) for part in ("Year", "Month", "Day"))
     hour, minute, second = (_number(child(utc, "Time", part)) for part in ("Hour", "Minute", "Second"))
+    if not 1970 <= year < 3000:
+        raise BadAnswer("header", f"the camera's year is {year}")
     try:
         told = datetime.datetime(year, month, day, hour, minute, min(second, 59), tzinfo=datetime.UTC)
     except ValueError as error:
