@@ -8,7 +8,7 @@ from pole.broker import Broker, BrokerError, find_program
 from tests.parts.servers import Influx1, Victoria, missing
 
 TOOLS = Path(__file__).resolve().parent.parent / ".tools"
-USERS = ("gw-1", "gw-2", "ingest", "operator")
+USERS = ("gw-1", "gw-2", "ingest", "operator", "chirpstack")
 
 
 @pytest.fixture

@@ -197,7 +197,7 @@ def _interest(each: Latest) -> tuple[bool, str, str]:
 def _value(point: Point | None, value: float | str | None) -> str:
     if point is None or isinstance(value, str) or value is None:
         return str(value)
-    if point.at is not None and point.at.type == "bool":
+    if point.kind == "bool":
         return "yes" if value else "no"
     if int(value) in point.values:
         return point.values[int(value)]

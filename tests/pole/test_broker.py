@@ -74,6 +74,40 @@ def test_operator_cannot_confirm_a_pack(broker):
     assert asyncio.run(run) == topics[1:]
 
 
+def test_what_a_lorawan_server_tells_is_heard_by_nodes_and_nobody_speaks_for_it(broker):
+    events = "application/+/device/+/event/+"
+    event, forged = (f"application/a1/device/24e124{number}/event/up" for number in (1, 2))
+
+    async def scene():
+        got = []
+        async with client(broker, "gw-2") as ear, client(broker, "gw-1") as node, client(broker, "chirpstack") as lora:
+            await ear.subscribe(events, qos=1)
+            with contextlib.suppress(aiomqtt.MqttError):
+                await node.publish(forged, b"x", qos=1)
+            await lora.publish(event, b"x", qos=1)
+            while event not in got:
+                got.append(str((await asyncio.wait_for(anext(ear.messages), 5)).topic))
+        return got
+
+    assert asyncio.run(scene()) == [event]
+
+
+def test_a_lorawan_server_cannot_speak_as_a_node(broker):
+    async def scene():
+        async with (
+            client(broker, "operator") as ear,
+            client(broker, "gw-1") as node,
+            client(broker, "chirpstack") as lora,
+        ):
+            await ear.subscribe("poles/#", qos=1)
+            with contextlib.suppress(aiomqtt.MqttError):
+                await lora.publish(UP, b"forged", qos=1)
+            await node.publish(UP, b"true", qos=1)
+            return (await asyncio.wait_for(anext(ear.messages), 5)).payload
+
+    assert asyncio.run(scene()) == b"true"
+
+
 @pytest.mark.parametrize(("user", "password"), [(None, None), ("gw-1", "wrong"), ("stranger", "x")])
 def test_nobody_connects_without_an_identity(broker, user, password):
     async def connect():
