@@ -13,6 +13,7 @@ from wire.backoff import Backoff
 NOISE_S = 1.0  # a line that is not quiet for so long is told: somebody on it speaks without being asked
 REOPEN_FIRST_S, REOPEN_MOST_S = 0.5, 30.0
 _READ = 4096
+_PSEUDO = "/dev/pts/"
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
 
@@ -45,16 +46,9 @@ class SerialPort:
         if loop.time() < self._retry_at:
             raise errors.LineDown(self._trouble)
         try:
-            self._port = serial.Serial(
-                self._path,
-                self._baud,
-                parity=_PARITY[self._parity],
-                stopbits=self._stop_bits,
-                timeout=0,
-                inter_byte_timeout=0,  # VMIN 1: an empty read then means that the port is gone
-                exclusive=True,
-            )
-        except (OSError, ValueError) as error:  # SerialException is an OSError
+            # socat's ports, and an emulator's, have no line and so no parity: they refuse one
+            self._port = self._opened("none" if os.path.realpath(self._path).startswith(_PSEUDO) else self._parity)
+        except (OSError, ValueError, termios.error) as error:  # SerialException is an OSError
             self._lose(str(error))
             raise errors.LineDown(self._trouble) from None
         self._backoff.reset()
@@ -105,6 +99,17 @@ class SerialPort:
         if self._port is None:
             raise errors.LineDown(self._trouble)
         return True
+
+    def _opened(self, parity: str) -> serial.Serial:
+        return serial.Serial(
+            self._path,
+            self._baud,
+            parity=_PARITY[parity],
+            stopbits=self._stop_bits,
+            timeout=0,
+            inter_byte_timeout=0,  # VMIN 1: an empty read then means that the port is gone
+            exclusive=True,
+        )
 
     def _read(self) -> None:
         assert self._port is not None

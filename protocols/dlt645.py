@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from protocols.errors import BadAnswer, DeviceError, Refused, Timeout
 
+NAMES = r"[0-9A-F]{8}"
 WAKE = b"\xfe" * 4
 READ, READ_ADDRESS = 0x11, 0x13
 ANYBODY = "AA" * 6  # whoever is on the line: for one meter on a bench
@@ -101,15 +102,14 @@ def explain(received: bytes | bytearray, address: str, item: str) -> DeviceError
     if answers:
         return BadAnswer("address", f"meter {answers[0].address} answered instead")
     begun = [at for at, byte in enumerate(received) if byte == _START and _length(received, at)]
-    if not any(received[at + 8] & _ANSWER for at in begun if at + 8 < len(received)):
-        return (
-            BadAnswer("noise", f"no frame in {_shown(received)}")
-            if _is_noise(received, address)
-            else Timeout("no answer")
-        )
+    begun = [at for at in begun if at + 8 >= len(received) or received[at + 8] & _ANSWER]
     if any(at + _length(received, at) <= len(received) for at in begun):
         return BadAnswer("crc", f"wrong check sum or end in {_shown(received)}")
-    return BadAnswer("short", f"half a frame: {_shown(received)}")
+    if begun:
+        return BadAnswer("short", f"half a frame: {_shown(received)}")
+    if _is_noise(received, address):
+        return BadAnswer("noise", f"no frame in {_shown(received)}")
+    return Timeout("no answer")
 
 
 def decode(frame: Frame, item: str) -> dict[str, Item]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from protocols.errors import BadAnswer, DeviceError, Refused
 from protocols.hj212_frame import Splitter
 
+NAMES = r"\d{4}:([A-Za-z0-9]+-)?[A-Za-z]+"  # a command's item has no factor: 1062:RtdInterval
 EDITIONS = {2005: 0, 2017: 1}  # -> the edition bits of Flag
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 DATA = ("2011", "2031", "2051", "2061")  # CN of what has items
