@@ -53,7 +53,8 @@ def authorization(
 
     basic: the password may travel readable. Raises Refused where nothing is left; the text holds no credentials.
     """
-    offers = list(offered)
+    # a challenge's words go back in a header of ours, where no control character may stand
+    offers = [offer for offer in offered if all(map(str.isprintable, offer.parameters.values()))]
     digests = {_algorithm(offer): offer for offer in reversed(offers) if offer.scheme == "digest"}
     for name in _HASHES:
         if name in digests:
