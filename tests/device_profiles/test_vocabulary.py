@@ -134,9 +134,9 @@ AGAINST = {
         "xy-md03", "    unit: Cel\n", "",
         "points.temperature.unit: is missing: temperature of air is told in Cel by every maker."),
     "a unit where there is none": (
-        "phoenix-ac1m", "    labels: {en: Charging released, zh: 允许充电}\n",
-        "    labels: {en: Charging released, zh: 允许充电}\n    unit: count\n",
-        "points.enabled.unit: 'count', but enabled of charging has no unit. Delete the line."),
+        "phoenix-ac1m", "    labels: {en: Vehicle state (IEC 61851-1), zh: 车辆连接状态}\n",
+        "    labels: {en: Vehicle state (IEC 61851-1), zh: 车辆连接状态}\n    unit: count\n",
+        "points.state.unit: 'count', but state of charging has no unit. Delete the line."),
     "a bool that is a number for others": (
         "wp8028adam", "  input_3:\n    labels: {en: Input 3, zh: 输入 3}\n    own: true\n",
         "  level:\n    labels: {en: Input 3, zh: 输入 3}\n",
