@@ -5,6 +5,7 @@ import contextlib
 import errno
 import secrets
 from collections.abc import Mapping, Sequence
+from typing import cast
 from urllib.parse import urlsplit
 
 from protocols import sip
@@ -105,8 +106,7 @@ class _Exchange(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the socket is open."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def error_received(self, error: Exception) -> None:
         """asyncio: the network says no; a device that just starts may answer the next repeat."""
@@ -129,6 +129,8 @@ class _Exchange(asyncio.DatagramProtocol):
             if found.is_final:
                 self.round_trip_ms = round((asyncio.get_running_loop().time() - self._sent_at) * 1000, 1)
                 self._found.set_result(found)
+            else:
+                self._fault = Timeout(f"no final answer; {found.code} {found.reason} came"[:80])
         if self._left == 0 and not self._found.done():
             self._found.set_exception(BadAnswer("noise", f"{MOST_DATAGRAMS} datagrams, and no final answer among them"))
 
