@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from device_profiles import items
 from device_profiles.items import Value
-from device_profiles.schema import Command, Profile
+from device_profiles.schema import Command, Point, Profile
 from device_profiles.site_model import Device
 from gateway.driver import Counters, OnReadings
 from gateway.told import Answer, Told
@@ -18,6 +18,7 @@ from wire.backoff import Backoff
 
 ASK_S = 30.0  # an Asker bounds its own time; this is for one that does not
 PROBE_FIRST_S, PROBE_MOST_S = 2.0, 60.0
+WHETHER_IT_ANSWERS = ("reachable", "alive")  # items that are false, not unread, where a device is silent
 
 
 class Asker(Protocol):
@@ -26,7 +27,8 @@ class Asker(Protocol):
     async def ask(self, address: str, names: Sequence[str]) -> Answer:
         """Item names -> what came. An item that the device does not have is absent, or a DeviceError.
 
-        Raises errors.DeviceError where nothing came at all.
+        Raises errors.DeviceError where nothing came at all; but an asker whose items say whether the device answers
+        gives that one as False and the others as the error.
         """
         ...
 
@@ -100,7 +102,8 @@ class Polling:
             group = min(due, key=due.__getitem__)
             await asyncio.sleep(max(0.0, due[group] - loop.time()))
             if loop.time() < probe_at:
-                told.missed(told.points_of(group), quality, time_ms=self._now_ms(), now=loop.time())
+                silent = [name for name, point in told.points_of(group).items() if not _says_whether(point)]
+                told.missed(silent, quality, time_ms=self._now_ms(), now=loop.time())
             else:
                 error = await self._round(device, told, group)
                 if error is None:
@@ -121,9 +124,13 @@ class Polling:
         except errors.DeviceError as error:
             told.missed(points, error.quality, time_ms=self._now_ms(), now=now())
             return error
-        told.answered()
+        silence = _silence(answer)
+        if silence is None:
+            told.answered()
+        else:
+            self.counters.timeouts += 1
         told.tell(answer, points, time_ms=self._now_ms(), now=now(), whole=True)
-        return None
+        return silence
 
     async def _bounded(self, call: Callable[[], Any]) -> Any:
         """Counts, and turns whatever a library trips over in a device's bytes into a DeviceError."""
@@ -140,3 +147,14 @@ class Polling:
         except Exception as error:  # a parser that meets bytes its author did not think of must not end the gateway
             self.counters.errors += 1
             raise errors.BadAnswer("noise", f"{type(error).__name__}: {error}") from error
+
+
+def _says_whether(point: Point) -> bool:
+    return point.item is not None and point.item.name in WHETHER_IT_ANSWERS
+
+
+def _silence(answer: Answer) -> errors.DeviceError | None:
+    """Why the device is silent, where its answer says that it is."""
+    if not any(answer.get(name) is False for name in WHETHER_IT_ANSWERS):
+        return None
+    return next((raw for raw in answer.values() if isinstance(raw, errors.DeviceError)), errors.Timeout("no answer"))

@@ -197,3 +197,37 @@ def test_what_in_time_raises_keeps_the_command_from_the_device():
         assert devices.holds["x"] == good()
 
     asyncio.run(scene())
+
+
+def test_a_device_whose_item_says_that_it_is_silent_is_false_and_asked_rarely(monkeypatch):
+    monkeypatch.setattr(polling, "PROBE_FIRST_S", 0.3)
+    monkeypatch.setattr(polling, "PROBE_MOST_S", 0.3)
+    points = {
+        "reachable": point("reachable", item={"type": "bool"}, event=True),
+        "power": point("a", range=[0, 100]),
+        "name": point("c", item={"type": "text"}, poll="slow"),
+    }
+
+    async def scene():
+        devices = Devices(x={"reachable": True, "a": 7, "c": "one"})
+        watch, driver, _ = start(devices, model=profile(points, polls=POLLS))
+        async with running(driver):
+            await watch.until(lambda: watch.of("P1/d-x", "name"))
+            devices.holds["x"] = {
+                "reachable": False,
+                "a": errors.Timeout("no answer"),
+                "c": errors.Timeout("no answer"),
+            }
+            await watch.until(lambda: (None, "timeout") in watch.of("P1/d-x", "name"))
+            await asyncio.sleep(0.5)
+            before = len(devices.asked)
+            await asyncio.sleep(0.6)
+            assert len(devices.asked) - before <= 4  # of 12 rounds and more
+            devices.holds["x"] = {"reachable": True, "a": 8, "c": "two"}
+            await watch.until(lambda: ("two", None) in watch.of("P1/d-x", "name"))
+        assert watch.of("P1/d-x", "reachable") == [(True, None), (False, None), (True, None)]
+        assert watch.of("P1/d-x", "power") == [(7, None), (None, "timeout"), (8, None)]
+        assert driver.counters.timeouts >= 3
+        assert [entry["event"] for entry in watch.logs.entries] == ["no answer", "answers again"]
+
+    asyncio.run(scene())
