@@ -19,9 +19,9 @@ def values(function: str, point: str, pick: str) -> str:
     return f'SELECT {pick}("{point}") FROM "{function}" WHERE {POLE} AND $timeFilter {_EACH_DEVICE}'
 
 
-def growth(function: str, point: str) -> str:
-    """How fast a total of each device grows, per minute; a restart, which begins at 0 again, is left out."""
-    rate = f'non_negative_derivative(max("{point}"), 1m)'
+def growth(function: str, point: str, time: str = "1m") -> str:
+    """How much a total of each device grows in a time; a restart, which begins at 0 again, is left out."""
+    rate = f'non_negative_derivative(max("{point}"), {time})'
     return f'SELECT {rate} FROM "{function}" WHERE {POLE} AND $timeFilter {_EACH_DEVICE}'
 
 

@@ -13,8 +13,8 @@ HEIGHT = 8
 SWITCH = {"true": "yes 是", "false": "no 否"}
 EACH_DEVICE = "$tag_pole $tag_device"
 
-# Totals that only ever grow: how fast they do is what says something.
-TOTALS = ("packs_dropped", "readings_produced", "bus_requests", "bus_timeouts", "bus_errors")
+# How fast a total grows: unit -> (in what time, Grafana's unit); all others in a minute.
+SPEEDS = {"B": ("1s", "Bps")}
 
 
 def overview(profiles: Mapping[str, Profile]) -> Json:
@@ -108,8 +108,9 @@ def _states(point: Shown) -> Json:
 
 
 def _graph(point: Shown) -> Json:
-    if point.function == "gateway" and point.name in TOTALS:
-        query, unit = influxql.growth(point.function, point.name), "cpm"
+    if point.total:
+        time, unit = SPEEDS.get(point.unit, ("1m", "cpm"))
+        query = influxql.growth(point.function, point.name, time)
     else:
         query, unit = influxql.values(point.function, point.name, "mean"), units.grafana(point.unit)
     # A device that works says something within its silence; twice that means that it does not.

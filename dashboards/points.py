@@ -13,6 +13,7 @@ class Shown:
     """One point, told by the devices of one or more profiles. silence_s: the longest that a working device is quiet.
 
     kind: number, code (a whole number that stands for something), bool or text.
+    total: a number that only ever grows.
     """
 
     function: str
@@ -20,6 +21,7 @@ class Shown:
     labels: Labels
     unit: str
     kind: str
+    total: bool
     meanings: dict[str, str]
     silence_s: float
     profiles: tuple[str, ...]
@@ -61,6 +63,7 @@ def _merged(known: Shown | None, profile: Profile, name: str, point: Point) -> S
         labels=standard.labels if standard else known.labels if known else point.labels,
         unit=standard.unit if standard else known.unit if known else point.unit,
         kind=_kind(standard, known, point),
+        total=standard is not None and standard.total,
         meanings=_meanings(standard, known.meanings if known else {}, point),
         silence_s=max(known.silence_s if known else 0.0, silence),
         profiles=(*(known.profiles if known else ()), profile.profile),

@@ -42,6 +42,7 @@ class Standard(Model):
     values: dict[int, str] = Field(
         default_factory=dict, description="meaning of each code, where it is the same for all"
     )
+    total: bool = Field(default=False, description="it only ever grows; how fast it does is what says something")
     names: Names = Field(default_factory=Names)
 
     @model_validator(mode="after")
@@ -50,6 +51,8 @@ class Standard(Model):
             raise ValueError(f"unit '{self.unit}': a number has a unit of SenML, a {self.kind} has none")
         if self.values and self.kind != "code":
             raise ValueError("only a code has values")
+        if self.total and self.kind != "number":
+            raise ValueError("only a number can be a total")
         return self
 
 

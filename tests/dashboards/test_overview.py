@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dashboards import functions, generate, panels, points, units
-from dashboards.overview import TOTALS, overview
+from dashboards.overview import overview
 from device_profiles import loader, vocabulary
 from device_profiles.schema import FUNCTIONS, Profile
 
@@ -179,8 +179,14 @@ def test_a_text_is_shown_as_a_state():
     assert 'last("text")' in panel["targets"][0]["query"]
 
 
-def test_totals_are_points_of_the_gateway():
-    assert set(TOTALS) <= set(loader.profile("gateway").points)
+def test_a_total_is_shown_by_how_fast_it_grows():
+    octets, errors = point(unit="B"), point(unit="count")
+    made = overview({"a": profile("a", {"octets_in": octets, "errors_in": errors}, "wifi")})
+    first, second = [panel for panel in every_panel(made) if "description" in panel]
+    assert 'non_negative_derivative(max("octets_in"), 1s)' in first["targets"][0]["query"]
+    assert first["fieldConfig"]["defaults"]["unit"] == "Bps"
+    assert 'non_negative_derivative(max("errors_in"), 1m)' in second["targets"][0]["query"]
+    assert second["fieldConfig"]["defaults"]["unit"] == "cpm"
 
 
 def test_queries_of_a_panel_have_names_of_their_own():

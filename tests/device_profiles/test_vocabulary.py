@@ -82,6 +82,10 @@ BROKEN = {
         "    leakage_alarm:\n", "    battery:\n", "battery: under leakage and under common"),
     "an id that LwM2M has not": (
         "lwm2m: /3416/0/3}", "lwm2m: 3416/0/3}", "functions.lighting.level.names.lwm2m: '3416/0/3' is not allowed"),
+    "a total that is no number": (
+        "    kind: bool\n    meaning: The device answered",
+        "    kind: bool\n    total: true\n    meaning: The device answered",
+        "only a number can be a total"),
     "codes of a number": (
         "    wind_force:\n", "    wind_force:\n      values: {0: calm}\n", "only a code has values"),
 }  # fmt: skip
