@@ -44,7 +44,7 @@ def test_the_frames_of_a_golden_exchange_are_as_long_as_the_model_says() -> None
     golden = loader.golden("weather-8in1")
     request, answer = (bytes.fromhex(text) for text in golden.exchanges[0])
     line = Line(baud=4800)
-    modelled = read_time(line, block("holding", 14), 0) - line.silence
+    modelled = read_time(line, block("holding", 4), 0) - line.silence
     assert modelled == pytest.approx((len(request) + len(answer)) * line.character)
 
 
