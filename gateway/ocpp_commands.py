@@ -80,6 +80,8 @@ async def _schedule(station: Station, connector: int) -> float | None:
 
 
 async def _availability(station: Station, connector: int, raw: Raw | None, follow_s: float) -> None:
+    if not _number(raw) and station.memory.transaction(connector):
+        await _remote_stop(station, connector, None, follow_s)  # else it would only be scheduled
     kind = AvailabilityType.operative if _number(raw) else AvailabilityType.inoperative
     await _consent(station, call.ChangeAvailability(connector_id=connector, type=kind), "Accepted", "Scheduled")
 

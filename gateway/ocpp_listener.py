@@ -70,7 +70,7 @@ class OcppListener:
         self._stations: dict[str, Station] = {}
         self._memories: OrderedDict[str, Memory] = OrderedDict()
         self._last_transaction = 0
-        self._open: set[object] = set()
+        self._open: set[ServerConnection] = set()
 
     async def run(self, heard: Heard) -> None:
         """Listens until cancelled; a port that is taken is tried again."""
@@ -80,7 +80,10 @@ class OcppListener:
                 async with self._server(heard) as server:
                     self.port = next(iter(server.sockets)).getsockname()[1]
                     log.info("waiting for chargers", port=self.port)
-                    await asyncio.get_running_loop().create_future()
+                    try:
+                        await asyncio.get_running_loop().create_future()
+                    finally:
+                        await self.close()
             except OSError as error:
                 if not said:
                     log.error(
@@ -97,9 +100,12 @@ class OcppListener:
         await carry_out(station, name, raw, self._follow_s)
 
     async def close(self) -> None:
-        """Ends what run() may have left; its own end closes all connections."""
-        for station in list(self._stations.values()):
-            await station.close("the gateway stops")
+        """Ends all connections, in bounded time."""
+        goodbyes = [asyncio.create_task(station.close("the gateway stops")) for station in self._stations.values()]
+        if goodbyes:
+            await asyncio.wait(goodbyes, timeout=CLOSE_S)
+        for connection in list(self._open):
+            connection.transport.abort()
 
     def _server(self, heard: Heard) -> contextlib.AbstractAsyncContextManager[Server]:
         async def handler(connection: ServerConnection) -> None:

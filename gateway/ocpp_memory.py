@@ -38,7 +38,6 @@ class Memory:
         told = ocpp.said(message, self._connector_of(message))
         match message.name:
             case "BootNotification":
-                self.standing.clear()  # it tells all of it again
                 return {"status": "Accepted", "currentTime": _now(), "interval": interval}, told
             case "Heartbeat":
                 return {"currentTime": _now()}, []

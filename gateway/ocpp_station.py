@@ -41,6 +41,8 @@ class Socket(Protocol):
     async def recv(self) -> str | bytes: ...
     async def send(self, message: str) -> None: ...
     async def close(self, code: int = 1000, reason: str = "") -> None: ...
+    @property
+    def transport(self) -> asyncio.Transport: ...
 
 
 class Station:
@@ -97,9 +99,11 @@ class Station:
 
     async def close(self, reason: str) -> None:
         """Ends the connection, in bounded time; run() then returns."""
-        with contextlib.suppress(ConnectionClosed, TimeoutError):
+        try:
             async with asyncio.timeout(self._answer_s):
                 await self._socket.close(1000, reason)
+        except (ConnectionClosed, TimeoutError):
+            self._socket.transport.abort()  # who does not read would keep the goodbye waiting for ever
 
     async def ask(self, payload: Any) -> dict[str, Any]:
         """One call to the charger (an ocpp.v16.call) -> its answer's payload. Raises DeviceError."""
