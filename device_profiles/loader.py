@@ -4,16 +4,19 @@ from functools import cache
 from pathlib import Path
 
 from device_profiles import consistency, exchange, problems, wording
+from device_profiles.drafts import placeholders
 from device_profiles.schema import Golden, Profile
 
 FOLDER = Path(__file__).parent
 GOLDEN = ".golden.yaml"
 
 
-def load(path: Path | str) -> Profile:
-    """One profile's file -> Profile. Raises FileProblem."""
+def load(path: Path | str, *, draft: bool = False) -> Profile:
+    """One profile's file -> Profile; a draft may have texts that are not filled in yet. Raises FileProblem."""
     data = problems.read_yaml(path)
-    profile = problems.check(Profile, data, path)
+    if not draft and (unfilled := placeholders.faults(data)):
+        raise problems.problem(unfilled, data, path)
+    profile = problems.check(Profile, _filled(data) if draft else data, path)
     found = consistency.faults(profile)
     if profile.profile != Path(path).stem:
         found.append(
@@ -22,6 +25,10 @@ def load(path: Path | str) -> Profile:
     if found:
         raise problems.problem(found, data, path)
     return profile
+
+
+def _filled(data: problems.Document) -> problems.Document:
+    return problems.Document(placeholders.without(data), data.lines)
 
 
 @cache

@@ -1,0 +1,350 @@
+"""The text of a new profile: from the rows of a register table, or from a like device's file."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from device_profiles import registers, units
+from device_profiles.drafts import matching
+from device_profiles.drafts.placeholders import MARK, WHAT
+from device_profiles.drafts.table import RegisterTable, Row
+from device_profiles.schema import FUNCTIONS, WORDS, Labels, Location, Point, Profile
+from device_profiles.vocabulary import vocabulary
+
+LONGEST_NAME = 40
+LATER_H = 5 * 8760.0  # a counter of the emulator must still fit its registers in five years
+POLLS = {  # group -> every, silence
+    "live": ("10s", "5m"), "totals": ("60s", "15m"), "settings": ("15m", "6h"),
+}  # fmt: skip
+_TOP = re.compile(r"^([a-z_]+):")
+_COUNTING = ("kWh", "kvarh", "kVAh", "Wh", "varh", "m3", "h", "B")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What only the author knows; None is left as a placeholder."""
+
+    name: str
+    function: str
+    maker: str | None = None
+    model: str | None = None
+    source: str | None = None
+    verified: str | None = None
+    caveat: str | None = None
+    label_en: str | None = None
+    label_zh: str | None = None
+    modbus: Mapping[str, str | int] = field(default_factory=dict)
+
+    def text(self, key: str) -> str:
+        """A value of the file, or its placeholder."""
+        said: str | None = getattr(self, key)
+        return quoted(said if said is not None else MARK + WHAT[key])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """`taken` and `guessed` are names of points; `left_out` tells line and reason."""
+
+    text: str
+    taken: tuple[str, ...]
+    own: tuple[str, ...]
+    left_out: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chosen:
+    name: str
+    row: Row
+    match: matching.Match | None
+    like: Point | None
+
+
+def from_table(head: Head, table: RegisterTable, likes: Sequence[Profile], *, known_only: bool = False) -> Draft:
+    """A profile of a register table. Ranges, deadbands and emulated values come from like devices' same points."""
+    chosen, left_out = _choose(head.function, table.rows, likes, known_only)
+    names = {each.name: each for each in chosen}
+    lines = [
+        *_heading(head), "protocol: modbus", f"modbus: {{{_modbus(head)}}}", "polls:",
+        *(f"  {group}: {{every: {POLLS[group][0]}, silence: {POLLS[group][1]}}}" for group in _groups(chosen)),
+        "points:",
+        *(line for each in chosen for line in _point(each)),
+        *_footer([*left_out, *table.skipped]),
+    ]  # fmt: skip
+    own = tuple(name for name, each in names.items() if each.match is None)
+    return Draft(text="\n".join(lines) + "\n", taken=tuple(names), own=own, left_out=(*left_out, *table.skipped))
+
+
+def from_like(head: Head, path: Path) -> Draft:
+    """A like device's file with a new head; what stands in points and commands is for the author to change."""
+    sections = _sections(path.read_text(encoding="utf-8"))
+    points = re.findall(r"^  ([a-z][a-z0-9_]*):", sections.get("points", ""), re.M)
+    given = {
+        "profile": f"profile: {head.name}\n", "version": "version: 1\n", "maker": f"maker: {head.text('maker')}\n",
+        "model": f"model: {head.text('model')}\n", "source": f"source: {head.text('source')}\n",
+        "verified": f"verified: {head.text('verified')}\n", "caveats": f"caveats:\n  - {head.text('caveat')}\n",
+    }  # fmt: skip
+    if head.label_en or head.label_zh:
+        given["labels"] = _labels_line(head)
+    sections.setdefault("caveats", "")
+    out = [given.get(key, text) for key, text in _ordered(sections)]
+    text = "".join(out).replace(
+        "\npoints:\n",
+        f"\npoints:  # copied from {path.stem}: compare each with the manual, delete what is not there\n",
+        1,
+    )
+    for key, wanted in head.modbus.items():
+        text = re.sub(rf"(?m)(^modbus: .*\b{key}: )[\w.]+", rf"\g<1>{wanted}", text)
+    return Draft(text=text, taken=tuple(points), own=())
+
+
+def nearest(function: str, points: Iterable[str], profiles: Iterable[Profile]) -> list[tuple[Profile, int]]:
+    """Profiles of a function, the one that shares most points first, with how many it shares."""
+    wanted = set(points)
+    near = [(profile, len(wanted & profile.points.keys())) for profile in profiles if profile.function == function]
+    return sorted(
+        near,
+        key=lambda pair: (
+            -pair[1],
+            abs(len(pair[0].points) - len(wanted)) if wanted else -len(pair[0].points),
+            pair[0].profile,
+        ),
+    )
+
+
+def quoted(text: str) -> str:
+    """A text as YAML reads it back, plain where that is safe."""
+    plain = re.fullmatch(r"[A-Za-z一-鿿][^:#\[\]{},&*!|>'\"%@`]*", text) and text.strip() == text
+    return text if plain and text.lower() not in ("true", "false", "null") else json.dumps(text, ensure_ascii=False)
+
+
+def _choose(
+    function: str, rows: Sequence[Row], likes: Sequence[Profile], known_only: bool
+) -> tuple[list[_Chosen], list[tuple[int, str]]]:
+    """The rows with their points' names. Where two rows are the same point, the better match has it."""
+    matches = {
+        row.line: None if matching.is_setting(row.name) else
+        matching.best(function, row.name, row.unit, boolean=row.type == "bool") for row in rows
+    }  # fmt: skip
+    owner: dict[str, Row] = {}
+    for row in rows:
+        match = matches[row.line]
+        if match is not None:
+            other = owner.get(match.point)
+            held = matches[other.line] if other is not None else None
+            if held is None or match.score > held.score:
+                owner[match.point] = row
+    chosen: list[_Chosen] = []
+    left_out: list[tuple[int, str]] = []
+    for row in rows:
+        match = matches[row.line]
+        if match is not None and owner[match.point] is row:
+            like = _like(function, match.point, row, match, likes)
+            chosen.append(_Chosen(name=match.point, row=row, match=match, like=like))
+        elif matching.is_setting(row.name):
+            left_out.append((row.line, f"{row.table} {row.address}: {row.name}: a setting"))
+        elif known_only:
+            left_out.append((row.line, f"{row.table} {row.address}: {row.name}: no standard point"))
+        else:
+            name = _own_name(function, row, {each.name for each in chosen} | owner.keys())
+            chosen.append(_Chosen(name=name, row=row, match=None, like=None))
+    return chosen, left_out
+
+
+def _own_name(function: str, row: Row, taken: set[str]) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "_", row.name.lower()).strip("_")[:LONGEST_NAME].strip("_")
+    if len(re.sub(r"[^a-z]", "", slug)) < 2 or not row.name.isascii():
+        slug = f"{row.table}_{row.address}" + (f"_{row.bit}" if row.bit is not None else "")
+    slug = slug if slug[0].isalpha() else f"r_{slug}"
+    if slug in vocabulary().points(function):
+        slug = f"{slug}_own"
+    number, name = 2, slug
+    while name in taken:
+        name, number = f"{slug}_{number}", number + 1
+    return name
+
+
+def _like(function: str, name: str, row: Row, match: matching.Match, likes: Sequence[Profile]) -> Point | None:
+    """The same point of a like device, where what it says of range and emulation fits these registers."""
+    at = _location(row, _scale(row, match.standard.unit))
+    for profile in likes:
+        point = profile.points.get(name)
+        if point is None or profile.function_of(name) != function or point.unit != match.standard.unit:
+            continue
+        if _fits(at, point):
+            return point
+    return None
+
+
+def _fits(at: Location, point: Point) -> bool:
+    if at.type == "bool" or point.kind == "bool":
+        return at.type == "bool" and point.kind == "bool"
+    reach = [*(point.range or ())]
+    if point.emulate is not None:
+        swing = point.emulate.swing + point.emulate.noise
+        low, high = point.emulate.around - swing, point.emulate.around + swing + LATER_H * point.emulate.grow
+        reach = [max(low, min(reach, default=low)), min(high, max(reach, default=high))]
+    try:
+        for value in reach:
+            registers.words(at, value)
+    except ValueError:
+        return False
+    return True
+
+
+def _location(row: Row, scale: float) -> Location:
+    return Location.model_validate({
+        "table": row.table, "address": row.address, "type": row.type, "bit": row.bit, "scale": scale,
+        "word_order": row.word_order or "high_first",
+    })  # fmt: skip
+
+
+def _scale(row: Row, unit: str) -> float:
+    times = units.factor(row.unit, unit) if row.unit and unit else 1.0
+    return registers.shortened(row.scale * (times or 1.0)) if row.type != "bool" else 1.0
+
+
+def _heading(head: Head) -> list[str]:
+    return [
+        "# yaml-language-server: $schema=../profile.schema.json",
+        f"profile: {head.name}", "version: 1", f"function: {head.function}", f"maker: {head.text('maker')}",
+        f"model: {head.text('model')}", _labels_line(head).rstrip(), f"source: {head.text('source')}",
+        f"verified: {head.text('verified')}", "caveats:", f"  - {head.text('caveat')}",
+    ]  # fmt: skip
+
+
+def _labels_line(head: Head) -> str:
+    en = head.label_en or MARK + WHAT["en"]
+    zh = head.label_zh or MARK + WHAT["zh"]
+    return f"labels: {{en: {quoted(en)}, zh: {quoted(zh)}}}\n"
+
+
+def _modbus(head: Head) -> str:
+    settings: dict[str, str | int] = {"unit": 1, "baud": 9600, "parity": "none", "stop_bits": 1, "block": 60, "gap": 8}
+    return ", ".join(f"{key}: {value}" for key, value in (settings | dict(head.modbus)).items())
+
+
+def _groups(chosen: Sequence[_Chosen]) -> list[str]:
+    used = {_group(each) for each in chosen}
+    return [group for group in POLLS if group in used]
+
+
+def _group(each: _Chosen) -> str:
+    if each.match is None and each.row.writable and each.row.table == "holding":
+        return "settings"
+    return "totals" if (each.match.standard.unit if each.match else each.row.unit) in _COUNTING else "live"
+
+
+def _point(each: _Chosen) -> list[str]:
+    row, match = each.row, each.match
+    unit = match.standard.unit if match else _own_unit(row.unit)
+    labels = match.standard.labels if match else _labels(row)
+    out = [
+        f"  # line {row.line}: {row.said}",
+        f"  {each.name if each.name not in ('on', 'off', 'no', 'yes') else json.dumps(each.name)}:{_doubt(each)}",
+        f"    labels: {{en: {quoted(labels.en)}, zh: {quoted(labels.zh)}}}",
+    ]  # fmt: skip
+    if unit:
+        out.append(f"    unit: {quoted(unit)}")
+    if match is None:
+        out.append("    own: true")
+    out.append(f"    at: {_at(row, _scale(row, unit))}")
+    if match is not None and match.standard.values:
+        out.append(
+            f"    values: {{{', '.join(f'{code}: {quoted(text)}' for code, text in match.standard.values.items())}}}"
+        )
+    out.extend(_from_like(each.like))
+    out.append(f"    poll: {_group(each)}")
+    if each.like is not None and each.like.emulate is not None:
+        out.append(f"    emulate: {_emulate(each.like)}")
+    return out
+
+
+def _doubt(each: _Chosen) -> str:
+    if each.match is None:
+        return "  # no standard point is near: docs/vocabulary.md lists them" + (
+            "; it can be written" if each.row.writable else ""
+        )
+    unit = each.match.standard.unit
+    told = f", whose unit is taken to be {unit}" if unit and not each.row.unit else ""
+    return (
+        "" if each.match.score > 0.99 and not told else f"  # a guess: {each.match.score:.0%} of the words agree{told}"
+    )
+
+
+def _own_unit(unit: str) -> str:
+    """The maker's unit, or the SenML one that it can be scaled to."""
+    if unit in units.SENML or not unit:
+        return unit
+    return next((known for known in sorted(units.SENML) if units.factor(unit, known) is not None), "")
+
+
+def _labels(row: Row) -> Labels:
+    """The maker's words, and for the other language what some function's vocabulary says for the same words."""
+    for function in FUNCTIONS:
+        match = matching.best(function, row.name, row.unit, boolean=row.type == "bool")
+        if match is not None and match.score == 1:
+            return match.standard.labels
+    if row.name.isascii():
+        return Labels(en=row.name, zh=f"{MARK}“{row.name}”, in Chinese (简体中文)")
+    return Labels(en=f"{MARK}“{row.name}”, in English", zh=row.name)
+
+
+def _at(row: Row, scale: float) -> str:
+    parts = [f"table: {row.table}", f"address: {f'0x{row.address:04X}' if row.hexadecimal else row.address}"]
+    if row.bit is not None:
+        parts.append(f"bit: {row.bit}")
+    elif row.type != "bool":
+        parts.append(f"type: {row.type}")
+    if WORDS[row.type] > 1 and row.word_order == "low_first":
+        parts.append("word_order: low_first")
+    if scale != 1:
+        parts.append(f"scale: {scale:.12g}")
+    return f"{{{', '.join(parts)}}}"
+
+
+def _from_like(like: Point | None) -> list[str]:
+    if like is None:
+        return []
+    out = [f"    range: [{like.range[0]:.12g}, {like.range[1]:.12g}]"] if like.range else []
+    return [*out, f"    deadband: {like.deadband:.12g}"] if like.deadband else out
+
+
+def _emulate(like: Point) -> str:
+    assert like.emulate is not None
+    said = like.emulate.model_dump(exclude_unset=True, exclude={"texts"})
+    words = {key: _duration(value) if key == "period" else f"{value:.12g}" for key, value in said.items()}
+    return f"{{{', '.join(f'{key}: {word}' for key, word in words.items())}}}"
+
+
+def _duration(seconds: float) -> str:
+    size, name = next(((size, name) for size, name in ((3600, "h"), (60, "m")) if seconds % size == 0), (1, "s"))
+    return f"{seconds / size:.12g}{name}"
+
+
+def _footer(left_out: Sequence[tuple[int, str]]) -> list[str]:
+    if not left_out:
+        return []
+    return ["# Not taken from the table:", *(f"#   line {line}, {why}" for line, why in sorted(left_out))]
+
+
+def _sections(text: str) -> dict[str, str]:
+    """A profile's text by its top-level keys; what stands above the first one is ""."""
+    out: dict[str, str] = {"": ""}
+    key = ""
+    for line in text.splitlines(keepends=True):
+        top = _TOP.match(line)
+        key = top[1] if top else key
+        out[key] = out.get(key, "") + line
+    return out
+
+
+def _ordered(sections: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """As they stand, but caveats after verified, where they were added."""
+    for key, text in sections.items():
+        if key == "caveats" and not text:
+            continue
+        yield key, text
+        if key == "verified" and not sections["caveats"]:
+            yield "caveats", ""
