@@ -28,6 +28,7 @@ CONNECTIONS_MOST = 64
 STATIONS_MOST = 1024  # MNs that are remembered; anybody can make them up
 SEEN_MOST = 64  # packets of a station by which a repeated one is known
 GARBAGE_MOST = 65_536  # bytes without one good frame: the connection is dropped
+MISTAKES_MOST = 100  # or so many bad frames
 FRAMES_A_SECOND = 50  # what comes faster on one connection waits in the network
 FRAME_S = 60.0  # from a frame's first byte to its last
 IDLE_S = 7200.0  # twice the longest interval of real-time data
@@ -161,16 +162,16 @@ class Hj212Listener:
     async def _listen_to(self, link: Link) -> None:
         loop = asyncio.get_running_loop()
         splitter = Splitter()
-        garbage = frames = 0
+        garbage = mistakes = frames = 0
         second = loop.time()
         until = loop.time() + IDLE_S
         while data := await link.read(until):
             waited = splitter.waiting
             found = splitter.feed(data)
             good = sum(self._is_taken(link, one) for one in found)
-            garbage = 0 if good else garbage + len(data)
-            if garbage > GARBAGE_MOST:
-                raise BadAnswer("noise", f"{garbage} bytes without a frame")
+            garbage, mistakes = (0, 0) if good else (garbage + len(data), mistakes + len(found))
+            if garbage > GARBAGE_MOST or mistakes > MISTAKES_MOST:
+                raise BadAnswer("noise", f"{garbage} bytes and {mistakes} bad frames without a good one")
             if not waited or found:
                 until = loop.time() + (FRAME_S if splitter.waiting else IDLE_S)
             frames += len(found)

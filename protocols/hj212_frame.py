@@ -16,6 +16,7 @@ MOST_WAITING = MOST_BODY + 10  # bytes that may wait for the rest of their frame
 _HEAD, _TAIL = b"##", b"\r\n"
 _AROUND = 10  # ##, length, check sum
 _LENGTH = re.compile(rb"##(\d{4})")
+_NEXT = re.compile(rb"\r\n|##(?=\d|\Z)|#\Z")  # where a broken frame may end
 
 
 def _shifted(register: int) -> int:
@@ -91,8 +92,8 @@ class Splitter:
 
     def _drop(self) -> bytes:
         """A broken frame: up to its line's end, or to what may be the next one's head."""
-        ends = [self._waiting.find(_TAIL), self._waiting.find(_HEAD, 2)]
-        return self._take(min((end for end in ends if end > 0), default=len(self._waiting)))
+        end = _NEXT.search(self._waiting, 1)
+        return self._take(end.start() if end else len(self._waiting))
 
     def _take(self, count: int) -> bytes:
         taken = bytes(self._waiting[:count])

@@ -229,10 +229,13 @@ def test_a_broken_frame_costs_nobody_elses():
         (AIR.replace("##0411", "##0412").encode().strip(), "crc"),
         (AIR.replace("##0411", "##0420").encode().strip(), "length"),
         (AIR.replace("##0411", "##04x1").encode().strip(), "length"),
+        (b"#####", "length"),
+        (b"##12##", "length"),
     ]:
-        found = Splitter().feed(broken + b"\r\n" + good)
-        assert faults(found)[0] == fault, broken[:20]
-        assert found[-1] == good[6:-6]
+        for between in (b"\r\n", b""):
+            found = Splitter().feed(broken + between + good)
+            assert faults(found)[0] == fault or not between, broken[:20]
+            assert found[-1] == good[6:-6], broken[:20]
 
 
 def test_lower_case_check_sums_and_missing_line_ends():
