@@ -1,0 +1,62 @@
+"""What no read can reach: values wider than a block, channels beyond the last address, polls faster than the line."""
+
+from collections.abc import Iterator
+
+from device_profiles.blocks import MAX_REGISTERS, address, blocks
+from device_profiles.bus_time import Line, read_time
+from device_profiles.schema import BIT_TABLES, WORDS, Location, ModbusDefaults, Profile
+from device_profiles.wording import Fault
+
+_NICE = (0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)  # periods in seconds that people write
+
+
+def location(modbus: ModbusDefaults, keys: tuple[str, ...], at: Location) -> Iterator[Fault]:
+    """(key path, text) where no block read reaches a location in each of the device's channels."""
+    channels, block = modbus.channels, min(modbus.block, MAX_REGISTERS)
+    if channels == 1 and at.step:
+        yield (*keys, "step"), f"{at.step} has no use: the device has one channel. Delete step, or set modbus.channels."
+    if at.step and address(at, channels - 1) + WORDS[at.type] > 0x10000:
+        last = (0x10000 - WORDS[at.type] - at.address) // at.step
+        text = f"channel {channels - 1} would stand beyond address 65535: with step {at.step} the last is {last}."
+        yield (*keys, "step"), f"{text} Check address, step and modbus.channels."
+    if at.table not in BIT_TABLES and WORDS[at.type] > block:
+        yield (*keys, "type"), f"{at.type} takes {WORDS[at.type]} registers, but modbus.block allows {block} in a read."
+
+
+def factory_line(modbus: ModbusDefaults) -> Line:
+    """The serial line as the device leaves the factory."""
+    return Line(baud=modbus.baud, parity=modbus.parity, stop_bits=modbus.stop_bits)
+
+
+def time_of(profile: Profile, group: str) -> float:
+    """Seconds that one poll of a group takes on the factory's line; 0 for what is no Modbus device."""
+    if profile.modbus is None:
+        return 0.0
+    line, latency = factory_line(profile.modbus), profile.modbus.latency
+    return sum(read_time(line, block, latency) for block in blocks(profile, group))
+
+
+def faults(profile: Profile) -> Iterator[Fault]:
+    """(key path, text) for poll groups that the factory's line cannot carry in their period, alone or together."""
+    if profile.modbus is None or profile.modbus.baud <= 0:
+        return
+    times = {name: time_of(profile, name) for name in profile.polls}
+    slow = [name for name, taken in times.items() if taken > profile.polls[name].every]
+    for name in slow:
+        reads = len(blocks(profile, name))
+        text = f"{profile.polls[name].every:g} s is too short: the group's {reads} read{'s' * (reads > 1)} take"
+        text += f"{'s' * (reads == 1)} {times[name]:.2g} s at {profile.modbus.baud} baud. Write {_nice(times[name])}"
+        yield ("polls", name, "every"), f"{text} or more, or read fewer registers."
+    load = sum(taken / profile.polls[name].every for name, taken in times.items())
+    if not slow and load > 1:
+        text = f"together they take {load:.0%} of the line's time at {profile.modbus.baud} baud, more than there is."
+        yield ("polls",), f"{text} Lengthen `every` of {_heaviest(profile, times)}."
+
+
+def _heaviest(profile: Profile, times: dict[str, float]) -> str:
+    return max(times, key=lambda name: times[name] / profile.polls[name].every)
+
+
+def _nice(wanted: float) -> str:
+    found = next((period for period in _NICE if period >= wanted), wanted)
+    return f"{found * 1000:g}ms" if found < 1 else f"{found:g}s"
