@@ -5,7 +5,7 @@ import struct
 
 from device_profiles.registers import NoValue, judged, shortened
 from device_profiles.schema import Item, Point
-from protocols import chirpstack, ocpp
+from protocols import chirpstack, dlt645, hj212, ocpp
 
 Raw = int | float | bool | str | bytes
 Value = int | float | bool | str
@@ -13,8 +13,8 @@ Value = int | float | bool | str
 MAX_TEXT = 200  # characters of a text value
 # protocol -> what the name of an item looks like, as a pattern and in words
 NAMES = {
-    "dlt645": (r"[0-9A-Fa-f]{8}", "the 8 hexadecimal digits of a data identifier, as in 02010100"),
-    "hj212": (r"\d{4}:[A-Za-z][A-Za-z0-9]*-[A-Za-z]+", "command, factor and field, as in 2011:a34004-Rtd"),
+    "dlt645": (dlt645.NAMES, "the 8 hexadecimal digits of a data identifier, in capitals, as in 0201FF00"),
+    "hj212": (hj212.NAMES, "command, factor and field, as in 2011:a34004-Rtd, or as 1062:RtdInterval of a command"),
     "snmp": (
         r"[0-2](\.\d{1,10})+(\.\*|\.\[[^\[\]\s]{1,64}\])?(=1)?",
         "an object identifier in digits, as in 1.3.6.1.2.1.1.3.0, or with an interface's name last, as in .[eth0]",
