@@ -93,6 +93,7 @@ class _Link:
     async def answer(self, verb: str, screen: int) -> Raw | DeviceError:
         """What the screen says to one question, or what went wrong with it. Raises LineDown."""
         strange: DeviceError | None = None
+        before = self._noise
         try:
             async with asyncio.timeout(self._wait):
                 self.send(multivision.encode("G", verb, screen))
@@ -109,6 +110,9 @@ class _Link:
                         return value
                     strange = strange or BadAnswer("address", "the answer is another screen's, or to another question")
         except TimeoutError:
+            came = self._noise - before
+            if strange is None and came:
+                strange = BadAnswer("short" if self._received else "noise", f"{came} bytes came, and no whole answer")
             return strange or Timeout(f"no answer in {self._wait:g} s")
         except ValueError as error:
             return Refused(0, str(error))

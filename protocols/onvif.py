@@ -145,7 +145,7 @@ def place(url: str, host: str, port: int) -> tuple[int, str]:
         raise BadAnswer("header", "a service's URL has characters that no URL has, or is too long")
     try:
         parts = urlsplit(url)
-        told = parts.port or 80
+        told = parts.port or port
     except ValueError:
         raise BadAnswer("header", "a service's URL cannot be read") from None
     path = parts.path + (f"?{parts.query}" if parts.query else "")

@@ -108,6 +108,7 @@ def test_an_answer_to_another_operation_is_late():
 def test_services_stand_on_the_host_that_the_site_names():
     assert onvif.place("http://192.168.1.64:8899/onvif/Media?x=1", "10.0.0.7", 80) == (80, "/onvif/Media?x=1")
     assert onvif.place("http://10.0.0.7:8899/onvif/Media", "10.0.0.7", 80) == (8899, "/onvif/Media")
+    assert onvif.place("http://10.0.0.7/onvif/Media", "10.0.0.7", 8899) == (8899, "/onvif/Media")
     assert onvif.place("http://evil.example", "10.0.0.7", 81) == (81, onvif.DEVICE_PATH)
     for url in ("http://a/\r\nX: y", "http://a/ b", "http://[::1/x", "http://a:0x50/", "http://a/" + "x" * 2000):
         with pytest.raises(BadAnswer):
