@@ -29,6 +29,7 @@ CIPHERS = {
     "aes256": hlapi.USM_PRIV_CFB256_AES,
 }
 
+RENEW_S = 60.0  # not more often is everything that is known of the devices forgotten
 _TICK_S = 0.25  # the library looks for time-outs so often
 _SHORTEST_PASSWORD = 8  # RFC 3414, 11.2
 _REFUSALS = {
@@ -80,6 +81,9 @@ class SnmpLink:
         self._targets: dict[str, Any] = {}
         self._answered: set[str] = set()
         self._turns: dict[str, asyncio.Lock] = {}
+        self._under_way = 0
+        self._renew = False
+        self._renew_at = 0.0
 
     async def get(self, address: str, oids: Sequence[str]) -> tuple[int, int, list[Row]]:
         """GetRequest -> (error-status, error-index, rows). Raises DeviceError."""
@@ -94,6 +98,7 @@ class SnmpLink:
         if self._engine is not None:
             self._engine.close_dispatcher()
         self._engine = None
+        self._renew = False
 
     async def _exchange(
         self, address: str, command: Any, oids: Sequence[str], *options: int
@@ -101,16 +106,27 @@ class SnmpLink:
         if self._login.wrong:
             raise Refused(0, self._login.wrong)
         async with self._turns.setdefault(address, asyncio.Lock()):
-            target = await self._target(address)
-            try:
-                indication, status, index, rows = await self._command(command, target, oids, *options)
-                fault = self._port.fault(target.transport_address)
-            finally:
-                self._port.forget(target.transport_address)
+            indication, status, index, rows, fault = await self._attempt(address, command, oids, *options)
+            if self._renew and isinstance(indication, errind.RequestTimedOut):
+                indication, status, index, rows, fault = await self._attempt(address, command, oids, *options)
         if indication:
             raise self._error(address, indication, fault)
         self._answered.add(address)
         return int(status), int(index), [(str(name), value) for name, value in rows]
+
+    async def _attempt(self, address: str, command: Any, oids: Sequence[str], *options: int) -> tuple[Any, ...]:
+        """What the library makes of it, and what was wrong with the last datagram that did not count."""
+        target = await self._target(address)
+        where = target.transport_address
+        self._under_way += 1
+        try:
+            found = await self._command(command, target, oids, *options)
+            if isinstance(found[0], errind.RequestTimedOut) and self._port.heard(where):
+                self._suspect_identity()
+            return (*found, self._port.fault(where))
+        finally:
+            self._under_way -= 1
+            self._port.forget(where)
 
     async def _command(self, command: Any, target: Any, oids: Sequence[str], *options: int) -> Any:
         objects = [hlapi.ObjectType(hlapi.ObjectIdentity(oid)) for oid in oids]
@@ -126,6 +142,8 @@ class SnmpLink:
             raise BadAnswer("noise", f"not understood: {error!s:.100}") from None
 
     async def _target(self, address: str) -> Any:
+        if self._renew and self._under_way == 0:
+            self.close()
         if self._engine is None:
             self._open()
         target = self._targets.get(address)
@@ -160,6 +178,13 @@ class SnmpLink:
         if address in self._answered:
             return Timeout("no answer")
         return Timeout(f"no answer, and none before: check address and {self._secret()}")
+
+    def _suspect_identity(self) -> None:
+        # version 3: the library keeps a device's identity for five minutes, although another device may be there by now
+        now = asyncio.get_running_loop().time()
+        if now >= self._renew_at and not isinstance(self._login.library, hlapi.CommunityData):
+            self._renew = True
+            self._renew_at = now + RENEW_S
 
     def _secret(self) -> str:
         if isinstance(self._login.library, hlapi.CommunityData):

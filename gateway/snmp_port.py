@@ -22,16 +22,22 @@ class SnmpPort(udp.UdpAsyncioTransport):  # type: ignore[misc]
         super().__init__()
         self._waited: dict[Address, dict[int, None]] = {}
         self._faults: dict[Address, BadAnswer] = {}
+        self._heard: set[Address] = set()
         self.dropped = 0
 
     def fault(self, address: Address) -> BadAnswer | None:
         """What was wrong with the last datagram that did not count, since `forget`."""
         return self._faults.get(address)
 
+    def heard(self, address: Address) -> bool:
+        """Whether a message came that was waited for, since `forget`; the library may have thrown it away."""
+        return address in self._heard
+
     def forget(self, address: Address) -> None:
         """Nothing is waited for from there: what still comes is late."""
         self._waited.pop(address, None)
         self._faults.pop(address, None)
+        self._heard.discard(address)
 
     def send_message(self, message: bytes, address: Address) -> None:
         """Notes the request's number, and sends."""
@@ -53,6 +59,7 @@ class SnmpPort(udp.UdpAsyncioTransport):  # type: ignore[misc]
             self.dropped += 1
             self._faults[address[:2]] = fault
             return
+        self._heard.add(address[:2])
         super().datagram_received(datagram, address)
 
     def error_received(self, error: OSError) -> None:
