@@ -1,19 +1,20 @@
 """A recorded exchange to the registers or items it shows, and those to the values of a profile's points."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from device_profiles import items
+from device_profiles import items, registers
 from device_profiles.blocks import address
 from device_profiles.codecs import items_of
 from device_profiles.items import Raw, Value
-from device_profiles.registers import NoValue, value
+from device_profiles.registers import NoValue
 from device_profiles.schema import BIT_TABLES, WORDS, Golden, Location, Point, Profile, Table
-from device_profiles.wording import Fault
+from device_profiles.wording import Fault, choices, suggestion, written
 from protocols.errors import BadAnswer, DeviceError
 from protocols.modbus import crc16
 
 # Function codes of reads (Modbus Application Protocol 1.1b3, 6.1 to 6.4).
 TABLES: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
+MAX_NAMED = 12  # items that a message lists
 MBAP = 7  # bytes of Modbus TCP's header: transaction, protocol 0, length, unit
 Image = dict[tuple[Table, int], int]
 
@@ -52,7 +53,8 @@ def decoded(profile: Profile, point: str, words: Image) -> float | bool | None:
     at = profile.points[point].at
     assert at is not None
     try:
-        return value(profile.points[point], [words[at.table, address(at) + index] for index in range(WORDS[at.type])])
+        held = [words[at.table, address(at) + index] for index in range(WORDS[at.type])]
+        return registers.value(profile.points[point], held)
     except NoValue:
         return None
 
@@ -61,9 +63,8 @@ def faults(profile: Profile, golden: Golden) -> list[Fault]:
     """Replays a golden exchange. (key path in the golden file, text) for each thing that is not as it says."""
     framings = ("rtu", "tcp") if profile.protocol == "modbus" else ("hex", "text")
     if golden.framing not in framings:
-        return [
-            (("framing",), f"'{golden.framing}' is not one of {' or '.join(framings)}, as {profile.protocol} needs.")
-        ]
+        text = f"'{golden.framing}' is not how {profile.protocol} is framed. Write {choices(framings)}."
+        return [(("framing",), text)]
     words: Image = {}
     told: Items = {}
     found: list[Fault] = []
@@ -74,8 +75,27 @@ def faults(profile: Profile, golden: Golden) -> list[Fault]:
             else:
                 told |= items_of(profile.protocol)(_sent(request, golden), _sent(response, golden))
         except (BadFrame, BadAnswer) as error:
-            found.append((("exchanges", index), f"{error}."))
+            found.append((("exchanges", index), f"{error}.{_framing_hint(golden, request, response)}"))
+        except ModuleNotFoundError as error:
+            text = f"{profile.protocol} is read by the library {error.name}, which is not installed."
+            return [((), f"{text} Install multipole with its extra [gateway].")]
     return found or [*_coverage(profile, golden), *_values(profile, golden, words, told)]
+
+
+def _framing_hint(golden: Golden, request: str, response: str) -> str:
+    """Where the other framing would do."""
+    if golden.framing == "text" and _is_hex(request) and _is_hex(response):
+        return " These are hexadecimal pairs: write `framing: hex`."
+    if golden.framing == "hex" and not (_is_hex(request) and _is_hex(response)):
+        return " For what is sent as text write `framing: text`."
+    return ""
+
+
+def _is_hex(text: str) -> bool:
+    try:
+        return bytes.fromhex(text) is not None
+    except ValueError:
+        return False
 
 
 def _values(profile: Profile, golden: Golden, words: Image, told: Items) -> list[Fault]:
@@ -86,22 +106,53 @@ def _values(profile: Profile, golden: Golden, words: Image, told: Items) -> list
             continue
         if point.at is not None and not covers(point.at, words):
             text = f"no exchange reads {point.at.table} {point.at.address}, where this point stands."
+            text += " Add the exchange, or list the point under uncovered."
         elif point.item is not None and point.item.name not in told:
-            text = f"no exchange tells {point.item.name}. They tell {', '.join(sorted(told)) or 'nothing'}."
+            text = f"no exchange tells {point.item.name}. They tell {_listed(told)}."
         else:
             shown = decoded(profile, name, words) if point.at is not None else _item(point, told)
             if shown == stated and isinstance(shown, bool) == isinstance(stated, bool):
                 continue
-            text = f"{stated} is stated, but the exchange decodes to {shown}."
+            text = f"{written(stated)} is stated, but the exchange decodes to {_shown(point, words, told, shown)}."
         found.append((("values", name), text))
     return found
+
+
+def _listed(told: Items) -> str:
+    names = sorted(told)
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return (", ".join(names[:MAX_NAMED]) or "nothing") + more
+
+
+def _shown(point: Point, words: Image, told: Items, value: Value | None) -> str:
+    """What an exchange decodes to, and why that is no value where it is none."""
+    if value is not None:
+        return written(value)
+    if point.item is not None and isinstance(error := told[point.item.name], DeviceError):
+        return f"no value: {error}"
+    free = point.model_copy(update={"range": None, "invalid": ()})
+    if point.at is not None:
+        held = [words[point.at.table, address(point.at) + index] for index in range(WORDS[point.at.type])]
+        scaled: Value | None = _or_none(lambda: registers.value(free, held))
+    else:
+        scaled = _item(free, told)
+    if scaled is None:
+        return "no number"
+    if point.range is None or isinstance(scaled, str) or point.range[0] <= scaled <= point.range[1]:
+        return f"{written(scaled)}, which `invalid` says is no value"
+    low, high = point.range
+    return f"{written(scaled)}, outside the range [{low:g}, {high:g}]. Check scale, type and range"
 
 
 def _item(point: Point, told: Items) -> Value | None:
     assert point.item is not None
     raw = told[point.item.name]
+    return None if isinstance(raw, DeviceError) else _or_none(lambda: items.value(point, raw))
+
+
+def _or_none(read: Callable[[], Value]) -> Value | None:
     try:
-        return None if isinstance(raw, DeviceError) else items.value(point, raw)
+        return read()
     except NoValue:
         return None
 
@@ -111,15 +162,19 @@ def _sent(text: str, golden: Golden) -> bytes:
 
 
 def _coverage(profile: Profile, golden: Golden) -> list[Fault]:
+    """Every point is stated or listed, once; a misspelt name takes the point that was meant off the list."""
     found: list[Fault] = []
+    left = [name for name in profile.points if name not in golden.values and name not in golden.uncovered]
     for key, names in (("values", golden.values), ("uncovered", golden.uncovered)):
         for index, name in enumerate(names):
             if name not in profile.points:
                 place = name if isinstance(names, Mapping) else index
-                found.append(((key, place), f"'{name}' is not a point of {profile.profile}."))
+                hint = suggestion(name, left)
+                left = [other for other in left if f"'{other}'" not in hint]
+                hint = hint or f" There are {', '.join(profile.points)}."
+                found.append(((key, place), f"'{name}' is not a point of {profile.profile}.{hint}"))
     both = [name for name in golden.uncovered if name in golden.values]
     found.extend((("values", name), "stands under uncovered too: keep one of them.") for name in both)
-    left = [name for name in profile.points if name not in golden.values and name not in golden.uncovered]
     if left:
         found.append((("values",), f"{', '.join(left)}: give the value, or list it under uncovered."))
     return found

@@ -62,6 +62,9 @@ def golden(profile_name: str) -> Golden:
 def load_golden(path: Path, of: Profile) -> Golden:
     """The exchange beside a profile's file, replayed. Raises FileProblem."""
     beside = path.with_name(path.stem + GOLDEN)
+    if not beside.exists():
+        text = "is missing. Each profile has one exchange with a device, or computed from its manual, beside it"
+        raise problems.FileProblem(f"{beside}: {text}: `pole profile try {path.name} --record` writes it.")
     data = problems.read_yaml(beside)
     recorded = problems.check(Golden, data, beside)
     found = exchange.faults(of, recorded)

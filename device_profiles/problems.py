@@ -15,7 +15,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from device_profiles import wording
+from device_profiles import indentation, syntax, wording
 from device_profiles.wording import Fault, Keys
 
 M = TypeVar("M", bound=BaseModel)
@@ -55,10 +55,8 @@ def read_yaml(path: Path | str) -> Document:
     try:
         data = reader.read(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        reason = error.problem or error.context
-        raise FileProblem(f"{path}{line}: this is not YAML: {reason}. Check indentation, colons and quotes.") from None
+        line, reason = syntax.explained(text, error)
+        raise FileProblem(f"{path}{f':{line}' if line else ''}: this is not YAML: {reason}") from None
     except yaml.YAMLError as error:
         raise FileProblem(f"{path}: this is not YAML: {' '.join(str(error).split())}.") from None
     if data is None:
@@ -75,7 +73,7 @@ def check(model: type[M], data: Mapping[str, object], path: Path | str, context:
     try:
         return model.model_validate(dict(data), context=context)
     except ValidationError as error:
-        faults = wording.faults(model, data, error)
+        faults = indentation.faults(model, data) or wording.faults(model, data, error)
     raise problem(faults, data, path)
 
 
@@ -101,13 +99,26 @@ def line_of(lines: Mapping[Keys, int], keys: Keys) -> int:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileProblem(
-            f"{path}: byte {error.start} is not UTF-8. Save the file again with the encoding UTF-8."
-        ) from None
+        content = path.read_bytes()
     except OSError as error:
         raise FileProblem(f"{path}: cannot be read: {error.strerror}. Check the path and its permissions.") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        text = f"byte {error.start} is not UTF-8; it may be {_encoding(content)}"
+        raise FileProblem(f"{path}:{line}: {text}. Save the file again with the encoding UTF-8.") from None
+
+
+def _encoding(content: bytes) -> str:
+    """What editors under a Chinese or a western Windows write otherwise."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16"
+    try:
+        content.decode("gb18030")
+    except UnicodeDecodeError:
+        return "Windows-1252"
+    return "GBK"
 
 
 def _line(event: yaml.Event) -> int:

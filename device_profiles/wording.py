@@ -114,6 +114,13 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
+def written(value: object) -> str:
+    """A value as YAML writes it: true, null, 30.5, 'open'."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return repr(value)
+
+
 def suggestion(wrong: object, known: Iterable[str]) -> str:
     """` Did you mean 'xy-md03'?`, or nothing where no known word is near."""
     near = difflib.get_close_matches(str(wrong), list(known), n=1, cutoff=0.6)
@@ -130,7 +137,7 @@ def _text(place: _Place, found: Any, value: object) -> str:
     name, ctx = found["type"], found.get("ctx", {})
     container = isinstance(value, (Mapping, list))
     if name == "extra_forbidden":
-        return _unknown_key(place)
+        return _unknown_key(place, value)
     if name == "missing":
         return _too_few(place)
     if name == "union_tag_invalid":
@@ -167,8 +174,10 @@ def _wrong_kind(place: _Place, found: Any, value: object) -> str:
     return f"{shown(value)} is not {wanted}{quotes}"
 
 
-def _unknown_key(place: _Place) -> str:
+def _unknown_key(place: _Place, value: object) -> str:
     known = list(place.owner.model_fields)
+    if value is None and not suggestion(place.keys[-1], known):
+        return "unknown key, without a value. A text that holds a comma stands in quotes."
     return "unknown key." + (suggestion(place.keys[-1], known) or f" Known are {', '.join(known)}.")
 
 

@@ -264,7 +264,18 @@ def test_three_mistakes_are_three_messages_in_the_order_of_lines(tmp_path: Path)
         (b"# only a comment\n", ": the file is empty. It starts with `key: value` lines."),
         (b"just a text\n", ":1: the file is a text, not a mapping. It starts with `key: value` lines."),
         (b"- 1\n- 2\n", ":1: the file is a list, not a mapping. It starts with `key: value` lines."),
-        (b"a: 1\nb: \xff\n", ": byte 8 is not UTF-8. Save the file again with the encoding UTF-8."),
+        (
+            b"a: 1\nb: \xff\n",
+            ":2: byte 8 is not UTF-8; it may be Windows-1252. Save the file again with the encoding UTF-8.",
+        ),
+        (
+            "a: 1\n\nb: 北门\n".encode("gb18030"),
+            ":3: byte 9 is not UTF-8; it may be GBK. Save the file again with the encoding UTF-8.",
+        ),
+        (
+            "a: 1\n".encode("utf-16"),
+            ":1: byte 0 is not UTF-8; it may be UTF-16. Save the file again with the encoding UTF-8.",
+        ),
     ],
 )
 def test_a_file_that_is_no_mapping(tmp_path: Path, content: bytes, wanted: str) -> None:
