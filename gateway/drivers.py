@@ -31,20 +31,22 @@ def driver(
         "log": log,
     }  # fmt: skip
     if isinstance(bus, site_buses.SerialBus | site_buses.TcpBus):
-        return ModbusDriver(line=_line(bus), **common)
+        return ModbusDriver(line=line(bus), **common)
     if isinstance(bus, site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus):
-        return Hearing(listener=_listener(bus), **common)
-    return Polling(asker=_asker(bus), **common)
+        return Hearing(listener=listener(bus), **common)
+    return Polling(asker=asker(bus), **common)
 
 
-def _line(bus: site_buses.SerialBus | site_buses.TcpBus) -> SerialLine | TcpLine:
+def line(bus: site_buses.SerialBus | site_buses.TcpBus) -> SerialLine | TcpLine:
+    """The way to the Modbus devices of a bus; nothing is opened yet."""
     if isinstance(bus, site_buses.SerialBus):
         return SerialLine(port=bus.port, baud=bus.baud, parity=bus.parity, stop_bits=bus.stop_bits)
     kind = RtuOverTcpLine if bus.framing == "rtu" else TcpLine
     return kind(host=bus.host, port=bus.port)
 
 
-def _asker(bus: site_buses.AnyBus) -> Asker:
+def asker(bus: site_buses.AnyBus) -> Asker:
+    """What asks the devices of a bus; nothing is opened yet. Raises TypeError for a bus whose devices are not asked."""
     match bus:
         case site_buses.Dlt645Bus():
             from gateway.dlt645_asker import Dlt645Asker
@@ -73,7 +75,8 @@ def _asker(bus: site_buses.AnyBus) -> Asker:
     raise TypeError(f"no driver for {type(bus).__name__}")
 
 
-def _listener(bus: site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus) -> Listener:
+def listener(bus: site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus) -> Listener:
+    """What hears the devices of a bus that speak by themselves; nothing is opened yet."""
     match bus:
         case site_buses.Hj212Bus():
             from gateway.hj212_listener import Hj212Listener
