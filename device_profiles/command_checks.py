@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from device_profiles import placement, reach
 from device_profiles.registers import words
 from device_profiles.schema import Argument, Command, Item, Location, Point, Profile
+from device_profiles.vocabulary import standard
 from device_profiles.wording import Fault, kind, shown, suggestion
 
 WRITABLE = ("coil", "holding")
@@ -37,6 +38,8 @@ def _read_back(profile: Profile, keys: Keys, command: Command) -> Iterator[Fault
             yield (*keys, "expect"), "nothing is read back, so nothing is expected. Add read_back, or delete it."
         return
     back = profile.points.get(command.read_back)
+    if back is None and _is_renamed(profile, command.read_back):
+        return  # the vocabulary's check names the point, which is the one that is misspelt
     if back is None:
         hint = suggestion(command.read_back, profile.points) or f" There are {', '.join(profile.points)}."
         yield (*keys, "read_back"), f"'{command.read_back}' is not a point of this profile.{hint}"
@@ -48,6 +51,12 @@ def _read_back(profile: Profile, keys: Keys, command: Command) -> Iterator[Fault
             yield keys, text
     else:
         yield from _shows(keys, command, back)
+
+
+def _is_renamed(profile: Profile, name: str) -> bool:
+    """True where the read-back is a standard point, and the profile has one of nearly that name that is none."""
+    strangers = [key for key, point in profile.points.items() if not point.own and not standard(profile.function, key)]
+    return standard(profile.function, name) is not None and suggestion(name, strangers) != ""
 
 
 def _expected(keys: Keys, name: str, back: Point, expect: float | bool | str) -> Iterator[Fault]:

@@ -94,6 +94,8 @@ def _groups(profile: Profile) -> Iterator[Fault]:
 
 def _unknown_group(group: str, names: list[str], polls: Collection[str], unused: list[str]) -> Fault:
     twin = next((each for each in unused if suggestion(group, [each])), None)
+    if twin is None and len(unused) == 1:
+        unused.clear()  # named by another name, so that it only seems unused
     if twin is not None:
         unused.remove(twin)
     if twin is not None and (len(names) > 1 or len(polls) == 1):

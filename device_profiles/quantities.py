@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from device_profiles import units
 from device_profiles.schema import Command, Point, Profile
+from device_profiles.vocabulary import standard
 from device_profiles.wording import Fault, suggestion
 
 PERCENTS = ("%", "%RH", "%EL")
@@ -38,11 +39,17 @@ def _argument(profile: Profile, keys: tuple[str, ...], command: Command) -> Iter
             yield (*here, "unit"), "a text has no unit. Delete it."
         elif argument.unit not in units.SENML | {""}:
             yield (*here, "unit"), _unregistered(argument.unit, back)
-        elif back is not None and command.expect is None and back.kind == "number" and argument.unit != back.unit:
+        elif back is not None and _differs(profile, command, back, argument.unit):
             told = f"'{argument.unit}'" if argument.unit else "is missing"
             wanted = f"in {back.unit}" if back.unit else "without a unit"
             text = f"{told}, but {command.read_back}, which is read back, is told {wanted}."
             yield (*here, "unit"), f"{text} What is asked for and what is read back have one unit."
+
+
+def _differs(profile: Profile, command: Command, back: Point, unit: str) -> bool:
+    known = standard(profile.function_of(command.read_back or ""), command.read_back or "")
+    is_itself_wrong = known is not None and known.unit != back.unit
+    return command.expect is None and back.kind == "number" and unit != back.unit and not is_itself_wrong
 
 
 def _unregistered(unit: str, back: Point | None) -> str:

@@ -42,11 +42,17 @@ def faults(profile: Profile) -> Iterator[Fault]:
         return
     times = {name: time_of(profile, name) for name in profile.polls}
     slow = [name for name, taken in times.items() if taken > profile.polls[name].every]
-    for name in slow:
-        reads = len(blocks(profile, name))
-        text = f"{profile.polls[name].every:g} s is too short: the group's {reads} read{'s' * (reads > 1)} take"
-        text += f"{'s' * (reads == 1)} {times[name]:.2g} s at {profile.modbus.baud} baud. Write {_nice(times[name])}"
-        yield ("polls", name, "every"), f"{text} or more, or read fewer registers."
+    latency = profile.modbus.latency
+    if slow and latency > profile.polls[slow[0]].every:
+        text = f"{latency:g} s is longer than the period of {slow[0]}, {profile.polls[slow[0]].every:g} s."
+        yield ("modbus", "latency"), f"{text} A device begins its answer after milliseconds, as in 30ms."
+    elif slow:
+        reads = len(blocks(profile, slow[0]))
+        text = (
+            f"{profile.polls[slow[0]].every:g} s is too short: its {reads} read{' takes' if reads == 1 else 's take'}"
+        )
+        text += f" {times[slow[0]]:.2g} s at {profile.modbus.baud} baud. Write {_nice(times[slow[0]])} or more"
+        yield ("polls", slow[0], "every"), f"{text}, or read fewer registers."
     load = sum(taken / profile.polls[name].every for name, taken in times.items())
     if not slow and load > 1:
         text = f"together they take {load:.0%} of the line's time at {profile.modbus.baud} baud, more than there is."
