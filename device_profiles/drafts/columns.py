@@ -15,6 +15,7 @@ HEADERS: dict[str, tuple[str, ...]] = {
         "content", "参数名称", "数据名称", "寄存器名称", "变量名称", "名称", "参数", "变量", "描述", "含义", "内容",
         "说明", "数据项",
     ),
+    "short": ("label", "symbol", "tag", "mnemonic", "abbreviation", "identifier", "符号", "代号", "标识"),
     "type": ("data type", "datatype", "data format", "type", "format", "数据类型", "数据格式", "类型", "格式"),
     "unit": ("unit", "units", "engineering unit", "单位"),
     "divisor": ("divisor", "divide by", "gain", "除数", "放大倍数", "增益"),

@@ -17,6 +17,8 @@ _ENGLISH = {word: meant for meant, others in words.ENGLISH.items() for word in o
 _IDLE = frozenset(words.IDLE.split())
 _IDLE_CHINESE = re.compile(words.IDLE_CHINESE)
 _SETTING = re.compile(words.SETTINGS)
+_AMPERE = ("A", "mA")
+_LASTS = re.compile(r"\b\d+\s*(s|sec|min|h)\b\.?")  # over which something is averaged
 _MEASURES = {unit: measured for measured, units_ in words.MEASURES.items() for unit in units_.split(", ")}
 
 
@@ -32,6 +34,8 @@ class Match:
 def best(function: str, name: str, unit: str, *, boolean: bool = False) -> Match | None:
     """The nearest standard point of a function whose unit can be made of the maker's; None where none is near."""
     asked = plain_words(name)
+    if unit and unit not in _AMPERE:
+        asked -= {"current"}  # what is measured now, not a flow of charge
     measured = asked | frozenset(_MEASURES.get(unit, "").split())  # `L1` in ampere is the current of L1
     if not asked:
         return None
@@ -55,6 +59,7 @@ def plain_words(text: str) -> frozenset[str]:
     text = re.sub(r"(?<=[a-z]{2})(?=[A-Z])", " ", text).lower()
     text = re.sub(r"pm\s*2[._]5", " pm2_5 ", text)
     text = re.sub(r"\(\+\)|\[\+\]", " import ", re.sub(r"\([-–]\)|\[[-–]\]", " export ", text))
+    text = _LASTS.sub(" ", text)
     text = re.sub(r"[(\[][^)\]]*\d[^)\]]*[)\]]", " ", text)  # a range, or a note
     text = re.sub(r"\b(phase|line|l)[\s-]*([abc123])\b", lambda found: f" l{'abc123'.index(found[2]) % 3 + 1} ", text)
     text = _TERMS.sub(lambda found: f" {_CHINESE[found[0]]} ", _IDLE_CHINESE.sub(" ", text))
@@ -79,6 +84,8 @@ def _phrases(point: str, standard: Standard) -> Iterator[frozenset[str]]:
     yield plain_words(name)
     yield plain_words(standard.labels.en)
     yield plain_words(standard.labels.zh)
+    if point == "rain":
+        yield frozenset({"rain", "total"})
     if point == "active_power":  # a meter's `power` is the active one
         yield frozenset({"power"})
         yield frozenset({"power", "total"})

@@ -25,6 +25,7 @@ class Row:
 
     line: int
     name: str
+    short: str  # the maker's own abbreviation, where there is one
     table: Table
     address: int
     type: str
@@ -199,7 +200,7 @@ def _row(reading: _Reading, line: int, row: Sequence[str], where: cells.Address)
     unit = cells.unit(_cell(reading, row, "unit") or beside)
     said = ", ".join(" ".join(cell.split()) for cell in row if cell)
     return Row(
-        line=line, name=" ".join(name.split()), table=table, address=address,
+        line=line, name=" ".join(name.split()), short=_cell(reading, row, "short"), table=table, address=address,
         type="bool" if bit is not None else chosen, word_order=order if WORDS[chosen] > 1 else None, unit=unit,
         scale=scale, bit=bit, writable=cells.is_writable(_cell(reading, row, "access")), said=said,
         hexadecimal=reading.hexadecimal or where.digits == 0,

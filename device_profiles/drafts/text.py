@@ -153,8 +153,9 @@ def _choose(
 
 
 def _own_name(function: str, row: Row, taken: set[str]) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "_", row.name.lower()).strip("_")[:LONGEST_NAME].strip("_")
-    if len(re.sub(r"[^a-z]", "", slug)) < 2 or not row.name.isascii():
+    said = row.short or row.name
+    slug = re.sub(r"[^a-z0-9]+", "_", said.lower()).strip("_")[:LONGEST_NAME].strip("_")
+    if len(re.sub(r"[^a-z]", "", slug)) < 2 or not said.isascii():
         slug = f"{row.table}_{row.address}" + (f"_{row.bit}" if row.bit is not None else "")
     slug = slug if slug[0].isalpha() else f"r_{slug}"
     if slug in vocabulary().points(function):
@@ -281,11 +282,11 @@ def _own_unit(unit: str) -> str:
 
 
 def _labels(row: Row) -> Labels:
-    """The maker's words, and for the other language what some function's vocabulary says for the same words."""
+    """The maker's words; the other language is only known where some function has a point of just that label."""
     for function in FUNCTIONS:
-        match = matching.best(function, row.name, row.unit, boolean=row.type == "bool")
-        if match is not None and match.score == 1:
-            return match.standard.labels
+        for standard in vocabulary().functions[function].values():
+            if row.name.lower() in (standard.labels.en.lower(), standard.labels.zh):
+                return standard.labels
     if row.name.isascii():
         return Labels(en=row.name, zh=f"{MARK}“{row.name}”, in Chinese (简体中文)")
     return Labels(en=f"{MARK}“{row.name}”, in English", zh=row.name)

@@ -61,6 +61,7 @@ CHINESE = {
 }
 # Words that a quantity comes down to -> others for them
 ENGLISH = {
+    "dew point": "dewpoint",
     "voltage": "volts, volt, v, u, voltages",
     "current": "amps, amp, ampere, i, amperage",
     "active power": "watts, watt, w, p",
@@ -109,7 +110,7 @@ ENGLISH = {
 # Unit (SenML's, or one that `units.factor` knows) -> how makers write it, in small letters
 UNITS = {
     "Cel": "℃, °c, degc, deg c, c, celsius, 摄氏度, 度c",
-    "V": "伏, volt, volts",
+    "V": "伏, volt, volts, vdc, vac, v dc, v ac",
     "A": "安, amp, amps, ampere, amperes",
     "W": "瓦, watt, watts",
     "kW": "千瓦",
@@ -157,9 +158,10 @@ MEASURES = {
 }
 # Words that tell no two quantities apart.
 IDLE = (
-    "a actual air ambient an and average avg concentration content data in input instantaneous intensity line "
-    "mean measured measurement n now of phase phi present reading real register relative rms strength supply "
-    "system the time to unit value water"
+    "a accumulated actual air ambient an and average avg code concentration content corrected cumulative data "
+    "device every in input instantaneous intensity line mean measured measurement min n now of phase phi "
+    "powerup present reading real register relative rms sensor since strength supply system the time to "
+    "uncorrected unit updated value water"
 )
 IDLE_CHINESE = r"实时|当前|瞬时|测量|数据|平均|浓度|强度|空气|环境|相对|大气(?!压)|值|的|："
 # What a table lists besides quantities.
