@@ -84,11 +84,13 @@ class Hj212Listener:
     async def run(self, heard: Heard) -> None:
         """Until cancelled."""
         self._heard = heard
+        if self._serial:
+            await self._hear_serial()
         backoff = Backoff(first=RETRY_FIRST_S, most=RETRY_MOST_S)
         while True:
             try:
-                await (self._serve() if self._listen else self._converse(self._serial_link()))
-            except (OSError, LineDown) as error:
+                await self._serve()
+            except OSError as error:
                 self._say("cannot listen", error=str(error))
             await asyncio.sleep(backoff.next())
 
@@ -127,9 +129,12 @@ class Hj212Listener:
             server.close()
             await self.close()
 
-    def _serial_link(self) -> SerialLink:
+    async def _hear_serial(self) -> None:
         baud, parity, stop_bits = self._settings
-        return SerialLink(port=self._serial, baud=baud, parity=parity, stop_bits=stop_bits)
+        link = SerialLink(port=self._serial, baud=baud, parity=parity, stop_bits=stop_bits)
+        while True:  # the port itself waits longer and longer between its attempts to open
+            await self._converse(link)
+            await asyncio.sleep(RETRY_FIRST_S)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = TcpLink(reader, writer)
@@ -152,8 +157,6 @@ class Hj212Listener:
         except TimeoutError:
             self._say("silent for too long, or in the middle of a frame", peer=link.name)
         except DeviceError as error:
-            if isinstance(link, SerialLink):
-                raise
             self._say("connection ends", peer=link.name, error=str(error))
         finally:
             self._links.pop(link, None)

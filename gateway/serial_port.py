@@ -57,7 +57,12 @@ class SerialPort:
         loop.add_reader(self._port.fileno(), self._read)
 
     def close(self) -> None:
-        self._lose("closed")
+        self._trouble = f"{self._path}: closed"
+        self._arrived.set()
+        if self._port is not None:
+            asyncio.get_running_loop().remove_reader(self._port.fileno())
+            self._port.close()
+            self._port = None
 
     async def silence(self, pause: float, not_before: float = 0.0) -> None:
         """Waits until the line was quiet for `pause` seconds, and until not_before. Raises BadAnswer("noise")."""
@@ -128,11 +133,6 @@ class SerialPort:
         self._arrived.set()
 
     def _lose(self, trouble: str) -> None:
-        loop = asyncio.get_running_loop()
+        self.close()
         self._trouble = f"{self._path}: {trouble}"
-        self._retry_at = loop.time() + self._backoff.next()
-        self._arrived.set()
-        if self._port is not None:
-            loop.remove_reader(self._port.fileno())
-            self._port.close()
-            self._port = None
+        self._retry_at = asyncio.get_running_loop().time() + self._backoff.next()

@@ -261,7 +261,7 @@ def _deaf_to(emulated, address):
 
 
 def test_a_port_that_vanishes_and_comes_back(tmp_path, monkeypatch):
-    monkeypatch.setattr("gateway.serial_line.REOPEN_MOST_S", 0.2)
+    monkeypatch.setattr("gateway.serial_port.REOPEN_MOST_S", 0.2)
 
     async def scene():
         model = profile()
