@@ -5,7 +5,7 @@ import struct
 
 from device_profiles.registers import NoValue, judged, shortened
 from device_profiles.schema import Item, Point
-from protocols import chirpstack, dlt645, hj212, ocpp
+from protocols import chirpstack, dlt645, hj212, multivision, ocpp
 
 Raw = int | float | bool | str | bytes
 Value = int | float | bool | str
@@ -23,12 +23,16 @@ NAMES = {
         chirpstack.NAMES,
         "channel and type in 4 hexadecimal digits (0367), data, object.<name>, rssi, snr, batteryLevel or margin",
     ),
-    "multivision": (r"[A-Z][A-Z0-9]{1,15}", "the verb in capital letters, as in BRIGH"),
+    "multivision": (multivision.NAMES, "the verb in capital letters, as in BRIGH"),
     "ocpp": (
         ocpp.NAMES,
         "status, error_code, transaction or meter.<measurand>[.<phase>], with 2: before it for connector 2",
     ),
-    "onvif": (r"[a-z][a-z0-9_]*", "a name in small letters, as in clock_skew_s"),
+    "onvif": (  # as protocols.onvif has them; its library is not loaded for a pattern
+        "reachable|answer_ms|clock_skew_s|maker|model|firmware|serial|stream_alive|stream_ms|goto_preset|reboot",
+        "reachable, answer_ms, clock_skew_s, maker, model, firmware, serial, stream_alive or stream_ms, "
+        "or of a command goto_preset or reboot",
+    ),
     "sip": ("alive|status_code|round_trip_ms", "alive, status_code or round_trip_ms"),
 }
 _NUMBERS = {

@@ -195,6 +195,9 @@ class OnvifBus(AnyBus):
     protocol: Literal["onvif"]
     user: str | None = None
     password_file: FilePath | None = None
+    rtsp_basic: bool = Field(
+        False, description="RTSP may send the password readable, where a camera takes nothing else"
+    )
 
     def describe(self) -> str:
         return "network ONVIF"

@@ -14,11 +14,12 @@ NEARLY_FULL = 0.7  # a bus that is busier has little room for repeats, commands 
 WORST_SHOWN = 3
 HOLDERS_SHOWN = 4
 KNOWN_SHOWN = 8
-_HOST = (r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(#\d{1,3})?", "a host, or host:port, as in 10.0.0.7:161")
+_HOST = (r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?", "a host, or host:port, as in 10.0.0.7:161")
+_SCREEN = (_HOST[0] + r"(#\d{1,2})?", "a host, host:port, or host:port#id of a screen, as in 10.0.0.7:4010#02")
 ADDRESSES = {  # protocol -> what an address is, as a pattern and in words
     "dlt645": (r"\d{12}", "the 12 digits of the meter's number"),
     "hj212": (r"[0-9A-Za-z]{1,24}", "a station's MN, at most 24 letters and digits"),
-    "snmp": _HOST, "onvif": _HOST, "multivision": _HOST, "sip": _HOST,
+    "snmp": _HOST, "onvif": _HOST, "multivision": _SCREEN, "sip": _HOST,
     "ocpp": (r"[A-Za-z0-9._*=:+|@-]{1,48}", "a charge point's identity, at most 48 characters"),
     "chirpstack": (r"[0-9A-Fa-f]{16}", "a DevEUI, 16 hexadecimal digits"),
 }  # fmt: skip

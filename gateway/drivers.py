@@ -63,7 +63,7 @@ def asker(bus: site_buses.AnyBus) -> Asker:
         case site_buses.OnvifBus():
             from gateway.onvif_asker import OnvifAsker
 
-            return OnvifAsker(user=bus.user, password=first_line(bus.password_file))
+            return OnvifAsker(user=bus.user, password=first_line(bus.password_file), basic=bus.rtsp_basic)
         case site_buses.MultivisionBus():
             from gateway.multivision_asker import MultivisionAsker
 

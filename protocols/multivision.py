@@ -23,7 +23,7 @@ SOH, CR = b"\x01", b"\r"
 MOST_VALUE = 240  # bytes
 MOST_FRAME = 4 + 16 + 2 + 1 + MOST_VALUE  # between SOH and CR
 _FRAME = re.compile(rb"LED([SGR])([A-Z]{1,16})([0-9]{2})=([^\x00-\x1f\x7f]*)")
-_VERB = re.compile(r"[A-Z]{1,16}")
+NAMES = r"[A-Z]{1,16}"  # of items, as a pattern
 _SCREEN = re.compile(r"[0-9]{1,2}")
 
 
@@ -47,7 +47,7 @@ def place(address: str) -> tuple[str, int, int]:
 
 def encode(kind: str, verb: str, screen: int, value: Raw = "?") -> bytes:
     """One frame. Raises ValueError, with what is wrong with the value."""
-    if not _VERB.fullmatch(verb):
+    if not re.fullmatch(NAMES, verb):
         raise ValueError(f"a verb is 1 to 16 letters from A to Z, not {verb[:20]!r}")
     if not 0 <= screen <= 99:
         raise ValueError(f"a screen's id is 0 to 99, not {screen}")

@@ -16,7 +16,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 from protocols.errors import BadAnswer, Refused
 from protocols.head import printable
 
-MOST_BODY = 1 << 20  # an NVR of 64 channels answers GetProfiles with some 600 KB
+MOST_BODY = 1 << 20  # GetProfiles takes about 3 KB a profile, and a recorder has many
 MOST_ELEMENTS, MOST_DEPTH = 50_000, 100
 _SOAP = "http://www.w3.org/2003/05/soap-envelope"
 _WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"

@@ -119,7 +119,7 @@ def test_readings_and_commands_through_the_driver():
             await watch.until(lambda: {name for _, name, *_ in watch.told} == set(PROFILE.points))
             for name in PROFILE.points:
                 assert watch.of("P1/screen-2", name) == [(two.value(name), None)]
-            for name, wanted in (("set_brightness", 12), ("switch", False), ("show_text", "12")):
+            for name, wanted in (("set_brightness", 12), ("switch", False), ("set_text", "12")):
                 command = PROFILE.commands[name]
                 await driver.write(device, command, wanted, lambda: None)
                 assert await driver.read(device, command.read_back) == two.value(command.read_back) == wanted

@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 from defusedxml.ElementTree import fromstring
 
+from device_profiles.items import NAMES as ITEM_NAMES
 from protocols import onvif, soap
 from protocols.errors import BadAnswer, Refused
 
@@ -164,3 +165,7 @@ def test_profiles_services_and_the_stream():
     assert onvif.services(told) == {"media": "http://a/m"}
     with pytest.raises(BadAnswer):
         onvif.stream_uri(fromstring("<x/>"))
+
+
+def test_profiles_may_name_what_the_codec_knows():
+    assert ITEM_NAMES["onvif"][0].split("|") == [*onvif.ITEMS, *onvif.COMMANDS]
