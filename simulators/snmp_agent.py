@@ -28,6 +28,7 @@ _ALL = (1, 3, 6, 1)
 # What a value is, by the OID of its column (RFC 3418, RFC 2863); any other number takes the smallest type that fits.
 _TICKS = ("1.3.6.1.2.1.1.3.", "1.3.6.1.2.1.25.1.1.")
 _COUNTERS = tuple(f"1.3.6.1.2.1.2.2.1.{column}." for column in range(10, 21))
+_PRINTED = ("1.3.6.1.4.1.8072.1.3.2.3.",)  # NET-SNMP-EXTEND-MIB: what a script prints is text, numbers too
 _LONG_COUNTERS = tuple(f"1.3.6.1.2.1.31.1.1.1.{column}." for column in range(6, 14))
 
 Oid = tuple[int, ...]
@@ -205,7 +206,7 @@ def _oid(text: str) -> Oid:
 def _typed(oid: str, raw: Raw) -> Any:
     if isinstance(raw, str | bytes):
         return rfc1902.OctetString(raw)
-    if isinstance(raw, float):
+    if isinstance(raw, float) or oid.startswith(_PRINTED):
         return rfc1902.OctetString(str(raw))  # SMI has no fractions: agents write them as text
     if oid.startswith(_TICKS):
         return rfc1902.TimeTicks(raw % (1 << 32))
