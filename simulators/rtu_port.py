@@ -5,9 +5,6 @@ answer arrives when its last character would have.
 """
 
 import asyncio
-import contextlib
-import os
-import tty
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,9 +14,9 @@ from pymodbus.framer import FramerRTU
 from device_profiles.bus_time import Line
 from simulators.device import EmulatedDevice
 from simulators.modbus_answers import DECODER, FUNCTIONS, answer
+from simulators.pty import Pty
 from simulators.unit import EmulatedUnit, units
 
-_READ = 4096  # bytes taken from the pty at once; an RTU frame has at most 256
 _QUIET = 0.05  # s without a byte end a frame of unknown length; a pty and its writer pause where a wire would not
 _GARBAGE = bytes.fromhex("ff00a55a13370badf00d")
 
@@ -38,34 +35,19 @@ class RtuPort:
         self._buffer = b""
         self._quiet: asyncio.TimerHandle | None = None
         self._due: dict[int, asyncio.TimerHandle] = {}  # unit -> its answer, which is under way
-        self._ends: tuple[int, int] | None = None
+        self._pty = Pty(path=path, heard=self._heard)
 
     def unit(self, number: int) -> EmulatedUnit:
         """The unit with this number. Raises KeyError."""
         return self.units[number]
 
     def restore(self) -> None:
-        """The port is there: opens the pty and sets the link. Needs a running loop."""
-        if self._ends is not None:
-            return
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        self._ends = master, slave
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
-        self.path.symlink_to(os.ttyname(slave))
-        asyncio.get_running_loop().add_reader(master, self._readable)
+        """The port is there. Needs a running loop."""
+        self._pty.restore()
 
     def vanish(self) -> None:
         """The adapter is pulled out: the name is gone, and whoever has it open gets an error."""
-        if self._ends is None:
-            return
-        asyncio.get_running_loop().remove_reader(self._ends[0])
-        for end in self._ends:
-            os.close(end)
-        self._ends = None
-        self.path.unlink(missing_ok=True)
+        self._pty.vanish()
         for handle in [*self._due.values(), *([self._quiet] if self._quiet else [])]:
             handle.cancel()
         self._due.clear()
@@ -80,12 +62,8 @@ class RtuPort:
     ) -> None:
         self.vanish()
 
-    def _readable(self) -> None:
-        assert self._ends is not None
-        try:
-            self._buffer += os.read(self._ends[0], _READ)
-        except BlockingIOError:
-            return
+    def _heard(self, data: bytes) -> None:
+        self._buffer += data
         if self._quiet is not None:
             self._quiet.cancel()
             self._quiet = None
@@ -117,9 +95,7 @@ class RtuPort:
 
     def _send(self, number: int, frame: bytes) -> None:
         del self._due[number]
-        assert self._ends is not None
-        with contextlib.suppress(BlockingIOError):  # nobody reads: the bytes are lost, as on a wire
-            os.write(self._ends[0], frame)
+        self._pty.write(frame)
 
 
 def request_length(frame: bytes) -> int | None:
