@@ -109,7 +109,7 @@ def _from_table(
     likes = [profile for profile, _ in near]
     if like is not None:
         likes = [loader.profile(like), *likes]
-    typer.echo(f"{csv}: {len(rows.rows)} registers; {rows.numbering}")
+    typer.echo(f"{csv}: {_counted(len(rows.rows), 'register')}; {rows.numbering}")
     if likes:
         typer.echo(f"nearest device: {_shown(likes[0], first.taken)}; ranges and emulated values are taken from it")
     return text.from_table(head, rows, likes, known_only=known_only)
@@ -161,16 +161,20 @@ def _write(path: Path, draft: "Draft") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
         file.write(draft.text)
-    typer.echo(f"wrote {path}: {len(draft.taken)} points")
+    typer.echo(f"wrote {path}: {_counted(len(draft.taken), 'point')}")
     if draft.own:
         typer.echo(f"  the maker's own, as no standard point is near: {', '.join(draft.own)}")
     if draft.left_out:
-        typer.echo(f"  {len(draft.left_out)} lines not taken; the file's end says which")
+        typer.echo(f"  {_counted(len(draft.left_out), 'line')} not taken; the file's end says which")
     loader.load(path, draft=True)
     data = problems.read_yaml(path)
     unfilled = placeholders.faults(data)
     if unfilled:
-        typer.echo(f"  {len(unfilled)} places to fill in:")
+        typer.echo(f"  {_counted(len(unfilled), 'place')} to fill in:")
         for message in problems.problem(unfilled, data, path).messages:
             typer.echo(f"    {message}")
     typer.echo(f"then: pole profile try {path} --port /dev/ttyUSB0")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

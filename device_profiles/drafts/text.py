@@ -58,7 +58,7 @@ class _Chosen:
     name: str
     row: Row
     match: matching.Match | None
-    like: Point | None
+    like: tuple[str, Point] | None  # of which profile
 
 
 def from_table(head: Head, table: RegisterTable, likes: Sequence[Profile], *, known_only: bool = False) -> Draft:
@@ -166,7 +166,9 @@ def _own_name(function: str, row: Row, taken: set[str]) -> str:
     return name
 
 
-def _like(function: str, name: str, row: Row, match: matching.Match, likes: Sequence[Profile]) -> Point | None:
+def _like(
+    function: str, name: str, row: Row, match: matching.Match, likes: Sequence[Profile]
+) -> tuple[str, Point] | None:
     """The same point of a like device, where what it says of range and emulation fits these registers."""
     at = _location(row, _scale(row, match.standard.unit))
     for profile in likes:
@@ -174,7 +176,7 @@ def _like(function: str, name: str, row: Row, match: matching.Match, likes: Sequ
         if point is None or profile.function_of(name) != function or point.unit != match.standard.unit:
             continue
         if _fits(at, point):
-            return point
+            return profile.profile, point
     return None
 
 
@@ -255,23 +257,24 @@ def _point(each: _Chosen) -> list[str]:
         out.append(
             f"    values: {{{', '.join(f'{code}: {quoted(text)}' for code, text in match.standard.values.items())}}}"
         )
-    out.extend(_from_like(each.like))
+    like = each.like[1] if each.like else None
+    out.extend(_from_like(like))
     out.append(f"    poll: {_group(each)}")
-    if each.like is not None and each.like.emulate is not None:
-        out.append(f"    emulate: {_emulate(each.like)}")
+    if like is not None and like.emulate is not None:
+        out.append(f"    emulate: {_emulate(like)}")
     return out
 
 
 def _doubt(each: _Chosen) -> str:
+    """What the author should look at, as a comment."""
     if each.match is None:
-        return "  # no standard point is near: docs/vocabulary.md lists them" + (
-            "; it can be written" if each.row.writable else ""
-        )
+        written = "; it can be written" if each.row.writable else ""
+        return f"  # no standard point is near: docs/vocabulary.md lists them{written}"
     unit = each.match.standard.unit
-    told = f", whose unit is taken to be {unit}" if unit and not each.row.unit else ""
-    return (
-        "" if each.match.score > 0.99 and not told else f"  # a guess: {each.match.score:.0%} of the words agree{told}"
-    )
+    told = [f"a guess, {each.match.score:.0%} of the words agree"] if each.match.score < 0.99 else []
+    told += [f"the unit is taken to be {unit}"] if unit and not each.row.unit else []
+    told += [f"range and emulation as in {each.like[0]}"] if each.like else []
+    return f"  # {'; '.join(told)}" if told else ""
 
 
 def _own_unit(unit: str) -> str:
