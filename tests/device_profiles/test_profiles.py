@@ -173,7 +173,7 @@ BROKEN_EXCHANGES = {
         ":4: exchanges[0]: the request is not a read (functions 1 to 4)."),
     "a point that is not there": (
         "humidity: 54.6", "humidty: 54.6, humidity: 54.6",
-        ":5: values.humidty: 'humidty' is not a point of xy-md03."),
+        ":5: values.humidty: 'humidty' is not a point of xy-md03. There are temperature, humidity."),
     "a point left out": (
         ", humidity: 54.6", "",
         ":5: values: humidity: give the value, or list it under uncovered."),
@@ -182,7 +182,8 @@ BROKEN_EXCHANGES = {
         ":6: values.humidity: stands under uncovered too: keep one of them."),
     "a value that no exchange reads": (
         '"01 04 00 01 00 02 20 0b", "01 04 04 01 31 02 22 2a ce"', '"01 04 00 01 00 01 60 0a", "01 04 02 01 31 79 74"',
-        ":5: values.humidity: no exchange reads input 2, where this point stands."),
+        ":5: values.humidity: no exchange reads input 2, where this point stands. "
+        "Add the exchange, or list the point under uncovered."),
     "a missing header": (
         "recorded: false", "recorded: false\nframing: tcp",
         ":5: exchanges[0]: the request's MBAP header does not fit its bytes."),
