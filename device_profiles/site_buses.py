@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from device_profiles.bus_time import Line
 from device_profiles.schema import Model, Name
+from protocols import hj212
 
 BAUD_RATES = (1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400)
 
@@ -49,12 +50,19 @@ def _listening(text: str) -> str:
     return text
 
 
+def _spoken(edition: object) -> object:
+    if isinstance(edition, int):
+        hj212.check_edition(edition)
+    return edition
+
+
 FilePath = Annotated[Path, BeforeValidator(_beside, json_schema_input_type=str)]
 Baud = Annotated[int, AfterValidator(_standard)]
 Listen = Annotated[str, AfterValidator(_listening)]
 Broker = Annotated[str, AfterValidator(broker_address)]
 Port = Annotated[str, Field(pattern=r"^/\S+$", description="the device's file, best /dev/serial/by-id/…")]
 Parity = Literal["none", "even", "odd"]
+Edition = Annotated[Literal[2005, 2017], BeforeValidator(_spoken, json_schema_input_type=Literal[2005, 2017])]
 
 
 class AnyBus(Model):
@@ -142,7 +150,7 @@ class Hj212Bus(AnyBus):
     listen: Listen | None = Field(None, description="host:port where stations dial in")
     port: Port | None = None
     baud: Baud = 9600
-    edition: Literal[2005, 2017] = 2017
+    edition: Edition = 2017
     password_file: FilePath | None = Field(None, description="the stations' PW, which is not asked for where left out")
 
     @model_validator(mode="after")
