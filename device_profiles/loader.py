@@ -13,18 +13,26 @@ GOLDEN = ".golden.yaml"
 
 def load(path: Path | str, *, draft: bool = False) -> Profile:
     """One profile's file -> Profile; a draft may have texts that are not filled in yet. Raises FileProblem."""
+    profile, found, data = examine(path, draft=draft)
+    faults = [fault for each in found.values() for fault in each]
+    if faults:
+        raise problems.problem(faults, data, path)
+    return profile
+
+
+def examine(
+    path: Path | str, *, draft: bool = False
+) -> tuple[Profile, dict[str, list[wording.Fault]], problems.Document]:
+    """A file that fits the schema, with what each check of it found. Raises FileProblem where it does not fit."""
     data = problems.read_yaml(path)
     if not draft and (unfilled := placeholders.faults(data)):
         raise problems.problem(unfilled, data, path)
     profile = problems.check(Profile, _filled(data) if draft else data, path)
-    found = consistency.faults(profile)
+    found = consistency.by_check(profile)
     if profile.profile != Path(path).stem:
-        found.append(
-            (("profile",), f"'{profile.profile}' must be the file's name: rename the file to {profile.profile}.yaml.")
-        )
-    if found:
-        raise problems.problem(found, data, path)
-    return profile
+        text = f"'{profile.profile}' must be the file's name: rename the file to {profile.profile}.yaml."
+        found["schema"].append((("profile",), text))
+    return profile, found, data
 
 
 def _filled(data: problems.Document) -> problems.Document:

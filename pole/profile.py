@@ -8,11 +8,13 @@ import typer
 from pole import profile_new, profile_try
 
 if TYPE_CHECKING:
+    from device_profiles.review import Review
     from device_profiles.schema import Profile
 
 app = typer.Typer(no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for each check of each profile.")]
 Files = Annotated[
     list[Path] | None, typer.Argument(help="Profiles' files, or folders of them; all shipped ones where none is given.")
 ]
@@ -49,45 +51,40 @@ def list_profiles(json: Json = False) -> None:
 
 
 @app.command()
-def check(files: Files = None, json: Json = False) -> None:
-    """Check profiles against the schema and replay their recorded exchanges."""
+def check(files: Files = None, json: Json = False, verbose: Verbose = False) -> None:
+    """Check profiles: schema, vocabulary, registers, units, commands, recorded exchange, emulated device."""
     from device_profiles import loader
+    from device_profiles.review import files_in, review
+    from simulators import round_trip
 
-    given = [path for each in files for path in _profiles_in(each)] if files else loader.files().values()
-    found = {str(path): _problems(path) for path in given}
+    given = files_in(files) if files else [path for _, path in sorted(loader.files().items())]
+    reviews = [review(path, round_trip.faults) for path in given]
     if json:
-        _print_json([{"file": path, "ok": not problems, "problems": problems} for path, problems in found.items()])
+        _print_json(
+            [
+                {"file": str(each.path), "ok": each.is_ok, "problems": each.problems, "checks": each.checks}
+                for each in reviews
+            ]
+        )
     else:
-        for path, problems in found.items():
-            typer.echo(f"ok    {path}" if not problems else "\n".join(problems), err=bool(problems))
-    if any(found.values()):
+        _print_reviews(reviews, verbose)
+    if not all(each.is_ok for each in reviews):
         raise typer.Exit(1)
 
 
-def _profiles_in(path: Path) -> list[Path]:
-    """A file is itself; a folder, and the folders in it, hold profiles. Raises FileProblem where they hold none."""
-    from device_profiles import loader
-    from device_profiles.problems import FileProblem
-
-    if not path.is_dir():
-        return [path]
-    found = sorted(each for each in path.rglob("*.yaml") if not each.name.endswith(loader.GOLDEN))
-    if not found:
-        raise FileProblem(f"{path}: this folder holds no profile: no *.yaml but recorded exchanges (*{loader.GOLDEN})")
-    return found
-
-
-def _problems(path: Path) -> list[str]:
-    from device_profiles import loader
-    from device_profiles.problems import FileProblem
-
-    try:
-        profile = loader.load(path)
-        if profile.protocol == "modbus":
-            loader.load_golden(path, profile)
-    except FileProblem as problem:
-        return problem.messages
-    return []
+def _print_reviews(reviews: "list[Review]", verbose: bool) -> None:
+    for each in reviews:
+        if verbose:
+            for name, result in each.checks.items():
+                typer.echo(f"{result:<11} {name:<10} {each.path}")
+        for problem in each.problems:
+            typer.echo(problem, err=True)
+    good = sum(each.is_ok for each in reviews)
+    if good:
+        typer.echo(f"{good} profile{'s' * (good != 1)} ok")
+    if good < len(reviews) > 1:
+        bad = len(reviews) - good
+        typer.echo(f"{bad} profile{'s' * (bad != 1)} with mistakes", err=True)
 
 
 def _row(profile: "Profile") -> dict[str, object]:

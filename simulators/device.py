@@ -64,6 +64,10 @@ class EmulatedDevice:
         """What the point holds now, exactly as its registers say it."""
         return self._held_at(point, self._clock())
 
+    def wanted(self, point: str) -> float | bool | str:
+        """What the point would hold now if its registers, or its item, could say it exactly."""
+        return self._wanted_at(point, self._clock())
+
     def held(self, point: str, time_ms: int, tolerance_ms: int = 0) -> set[Value]:
         """Every value that the point held between time_ms - tolerance_ms and time_ms + tolerance_ms."""
         return set(self._held_between(point, time_ms - tolerance_ms, time_ms + tolerance_ms))

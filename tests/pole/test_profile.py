@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from device_profiles import loader
+from device_profiles.schema import FUNCTIONS
 from pole.command import app
 
 run = CliRunner().invoke
@@ -38,10 +39,28 @@ def test_list_as_json_is_what_a_program_needs() -> None:
     assert rows["xy-md03"]["labels"]["zh"] == "温湿度传感器"
 
 
+def test_list_has_the_nine_functions_of_a_pole() -> None:
+    rows = json.loads(run(app, ["profile", "list", "--json"]).output)
+    assert len(rows) >= 28
+    assert {row["function"] for row in rows} >= set(FUNCTIONS[:9])
+
+
 def test_check_passes_for_all_that_are_shipped() -> None:
     result = run(app, ["profile", "check"])
     assert result.exit_code == 0
-    assert result.output.count("ok    ") == len(loader.profiles())
+    assert result.output == f"{len(loader.profiles())} profiles ok\n"
+
+
+def test_check_shows_each_check_when_asked() -> None:
+    result = run(app, ["profile", "check", "--verbose", str(loader.files()["xy-md03"]), str(loader.files()["gateway"])])
+    assert result.exit_code == 0
+    lines = [line.split(None, 2) for line in result.output.splitlines()]
+    assert [line[1] for line in lines[:8]] == [
+        "schema", "vocabulary", "overlaps", "reach", "units", "commands", "golden", "emulator",
+    ]  # fmt: skip
+    assert {line[0] for line in lines[:8]} == {"ok"}
+    assert [line[:2] for line in lines[14:16]] == [["not", "needed"], ["not", "needed"]]
+    assert lines[-1] == ["2", "profiles", "ok"]
 
 
 def test_check_fails_with_the_message_and_no_trace(tmp_path: Path) -> None:
@@ -59,7 +78,9 @@ def test_check_goes_on_after_a_bad_file(tmp_path: Path) -> None:
     assert result.exit_code == 1
     first, second = json.loads(result.output)
     assert (first["ok"], len(first["problems"])) == (False, 1)
-    assert second == {"file": str(good), "ok": True, "problems": []}
+    assert {key: second[key] for key in ("file", "ok", "problems")} == {"file": str(good), "ok": True, "problems": []}
+    assert (first["checks"]["schema"], first["checks"]["golden"]) == ("failed", "not reached")
+    assert set(second["checks"].values()) == {"ok"}
 
 
 def test_check_of_a_folder_takes_each_profile_in_it(tmp_path: Path) -> None:
@@ -68,6 +89,8 @@ def test_check_of_a_folder_takes_each_profile_in_it(tmp_path: Path) -> None:
     assert result.exit_code == 0
     checked = [row["file"] for row in json.loads(result.output)]
     assert checked == sorted(str(path) for path in loader.files().values() if path.parent == folder)
+    result = run(app, ["profile", "check", *map(str, sorted(folder.glob("*.yaml"))), "--json"])
+    assert [row["file"] for row in json.loads(result.output)] == checked  # an exchange is checked with its profile
 
     (tmp_path / "deeper").mkdir()
     path = broken(tmp_path / "deeper")
