@@ -43,6 +43,8 @@ class _Camera:
 
 
 class OnvifAsker:
+    one_by_one = False
+
     def __init__(
         self, *, user: str | None = None, password: str | None = None, basic: bool = False, wait: float = WAIT_S
     ) -> None:
@@ -162,7 +164,12 @@ class OnvifAsker:
         if now < camera.known_until:
             return
         camera.forget()
-        told = onvif.services((await self._call(camera, onvif.GET_SERVICES))[0])
+        try:
+            told = onvif.services((await self._call(camera, onvif.GET_SERVICES))[0])
+        except Refused as error:
+            if error.code == soap.DENIED:
+                raise
+            told = dict.fromkeys(("media", "ptz"), "")  # simple cameras answer everything at one address
         camera.places = {
             service: _url(camera.host, *onvif.place(url, camera.host, camera.port)) for service, url in told.items()
         }

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import calendar
 import time
+from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -44,6 +45,7 @@ class Faults:
     garbage: bool = False  # HTTP, but no SOAP
     no_utc: bool = False  # it tells a local time alone, as some makers' do
     no_ptz: bool = False
+    no_capabilities: bool = False  # it does not tell where its services are
     wants_password: bool = False  # even for its clock
     wants_http_digest: bool = False  # HTTP's own Digest instead of the password in the message
 
@@ -72,10 +74,10 @@ class OnvifCamera(TcpServer):
         )  # fmt: skip
         self.preset = ""
         self.reboots = self.refused = 0
-        self.dates: list[str] = []
+        self.dates: deque[str] = deque(maxlen=100)
         self._user = user
         self._password = password
-        self._nonces: set[str] = set()
+        self._nonces: deque[str] = deque(maxlen=1000)
 
     def clock(self) -> float:
         """The camera's own time, seconds since 1970."""
@@ -132,7 +134,10 @@ class OnvifCamera(TcpServer):
         if self._password and (name != "GetSystemDateAndTime" or self.faults.wants_password):
             self._check(security)
         prefix = next((prefix for prefix, names in _PREFIXES.items() if name in names), None)
-        if prefix is None or (prefix == "tptz" and self.faults.no_ptz):
+        hidden = (prefix == "tptz" and self.faults.no_ptz) or (
+            name == "GetCapabilities" and self.faults.no_capabilities
+        )
+        if prefix is None or hidden:
             raise _Fault("ActionNotSupported", "Optional Action Not Implemented")
         inner = {
             "GetSystemDateAndTime": self._time,
@@ -156,7 +161,7 @@ class OnvifCamera(TcpServer):
         if not right or abs(_stamp(created) - self.clock()) > WINDOW_S:
             self.refused += token is not None
             raise _Fault("NotAuthorized", "Sender not Authorized")
-        self._nonces.add(nonce)
+        self._nonces.append(nonce)
 
     def _time(self) -> str:
         now = time.gmtime(self.clock())

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ class RtspServer(TcpServer):
         super().__init__(host=host, port=port)
         self.faults = Faults()
         self.described = 0
-        self.requests: list[bytes] = []
+        self.requests: deque[str] = deque(maxlen=100)
         self._user = user
         self._password = password
         self._alive = alive
@@ -58,7 +59,7 @@ class RtspServer(TcpServer):
             received += part
             while found := head.split(received):
                 message, received = found
-                self.requests.append(message.reason.encode())
+                self.requests.append(message.reason)
                 if not self.faults.silent:
                     writer.write(await self._answer(message, nonce))
             await writer.drain()
