@@ -1,6 +1,6 @@
 """Which driver a bus of the site file gets. A protocol's library is imported by the gateway that needs it alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def driver(
     if isinstance(bus, site_buses.SerialBus | site_buses.TcpBus):
         return ModbusDriver(line=line(bus), **common)
     if isinstance(bus, site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus):
-        return Hearing(listener=listener(bus), **common)
+        return Hearing(listener=listener(bus, {device.where.lower() for device in devices}), **common)
     return Polling(asker=asker(bus), **common)
 
 
@@ -75,15 +75,20 @@ def asker(bus: site_buses.AnyBus) -> Asker:
     raise TypeError(f"no driver for {type(bus).__name__}")
 
 
-def listener(bus: site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus) -> Listener:
-    """What hears the devices of a bus that speak by themselves; nothing is opened yet."""
+def listener(
+    bus: site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus, known: Container[str] | None = None
+) -> Listener:
+    """What hears the devices of a bus that speak by themselves; nothing is opened yet.
+
+    known: addresses in small letters, where only what these say is to be confirmed.
+    """
     match bus:
         case site_buses.Hj212Bus():
             from gateway.hj212_listener import Hj212Listener
 
             return Hj212Listener(
                 listen=bus.listen, port=bus.port, baud=bus.baud, edition=bus.edition,
-                password=first_line(bus.password_file),
+                password=first_line(bus.password_file), known=known,
             )  # fmt: skip
         case site_buses.OcppBus():
             from gateway.ocpp_listener import OcppListener

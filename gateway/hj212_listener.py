@@ -43,6 +43,8 @@ _VALUE = re.compile(r"[A-Za-z0-9.:_-]{1,64}")
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Station:
     link: Link
+    mn: str  # as the station writes it; we compare small letters
+    edition: int
     st: str = ""
     pw: str = ""
     seen: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
@@ -100,20 +102,20 @@ class Hj212Listener:
         value = f"{raw:g}" if isinstance(raw, float) else str(raw)
         if not re.fullmatch(r"\d{4}", cn) or (raw is not None and not _VALUE.fullmatch(value)):
             raise Refused(0, f"no command of HJ 212: {item} = {value!r}")
-        station = self._stations.get(address)
+        station = self._stations.get(address.lower())
         if station is None or station.link not in self._links:
             raise LineDown(f"station {address} is not connected")
         qn = self._next_qn()
         body = hj212.command(
-            qn=qn, st=station.st, cn=cn, pw=self._password or station.pw, mn=address,
-            cp="" if raw is None else f"{name}={value}", edition=self._edition,
+            qn=qn, st=station.st, cn=cn, pw=self._password or station.pw, mn=station.mn,
+            cp="" if raw is None else f"{name}={value}", edition=station.edition,
         )  # fmt: skip
-        answers = self._asked[address, qn] = asyncio.Queue(8)
+        answers = self._asked[station.mn, qn] = asyncio.Queue(8)
         try:
             station.link.write(wrap(body))
             await _confirmed(answers)
         finally:
-            del self._asked[address, qn]
+            del self._asked[station.mn, qn]
 
     async def close(self) -> None:
         for link in list(self._links):
@@ -198,11 +200,13 @@ class Hj212Listener:
         return True
 
     def _station(self, link: Link, packet: hj212.Packet) -> _Station:
-        station = self._stations.setdefault(packet.mn, _Station(link=link))
-        self._stations.move_to_end(packet.mn)
+        key = packet.mn.lower()
+        station = self._stations.setdefault(key, _Station(link=link, mn=packet.mn, edition=self._edition))
+        self._stations.move_to_end(key)
         if len(self._stations) > STATIONS_MOST:
             self._stations.popitem(last=False)
-        station.link, station.pw = link, packet.pw
+        station.link, station.mn, station.pw = link, packet.mn, packet.pw
+        station.edition = packet.edition or self._edition
         if packet.st != hj212.INTERACTION:
             station.st = packet.st
         return station

@@ -81,7 +81,8 @@ def test_every_point_of_four_stations_on_one_port_equals_what_they_held():
 
 def test_a_station_on_a_serial_port(tmp_path):
     async def scene(watch, emulated, driver, devices):
-        async with Hj212Station(devices=[emulated["dust-1"]], path=tmp_path / "station", every=EVERY) as own:
+        station = Hj212Station(devices=[emulated["dust-1"]], path=tmp_path / "station", every=EVERY, over_time=1.0)
+        async with station as own:
             await watch.until(lambda: everything(watch, ["dust-1"]), seconds=20)
             await watch.until(lambda: own.waiting == 0)
         check(watch, emulated)

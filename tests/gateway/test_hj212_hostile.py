@@ -214,7 +214,7 @@ def test_made_up_stations_are_forgotten(monkeypatch):
         for n in range(200):
             line.send(data(f"DataTime=20260801084000;a-Rtd={n}", flag="Flag=4;"))
         await ears.until(lambda: len(ears.heard) == 701)
-        assert len(ears.listener._stations[MN].seen) <= hj212_listener.SEEN_MOST
+        assert len(ears.listener._stations[MN.lower()].seen) <= hj212_listener.SEEN_MOST
 
     listening(scene)
 

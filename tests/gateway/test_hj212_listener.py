@@ -164,7 +164,8 @@ def test_a_command_is_done_when_the_station_says_so():
         line = await connected(ears)
         asked, _ = await asyncio.gather(station(line), ears.listener.tell(MN, "1062:RtdInterval", 60.0))
         assert (asked.st, asked.cn, asked.pw, asked.cp, asked.flag) == ("22", "1062", "123456", "RtdInterval=60", 5)
-        again, _ = await asyncio.gather(station(line), ears.listener.tell(MN, "1062:RtdInterval", 60))
+        again, _ = await asyncio.gather(station(line), ears.listener.tell(MN.lower(), "1062:RtdInterval", 60))
+        assert again.mn == MN, "as the station writes it"
         assert again.qn != asked.qn
         assert len(again.qn) == 17
 
@@ -224,6 +225,21 @@ def test_commands_that_are_none(item, raw):
         await connected(ears)
         with pytest.raises(Refused, match="no command"):
             await ears.listener.tell(MN, item, raw)
+
+    listening(scene)
+
+
+def test_a_command_to_a_station_of_2005_is_one_of_2005():
+    async def scene(ears):
+        line = await ears.dial()
+        line.send(data(flag="Flag=1;"))
+        await line.answer()
+        telling = asyncio.create_task(ears.listener.tell(MN, "1062:RtdInterval", 60))
+        asked = await line.answer()
+        assert asked.flag == 1
+        for cn, cp in (("9011", "QnRtn=1"), ("9012", "ExeRtn=1")):
+            line.send(wrap(f"ST=91;CN={cn};PW=123456;MN={MN};Flag=0;CP=&&QN={asked.qn};{cp}&&".encode()))
+        await telling
 
     listening(scene)
 
