@@ -155,6 +155,6 @@ async def _ended(task: asyncio.Task[None]) -> None:
     # an error on the way out of a session can hide a cancellation
     while not task.done():
         task.cancel()
-        await asyncio.wait([task], timeout=TIMEOUT_S)
+        await asyncio.wait([task], timeout=1.0)
     if not task.cancelled():
         task.exception()

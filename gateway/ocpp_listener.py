@@ -183,6 +183,8 @@ class OcppListener:
             closing = asyncio.create_task(before.close("this charger dialled in again"))
         try:
             await station.run()
+        except Exception as error:  # ours: one charger's message must not end the others, nor stay unseen
+            log.exception("a charger's message was too much", charger=address, error=repr(error))
         finally:
             if self._stations.get(address.lower()) is station:
                 del self._stations[address.lower()]

@@ -193,8 +193,12 @@ class Station:
     def _tell(self, items: Mapping[str, Raw], time_ms: int | None) -> None:
         self._memory.keep(items)
         self._changed.set()
-        if items:
-            self._heard(self.address, items, time_ms)
+        # a state holds from now on by our clock, by which it is told again; a charger's own may be wrong
+        states = {name: value for name, value in items.items() if ocpp.split(name)[1] in ocpp_memory.STANDING}
+        measured = {name: value for name, value in items.items() if name not in states}
+        for told, at_ms in ((states, None), (measured, time_ms)):
+            if told:
+                self._heard(self.address, told, at_ms)
 
     def _repeat(self) -> None:
         now = time.monotonic()
@@ -215,6 +219,8 @@ class Station:
                 answer = await self.ask(request)
                 if answer.get("status") not in ("Accepted", "RebootRequired"):
                     log.info("charger declines", charger=self.address, request=str(request), answer=str(answer)[:100])
+            except Timeout:
+                return  # commands must not wait for a charger that answers nothing
             except DeviceError as error:
                 log.info("charger declines", charger=self.address, request=str(request), answer=str(error))
 

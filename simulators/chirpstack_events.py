@@ -8,6 +8,7 @@ import base64
 import contextlib
 import datetime
 import json
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from simulators.device import EmulatedDevice
 APPLICATION = "17c82e96-be03-4f38-aef3-f83d48582d97"
 PORT = 85  # the fPort of Milesight's sensors
 _RETRY_S = 0.3
+_ANSWER_S = 10.0
 
 
 @dataclass(kw_only=True)
@@ -121,9 +123,9 @@ class ChirpstackEvents:
     async def vanish(self) -> None:
         """It is gone; what the sensors send meanwhile is lost."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        while task is not None and not task.done():
+            task.cancel()  # more than once: an error on the way out of a connection can hide a cancellation
+            await asyncio.wait([task], timeout=1.0)
 
     async def __aenter__(self) -> Self:
         await self.restore()
@@ -147,7 +149,9 @@ class ChirpstackEvents:
         """One event's bytes, where the broker is there."""
         if self._client is not None:
             topic = f"application/{APPLICATION}/device/{sensor.device.address.lower()}/event/{kind}"
-            await self._client.publish(topic, body, qos=1, timeout=10)
+            # Python 3.11's wait_for, which aiomqtt would use, can lose a cancellation
+            async with asyncio.timeout(_ANSWER_S):
+                await self._client.publish(topic, body, qos=1, timeout=math.inf)
             self.published += 1
 
     async def _run(self) -> None:

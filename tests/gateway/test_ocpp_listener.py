@@ -363,6 +363,35 @@ def test_who_dials_in_again_replaces_the_old_connection():
     asyncio.run(scenario())
 
 
+def test_a_state_has_our_time_and_a_measured_value_the_chargers():
+    async def scenario():
+        ears = Ears()
+        async with listening(ears, introduce_s=60) as listener, dial(listener) as socket:
+            start = {"connectorId": 2, "idTag": "A", "meterStart": 5, "timestamp": "2026-11-21T10:00:00Z"}
+            number = (await said(socket, json.dumps([2, "1", "StartTransaction", start])))[2]["transactionId"]
+            told = [(items, at) for _, items, at in ears.all if "reachable" not in items]
+            energy = {"2:meter.Energy.Active.Import.Register": 5}
+            assert told == [({"2:transaction": number}, None), (energy, 1_795_255_200_000)]
+
+    asyncio.run(scenario())
+
+
+def test_a_charger_that_answers_nothing_is_not_asked_on():
+    async def scenario():
+        ears = Ears()
+        async with listening(ears, introduce_s=0, answer_s=0.2) as listener, dial(listener) as socket:
+            await asyncio.sleep(1)
+            await said(socket, HEARTBEAT)
+            asked = []
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    while True:
+                        asked.append(json.loads(await socket.recv()))
+            assert asked == [], "its one question came before the heartbeat's answer"
+
+    asyncio.run(scenario())
+
+
 def test_ids_and_passwords_are_checked():
     def basic(user, password):
         return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
