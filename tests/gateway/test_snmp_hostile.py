@@ -192,21 +192,20 @@ def test_a_flood_costs_little_and_the_answer_in_it_is_found():
         flooding = True
 
         def reply(request, count):
-            wrong, right = answer(request, number=1), answer(request, {A: 42})
-            asyncio.get_running_loop().call_soon(flood, wrong, right, 0)
+            right = answer(request, {A: 42})
+            if count == 0:
+                asyncio.get_running_loop().call_soon(flood, answer(request, number=1), right, 0)
             return []
 
         def flood(wrong, right, sent):
-            for _ in range(50):
-                agent.transport.sendto(wrong, agent.asker)
-            for _ in range(15):  # 100 MB in all
-                agent.transport.sendto(bytes(60_000), agent.asker)
-            if sent == 3000:
+            if sent == 1500:
                 agent.transport.sendto(right, agent.asker)
+            for _ in range(3):
+                agent.transport.sendto(wrong, agent.asker)
             if flooding and sent < 6000:
-                asyncio.get_running_loop().call_later(0.001, flood, wrong, right, sent + 50)
+                asyncio.get_running_loop().call_later(0.001, flood, wrong, right, sent + 3)
 
-        async with playing(reply, wait=3.0) as (agent, asker):
+        async with playing(reply, wait=8.0) as (agent, asker):
             tracemalloc.start()
             try:
                 longest = asyncio.create_task(lag())
@@ -219,6 +218,43 @@ def test_a_flood_costs_little_and_the_answer_in_it_is_found():
             assert asker._link._port.dropped > 1000
             assert peak < 5_000_000  # the library's engine alone takes 2 MB when it is made
             assert await longest_of(longest) < 0.5
+
+    asyncio.run(scene())
+
+
+def test_a_hundred_megabytes_of_nothing():
+    async def scene():
+        sent = 0
+
+        def reply(request, count):
+            if count == 0:
+                asyncio.get_running_loop().call_soon(flood)
+            return []
+
+        def flood():
+            nonlocal sent
+            for _ in range(3):
+                agent.transport.sendto(bytes(60_000), agent.asker)
+                sent += 60_000
+            if sent < 100_000_000:
+                asyncio.get_running_loop().call_soon(flood)
+
+        async with playing(reply, wait=1.0, tries=2) as (agent, asker):
+            tracemalloc.start()
+            try:
+                longest = asyncio.create_task(lag())
+                with pytest.raises(BadAnswer) as caught:
+                    await asker.ask(agent.address, [A])
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert caught.value.fault == "length"
+            assert sent > 50_000_000
+            assert peak < 5_000_000
+            longest.cancel()
+            assert await longest_of(longest) < 0.5
+            sent = 100_000_000
+            await asyncio.sleep(0.01)
 
     asyncio.run(scene())
 
