@@ -187,9 +187,8 @@ def _record(file: Path, profile: "Profile", done: "Round", way: "Way", source: s
         if not yes and not (sys.stdin.isatty() and typer.confirm(f"overwrite {path}?")):
             _fail(f"{path} is left as it was; --yes overwrites it", 1)
     path.write_text(text, encoding="utf-8")
-    print(
-        f"wrote {path}: {len(done.exchanges)} exchange{'' if len(done.exchanges) == 1 else 's'}; then: pole profile check {file}"
-    )
+    count = len(done.exchanges)
+    print(f"wrote {path}: {count} exchange{'' if count == 1 else 's'}; then: pole profile check {file}")
 
 
 def _doubt(done: "Round", yes: bool) -> None:

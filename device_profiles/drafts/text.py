@@ -260,9 +260,8 @@ def _point(each: _Chosen) -> list[str]:
     like = each.like[1] if each.like else None
     out.extend(_from_like(like))
     out.append(f"    poll: {_group(each)}")
-    if like is not None and like.emulate is not None:
-        out.append(f"    emulate: {_emulate(like)}")
-    return out
+    moves = _emulate(like) if like is not None and like.emulate is not None else "{around: 0}  # write a usual value"
+    return [*out, f"    emulate: {moves}"]
 
 
 def _doubt(each: _Chosen) -> str:
