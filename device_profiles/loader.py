@@ -32,7 +32,15 @@ def examine(
     if profile.profile != Path(path).stem:
         text = f"'{profile.profile}' must be the file's name: rename the file to {profile.profile}.yaml."
         found["schema"].append((("profile",), text))
+    other = profile.variant_of
+    if other is not None and (other == profile.profile or not _is_known(other, Path(path))):
+        reason = "is this profile itself." if other == profile.profile else unknown(other)
+        found["schema"].append((("variant_of",), f"{reason} Name the other profile of this device."))
     return profile, found, data
+
+
+def _is_known(name: str, path: Path) -> bool:
+    return name in files() or path.with_name(f"{name}.yaml").exists()
 
 
 def _filled(data: problems.Document) -> problems.Document:

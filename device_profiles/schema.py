@@ -219,6 +219,9 @@ class Profile(Model):
         description="how far: seen as an excerpt, in others' working code, in the maker's manual, on a bench, on a pole"
     )
     caveats: tuple[str, ...] = ()
+    variant_of: Name | None = Field(
+        None, description="another profile of the same device, where sources disagree or editions differ"
+    )
     protocol: Protocol
     modbus: ModbusDefaults | None = None
     polls: dict[Name, PollGroup] = Field(min_length=1)
