@@ -23,11 +23,7 @@ AUTH = {
     "sha384": hlapi.USM_AUTH_HMAC256_SHA384,
     "sha512": hlapi.USM_AUTH_HMAC384_SHA512,
 }
-CIPHERS = {
-    "aes128": hlapi.USM_PRIV_CFB128_AES,
-    "aes192": hlapi.USM_PRIV_CFB192_AES,
-    "aes256": hlapi.USM_PRIV_CFB256_AES,
-}
+CIPHERS = {"aes128": hlapi.USM_PRIV_CFB128_AES}
 
 RENEW_S = 60.0  # not more often is everything that is known of the devices forgotten
 _TICK_S = 0.25  # the library looks for time-outs so often

@@ -6,6 +6,8 @@ import pytest
 
 from device_profiles import loader
 from device_profiles.schema import PollGroup
+from device_profiles.site_buses import SnmpBus
+from gateway import drivers
 from gateway.polling import Polling
 from gateway.snmp_asker import SnmpAsker
 from simulators.device import EmulatedDevice
@@ -83,6 +85,28 @@ def test_a_device_that_goes_and_comes_is_told_as_such(login):
             agent.address,
             "ap-if-mib",
         )
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("version", ["2c", "3"])
+def test_the_driver_of_a_site_s_bus_takes_its_secrets_from_files(tmp_path, version):
+    for name, secret in (("c", "light-pole"), ("p", V3["password"]), ("x", V3["privacy_password"])):
+        (tmp_path / name).write_text(secret + "\n")
+    keys = (
+        {"community_file": "c"} if version == "2c" else {"user": "gateway", "password_file": "p", "privacy_file": "x"}
+    )
+    login = {"community": "light-pole"} if version == "2c" else V3
+    bus = SnmpBus.model_validate({"protocol": "snmp", "version": version, **keys}, context={"folder": tmp_path})
+
+    async def scene():
+        profile = hurried("openwrt-ap")
+        truth = EmulatedDevice(profile=profile, pole="P1", name="ap-1")
+        async with SnmpAgent(device=truth, **login) as agent:
+            watch = Watch({profile.profile: profile}, [device("ap-1", agent.address, profile=profile.profile)])
+            async with running(drivers.driver(bus=bus, **watch.options)):
+                await watch.until(lambda: watch.of("P1/ap-1", "clients"))
+        assert false(watch, truth) == []
 
     asyncio.run(scene())
 
