@@ -16,6 +16,8 @@ FAILURES_MOST = 2  # in a row: the rest of the items is not asked for any more
 class Dlt645Asker:
     """One request at a time on the line; between two items another meter may have its turn."""
 
+    one_by_one = True
+
     def __init__(
         self,
         *,

@@ -26,7 +26,8 @@ class Counters:
 
 
 class Driver(Protocol):
-    counters: Counters
+    @property
+    def counters(self) -> Counters: ...
 
     async def run(self) -> None:
         """Reads until cancelled; what is to be told goes to the collector."""

@@ -66,6 +66,7 @@ class Hearing:
         self._profiles = profiles
         self._now_ms = now_ms
         self._log = log
+        self._ended = False
         self._strangers: set[str] = set()
         self._clocks_doubted: set[str] = set()
         self._heard: dict[str, _Heard] = {}
@@ -81,6 +82,10 @@ class Hearing:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listener.run(self.heard), name=f"listener {self._name}")
             tasks.create_task(self._watch(), name=f"silence {self._name}")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._ended = True  # that connections end with us says nothing about the devices
 
     async def write(self, device: Device, command: Command, wanted: Value | None, in_time: Callable[[], None]) -> None:
         assert command.item is not None
@@ -113,6 +118,8 @@ class Hearing:
 
     def heard(self, address: str, answer: Answer, time_ms: int | None) -> None:
         """What a device said."""
+        if self._ended:
+            return
         each = self._heard.get(address.lower())
         if each is None:
             self._stranger(address)

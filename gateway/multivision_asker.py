@@ -17,6 +17,8 @@ MOST_NOISE = 65_536  # bytes that are no answer, before we give up
 class MultivisionAsker:
     """One control computer drives several screens: its calls wait for each other, others do not."""
 
+    one_by_one = True
+
     def __init__(self, *, wait: float = WAIT_S) -> None:
         self._wait = wait
         self._turns: dict[tuple[str, int], asyncio.Lock] = {}

@@ -17,12 +17,18 @@ from protocols import errors
 from wire.backoff import Backoff
 
 ASK_S = 30.0  # an Asker bounds its own time; this is for one that does not
+FAILURES_MOST = 2  # in a row: the other items of this round are not asked for any more
 PROBE_FIRST_S, PROBE_MOST_S = 2.0, 60.0
 WHETHER_IT_ANSWERS = ("reachable", "alive")  # items that are false, not unread, where a device is silent
 
 
 class Asker(Protocol):
-    """One protocol's way to ask. Each call takes bounded time and memory, whatever the device sends."""
+    """One protocol's way to ask. Each call takes bounded time and memory, whatever the device sends.
+
+    one_by_one: each item is an exchange of its own, so that each is asked, and gets its time, by itself.
+    """
+
+    one_by_one: bool
 
     async def ask(self, address: str, names: Sequence[str]) -> Answer:
         """Item names -> what came. An item that the device does not have is absent, or a DeviceError.
@@ -118,6 +124,25 @@ class Polling:
         """Asks one group and tells what came of it; the error where nothing came."""
         points = told.points_of(group)
         names = list(dict.fromkeys(point.item.name for point in points.values() if point.item is not None))
+        parts = [[name] for name in names] if self._asker.one_by_one else [names]
+        last: errors.DeviceError | None = None
+        in_a_row = answered = 0
+        for part in parts:
+            mine = [name for name, point in points.items() if point.item is not None and point.item.name in part]
+            if last is not None and in_a_row == FAILURES_MOST:
+                told.missed(mine, last.quality, time_ms=self._now_ms(), now=asyncio.get_running_loop().time())
+                continue
+            error = await self._ask(device, told, part, mine)
+            in_a_row, answered = (0, answered + 1) if error is None else (in_a_row + 1, answered)
+            last = error or last
+        if last is not None and not answered:
+            return last
+        told.answered()
+        return None
+
+    async def _ask(
+        self, device: Device, told: Told, names: Sequence[str], points: Sequence[str]
+    ) -> errors.DeviceError | None:
         now = asyncio.get_running_loop().time
         try:
             answer = await self._bounded(lambda: self._asker.ask(device.where, names))
@@ -125,9 +150,7 @@ class Polling:
             told.missed(points, error.quality, time_ms=self._now_ms(), now=now())
             return error
         silence = _silence(answer)
-        if silence is None:
-            told.answered()
-        else:
+        if silence is not None:
             self.counters.timeouts += 1
         told.tell(answer, points, time_ms=self._now_ms(), now=now(), whole=True)
         return silence
@@ -154,7 +177,8 @@ def _says_whether(point: Point) -> bool:
 
 
 def _silence(answer: Answer) -> errors.DeviceError | None:
-    """Why the device is silent, where its answer says that it is."""
-    if not any(answer.get(name) is False for name in WHETHER_IT_ANSWERS):
-        return None
-    return next((raw for raw in answer.values() if isinstance(raw, errors.DeviceError)), errors.Timeout("no answer"))
+    """Why the device is silent, where its answer says that it is: in words, or because every item timed out."""
+    wrong = [raw for raw in answer.values() if isinstance(raw, errors.Timeout | errors.BadAnswer)]
+    if any(answer.get(name) is False for name in WHETHER_IT_ANSWERS):
+        return next(iter(wrong), errors.Timeout("no answer"))
+    return wrong[0] if wrong and len(wrong) == len(answer) else None

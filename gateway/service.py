@@ -31,6 +31,7 @@ log = structlog.get_logger("gateway")
 
 VERSION = importlib.metadata.version("multipole")
 DRAIN_S = 5.0  # on a stop: time for ingest to confirm what is under way; the rest stays on the disk
+READERS_S = 5.0  # on a stop: time for connections to end
 CLOCK_LOOK_S = 1.0
 RATE_AFTER_S = 60.0  # the spool's capacity in hours is told once the rate is known from so much time
 
@@ -93,6 +94,7 @@ class _Service:
             log.info("gateway stops: writing what it holds", node=self._node)
             for reader in readers:
                 reader.cancel()
+            await asyncio.wait(readers, timeout=READERS_S)  # what they still tell is written too
             self._collector.stop()
             await collector
             await self._drain()

@@ -26,6 +26,8 @@ class SipAsker:
     (`status_code`, `round_trip_ms`) is an error. Nothing is measured while the gateway's own network is down.
     """
 
+    one_by_one = False
+
     def __init__(self, *, wait: float = 4.0) -> None:
         """`wait` seconds for the final answer; the standard's 32 (64 × T1) are too long for a poll."""
         self._wait = wait

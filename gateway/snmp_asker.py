@@ -31,6 +31,8 @@ Found = dict[str, Raw | DeviceError]
 class SnmpAsker:
     """All SNMP devices of one bus; their addresses are host or host:port. Several may be asked at the same time."""
 
+    one_by_one = False
+
     def __init__(
         self,
         *,

@@ -70,7 +70,7 @@ class Uplink:
         disk: SpoolThread,
         status: Callable[[bool], Awaitable[dict[str, object]]],
         birth: Callable[[], dict[str, object]],
-        on_command: Callable[[bytes, Reply], Awaitable[None]],
+        on_command: Callable[[bytes, Reply], Coroutine[Any, Any, None]],
     ) -> None:
         self._node = node
         self._disk = disk

@@ -162,3 +162,22 @@ def test_a_command_to_a_device_that_is_not_connected_fails():
         assert (driver.counters.requests, driver.counters.errors) == (1, 1)
 
     asyncio.run(scene())
+
+
+def test_connections_that_end_with_the_gateway_are_no_news_of_the_devices():
+    class Ending(Devices):
+        async def run(self, heard):
+            try:
+                await super().run(heard)
+            finally:
+                heard("x", {"b": False}, None)
+
+    async def scene():
+        watch, _, _, _, _ = start("x")
+        devices = Ending()
+        async with running(Hearing(listener=devices, **watch.options)):
+            await watch.until(lambda: devices.heard)
+            devices.heard("x", {"b": True}, None)
+        assert watch.of("P1/d-x", "open") == [(True, None)]
+
+    asyncio.run(scene())

@@ -24,6 +24,8 @@ SET = {
 class Devices:
     """Answers of some devices: what they hold, or what they raise."""
 
+    one_by_one = False
+
     def __init__(self, **holds):
         self.holds = holds
         self.asked = []
@@ -163,6 +165,34 @@ def test_a_slow_device_misses_rounds_and_no_queue_grows():
     asyncio.run(scene())
 
 
+def test_items_that_are_exchanges_of_their_own_each_get_their_time_and_a_dead_device_is_not_asked_for_all():
+    class OneByOne(Devices):
+        one_by_one = True
+
+        async def ask(self, address, names):
+            await asyncio.sleep(0.05)
+            return await super().ask(address, names)
+
+    many = {f"p{number}": point(f"i{number}") for number in range(6)}
+
+    async def scene():
+        devices = OneByOne(
+            x={f"i{number}": number for number in range(6) if number != 2}, y=errors.Timeout("no answer")
+        )
+        devices.holds["x"]["i2"] = errors.Timeout("no answer")
+        watch, driver, _ = start(devices, model=profile(many, polls={"fast": {"every": "10s"}}))
+        async with running(driver):
+            await watch.until(lambda: len(watch.told) == 12)
+        return watch, devices
+
+    watch, devices = asyncio.run(scene())
+    times = [each[2] for each in watch.told if each[0] == "P1/d-x"]
+    assert times[-1] - times[0] >= 200
+    assert [each[4] for each in watch.told if each[0] == "P1/d-x"] == [None, None, "timeout", None, None, None]
+    assert [each[4] for each in watch.told if each[0] == "P1/d-y"] == ["timeout"] * 6
+    assert [names for address, names in devices.asked if address == "y"] == [("i0",), ("i1",)]
+
+
 def test_a_command_is_told_and_read_back():
     async def scene():
         devices = Devices(x=good())
@@ -222,7 +252,7 @@ def test_a_device_whose_item_says_that_it_is_silent_is_false_and_asked_rarely(mo
             await asyncio.sleep(0.5)
             before = len(devices.asked)
             await asyncio.sleep(0.6)
-            assert len(devices.asked) - before <= 4  # of 12 rounds and more
+            assert len(devices.asked) - before <= 6  # of 15 rounds
             devices.holds["x"] = {"reachable": True, "a": 8, "c": "two"}
             await watch.until(lambda: ("two", None) in watch.of("P1/d-x", "name"))
         assert watch.of("P1/d-x", "reachable") == [(True, None), (False, None), (True, None)]
