@@ -99,13 +99,13 @@ def _from_table(
     head: "Head", csv: Path, like: str | None, table: str | None, base: int | None, order: str | None, known_only: bool
 ) -> "Draft":
     from device_profiles import loader
+    from device_profiles.drafts import choice, text
     from device_profiles.drafts import table as tables
-    from device_profiles.drafts import text
 
     rows = tables.read(csv, table=table, base=base, word_order=order)  # type: ignore[arg-type]  # checked above
     shipped = list(loader.profiles().values())
     first = text.from_table(head, rows, [], known_only=known_only)
-    near = text.nearest(head.function, first.taken, shipped)
+    near = choice.nearest(head.function, first.taken, shipped)
     likes = [profile for profile, _ in near]
     if like is not None:
         likes = [loader.profile(like), *likes]
@@ -137,9 +137,9 @@ def _from_like(head: "Head", like: str | None) -> "Draft":
 
 def _suggested(function: str) -> str:
     from device_profiles import loader
-    from device_profiles.drafts import text
+    from device_profiles.drafts import choice
 
-    near = [profile for profile, _ in text.nearest(function, (), loader.profiles().values())]
+    near = [profile for profile, _ in choice.nearest(function, (), loader.profiles().values())]
     if not near:
         return f"there is no device of {function} yet: say --csv TABLE.csv"
     return "\n".join((

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from device_profiles import registers, units
-from device_profiles.drafts import matching
+from device_profiles import units
+from device_profiles.drafts.choice import Chosen, choose, scale_of
 from device_profiles.drafts.placeholders import MARK, WHAT
 from device_profiles.drafts.table import RegisterTable, Row
-from device_profiles.schema import FUNCTIONS, WORDS, Labels, Location, Point, Profile
+from device_profiles.schema import FUNCTIONS, WORDS, Labels, Point, Profile
 from device_profiles.vocabulary import vocabulary
 
-LONGEST_NAME = 40
-LATER_H = 5 * 8760.0  # a counter of the emulator must still fit its registers in five years
 POLLS = {  # group -> every, silence
     "live": ("10s", "5m"), "totals": ("60s", "15m"), "settings": ("15m", "6h"),
 }  # fmt: skip
@@ -53,17 +51,9 @@ class Draft:
     left_out: tuple[tuple[int, str], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Chosen:
-    name: str
-    row: Row
-    match: matching.Match | None
-    like: tuple[str, Point] | None  # of which profile
-
-
 def from_table(head: Head, table: RegisterTable, likes: Sequence[Profile], *, known_only: bool = False) -> Draft:
     """A profile of a register table. Ranges, deadbands and emulated values come from like devices' same points."""
-    chosen, left_out = _choose(head.function, table.rows, likes, known_only)
+    chosen, left_out = choose(head.function, table.rows, likes, known_only)
     names = {each.name: each for each in chosen}
     lines = [
         *_heading(head), "protocol: modbus", f"modbus: {{{_modbus(head)}}}", "polls:",
@@ -99,113 +89,10 @@ def from_like(head: Head, path: Path) -> Draft:
     return Draft(text=text, taken=tuple(points), own=())
 
 
-def nearest(function: str, points: Iterable[str], profiles: Iterable[Profile]) -> list[tuple[Profile, int]]:
-    """Profiles of a function, the one that shares most points first, with how many it shares."""
-    wanted = set(points)
-    near = [(profile, len(wanted & profile.points.keys())) for profile in profiles if profile.function == function]
-    return sorted(
-        near,
-        key=lambda pair: (
-            -pair[1],
-            abs(len(pair[0].points) - len(wanted)) if wanted else -len(pair[0].points),
-            pair[0].profile,
-        ),
-    )
-
-
 def quoted(text: str) -> str:
     """A text as YAML reads it back, plain where that is safe."""
     plain = re.fullmatch(r"[A-Za-z一-鿿][^:#\[\]{},&*!|>'\"%@`]*", text) and text.strip() == text
     return text if plain and text.lower() not in ("true", "false", "null") else json.dumps(text, ensure_ascii=False)
-
-
-def _choose(
-    function: str, rows: Sequence[Row], likes: Sequence[Profile], known_only: bool
-) -> tuple[list[_Chosen], list[tuple[int, str]]]:
-    """The rows with their points' names. Where two rows are the same point, the better match has it."""
-    matches = {
-        row.line: None if matching.is_setting(row.name) else
-        matching.best(function, row.name, row.unit, boolean=row.type == "bool") for row in rows
-    }  # fmt: skip
-    owner: dict[str, Row] = {}
-    for row in rows:
-        match = matches[row.line]
-        if match is not None:
-            other = owner.get(match.point)
-            held = matches[other.line] if other is not None else None
-            if held is None or match.score > held.score:
-                owner[match.point] = row
-    chosen: list[_Chosen] = []
-    left_out: list[tuple[int, str]] = []
-    for row in rows:
-        match = matches[row.line]
-        if match is not None and owner[match.point] is row:
-            like = _like(function, match.point, row, match, likes)
-            chosen.append(_Chosen(name=match.point, row=row, match=match, like=like))
-        elif matching.is_setting(row.name):
-            left_out.append((row.line, f"{row.table} {row.address}: {row.name}: a setting"))
-        elif known_only:
-            left_out.append((row.line, f"{row.table} {row.address}: {row.name}: no standard point"))
-        else:
-            name = _own_name(function, row, {each.name for each in chosen} | owner.keys())
-            chosen.append(_Chosen(name=name, row=row, match=None, like=None))
-    return chosen, left_out
-
-
-def _own_name(function: str, row: Row, taken: set[str]) -> str:
-    said = row.short or row.name
-    slug = re.sub(r"[^a-z0-9]+", "_", said.lower()).strip("_")[:LONGEST_NAME].strip("_")
-    if len(re.sub(r"[^a-z]", "", slug)) < 2 or not said.isascii():
-        slug = f"{row.table}_{row.address}" + (f"_{row.bit}" if row.bit is not None else "")
-    slug = slug if slug[0].isalpha() else f"r_{slug}"
-    if slug in vocabulary().points(function):
-        slug = f"{slug}_own"
-    number, name = 2, slug
-    while name in taken:
-        name, number = f"{slug}_{number}", number + 1
-    return name
-
-
-def _like(
-    function: str, name: str, row: Row, match: matching.Match, likes: Sequence[Profile]
-) -> tuple[str, Point] | None:
-    """The same point of a like device, where what it says of range and emulation fits these registers."""
-    at = _location(row, _scale(row, match.standard.unit))
-    for profile in likes:
-        point = profile.points.get(name)
-        if point is None or profile.function_of(name) != function or point.unit != match.standard.unit:
-            continue
-        if _fits(at, point):
-            return profile.profile, point
-    return None
-
-
-def _fits(at: Location, point: Point) -> bool:
-    if at.type == "bool" or point.kind == "bool":
-        return at.type == "bool" and point.kind == "bool"
-    reach = [*(point.range or ())]
-    if point.emulate is not None:
-        swing = point.emulate.swing + point.emulate.noise
-        low, high = point.emulate.around - swing, point.emulate.around + swing + LATER_H * point.emulate.grow
-        reach = [max(low, min(reach, default=low)), min(high, max(reach, default=high))]
-    try:
-        for value in reach:
-            registers.words(at, value)
-    except ValueError:
-        return False
-    return True
-
-
-def _location(row: Row, scale: float) -> Location:
-    return Location.model_validate({
-        "table": row.table, "address": row.address, "type": row.type, "bit": row.bit, "scale": scale,
-        "word_order": row.word_order or "high_first",
-    })  # fmt: skip
-
-
-def _scale(row: Row, unit: str) -> float:
-    times = units.factor(row.unit, unit) if row.unit and unit else 1.0
-    return registers.shortened(row.scale * (times or 1.0)) if row.type != "bool" else 1.0
 
 
 def _heading(head: Head) -> list[str]:
@@ -228,18 +115,18 @@ def _modbus(head: Head) -> str:
     return ", ".join(f"{key}: {value}" for key, value in (settings | dict(head.modbus)).items())
 
 
-def _groups(chosen: Sequence[_Chosen]) -> list[str]:
+def _groups(chosen: Sequence[Chosen]) -> list[str]:
     used = {_group(each) for each in chosen}
     return [group for group in POLLS if group in used]
 
 
-def _group(each: _Chosen) -> str:
+def _group(each: Chosen) -> str:
     if each.match is None and each.row.writable and each.row.table == "holding":
         return "settings"
     return "totals" if (each.match.standard.unit if each.match else each.row.unit) in _COUNTING else "live"
 
 
-def _point(each: _Chosen) -> list[str]:
+def _point(each: Chosen) -> list[str]:
     row, match = each.row, each.match
     unit = match.standard.unit if match else _own_unit(row.unit)
     labels = match.standard.labels if match else _labels(row)
@@ -252,7 +139,7 @@ def _point(each: _Chosen) -> list[str]:
         out.append(f"    unit: {quoted(unit)}")
     if match is None:
         out.append("    own: true")
-    out.append(f"    at: {_at(row, _scale(row, unit))}")
+    out.append(f"    at: {_at(row, scale_of(row, unit))}")
     if match is not None and match.standard.values:
         out.append(
             f"    values: {{{', '.join(f'{code}: {quoted(text)}' for code, text in match.standard.values.items())}}}"
@@ -264,7 +151,7 @@ def _point(each: _Chosen) -> list[str]:
     return [*out, f"    emulate: {moves}"]
 
 
-def _doubt(each: _Chosen) -> str:
+def _doubt(each: Chosen) -> str:
     """What the author should look at, as a comment."""
     if each.match is None:
         written = "; it can be written" if each.row.writable else ""
