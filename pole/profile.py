@@ -20,9 +20,13 @@ Files = Annotated[
 ]
 
 
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the pages stand.")]
+OnlyCheck = Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 where a page is out of date.")]
+
+
 @app.callback()
 def _verbs() -> None:
-    """Device profiles: list them, check them, begin a new one, try one against a device."""
+    """Device profiles: list them, check them, begin a new one, try one against a device, write their pages."""
 
 
 app.command("new")(profile_new.new)
@@ -85,6 +89,26 @@ def _print_reviews(reviews: "list[Review]", verbose: bool) -> None:
     if good < len(reviews) > 1:
         bad = len(reviews) - good
         typer.echo(f"{bad} profile{'s' * (bad != 1)} with mistakes", err=True)
+
+
+@app.command()
+def docs(files: Files = None, out: Out = Path("docs/devices"), check: OnlyCheck = False) -> None:
+    """Write a page for each device, and an index by function; what stands between a page's notes marks is kept."""
+    from device_profiles import loader
+    from device_profiles.pages import pages
+    from device_profiles.review import files_in
+
+    given = {path.stem: path for path in files_in(files)} if files else loader.files()
+    found = pages(given, out)
+    if not check:
+        changed = found.write()
+        typer.echo(f"{out}: {len(found.texts) - 1} devices, {len(changed)} page{'s' * (len(changed) != 1)} written")
+        return
+    for path in (old := [*found.outdated(), *found.left]):
+        typer.echo(f"{path}: out of date. `pole profile docs` writes it anew.", err=True)
+    if old:
+        raise typer.Exit(1)
+    typer.echo(f"{out}: {len(found.texts) - 1} devices, all pages up to date")
 
 
 def _row(profile: "Profile") -> dict[str, object]:
