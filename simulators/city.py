@@ -1,12 +1,18 @@
-"""A small city for the demo: a dozen poles in Chengdu, four RS-485 buses, three DALI gateways on Modbus TCP."""
+"""A small city for the demo: a dozen poles in Chengdu, four RS-485 buses, three DALI gateways on Modbus TCP.
 
-from collections.abc import Iterator
+On each gateway's own pole hangs one device of every other protocol: there all nine functions of a pole are at work.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 from device_profiles import loader
 from simulators.device import EmulatedDevice
+from simulators.network import Network
 from simulators.rtu_port import RtuPort
 from simulators.tcp_port import TcpPort
 
@@ -72,7 +78,7 @@ OTHERS = (("air-1", "xy-md03"), ("water-1", "qdy30a"))
 
 
 def spots() -> Iterator[Spot]:
-    """Every device of the city."""
+    """Every Modbus device of the city."""
     for bus, (_, poles) in SERIAL.items():
         unit = 0
         for pole in poles:
@@ -85,10 +91,24 @@ def spots() -> Iterator[Spot]:
 
 
 class City:
-    """The city's devices, answering. `folder` takes the serial ports' names; use it as `async with`."""
+    """The city's devices, answering. `folder` takes the serial ports' names; use it as `async with`.
 
-    def __init__(self, *, folder: Path, seed: int = 0) -> None:
+    broker: mqtt://host:port, where the LoRaWAN devices are told of too, by the user chirpstack with `lora_password`.
+    secrets: what belongs into files beside the site file, by their names.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        free_port: Callable[[], int],
+        broker: str = "mqtt://127.0.0.1:1883",
+        lora_password: str = "",
+        seed: int = 0,
+    ) -> None:
         profiles = loader.profiles()
+        self.broker = broker
+        self.secrets = {"cameras.password": secrets.token_urlsafe(12)}
         self.devices: dict[str, EmulatedDevice] = {}  # "pole/device" -> device
         by_bus: dict[str, list[EmulatedDevice]] = {}
         for spot in spots():
@@ -100,22 +120,26 @@ class City:
             by_bus.setdefault(spot.bus, []).append(device)
         self.serial = {bus: RtuPort(path=folder / bus, devices=by_bus[bus], baud=BAUD) for bus in SERIAL}
         self.network = {bus: TcpPort(devices=by_bus[bus]) for bus in NETWORK}
+        self.others = [
+            Network(
+                number=number, node=node, pole=pole, folder=folder, seed=seed, profiles=profiles, free_port=free_port,
+                broker=broker, lora_password=lora_password, camera_password=self.secrets["cameras.password"],
+            )
+            for number, (node, pole) in enumerate(GATEWAYS.items(), 1)
+        ]  # fmt: skip
+        self.devices |= {device.name: device for network in self.others for device in network.devices.values()}
+        self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for tcp in self.network.values():
-            await tcp.restore()
-        for rtu in self.serial.values():
-            rtu.restore()
+        for bus in (*self.network.values(), *self.serial.values(), *self.others):
+            await self._running.enter_async_context(cast(AbstractAsyncContextManager[object], bus))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for rtu in self.serial.values():
-            rtu.vanish()
-        for tcp in self.network.values():
-            await tcp.vanish()
+        await self._running.aclose()
 
-    def site(self, broker: str) -> dict[str, object]:
-        """The site file that describes this city, its gateways connecting to `broker`. The ports must be open."""
+    def site(self) -> dict[str, object]:
+        """The site file that describes this city. The ports must be open."""
         serial = {
             bus: {"gateway": SERIAL[bus][0], "port": str(port.path.absolute()), "baud": BAUD}
             for bus, port in self.serial.items()
@@ -131,12 +155,12 @@ class City:
         return {
             "area": AREA,
             "gateways": {
-                node: {"broker": broker, "password_file": f"{node}.password", "pole": pole}
+                node: {"broker": self.broker, "password_file": f"{node}.password", "pole": pole}
                 for node, pole in GATEWAYS.items()
             },
             "poles": poles,
-            "buses": serial | network,
-            "devices": [_entry(spot) for spot in spots()],
+            "buses": serial | network | {name: bus for each in self.others for name, bus in each.buses().items()},
+            "devices": [_entry(spot) for spot in spots()] + [one for each in self.others for one in each.entries()],
         }
 
 

@@ -21,6 +21,7 @@ from simulators.city import GATEWAYS, City
 STORE = "readings.db"
 INGEST = "ingest"
 OPERATOR = "operator"
+LORAWAN = "chirpstack"
 
 
 class FolderError(Exception):
@@ -43,7 +44,7 @@ class Folder:
         if self.continued:
             self._check_store()
         self.port = free_port()
-        self.passwords = {user: secrets.token_urlsafe(12) for user in (*GATEWAYS, INGEST, OPERATOR)}
+        self.passwords = {user: secrets.token_urlsafe(12) for user in (*GATEWAYS, INGEST, OPERATOR, LORAWAN)}
 
     @property
     def store(self) -> Path:
@@ -67,15 +68,21 @@ class Folder:
     def broker(self) -> Broker:
         """The repository's mosquitto.conf on a free port, with this run's passwords."""
         for user, password in self.passwords.items():
-            path = self.path / f"{user}.password"
-            path.touch(mode=0o600)
-            path.write_text(password + "\n", encoding="utf-8")
+            self._keep(f"{user}.password", password)
         return Broker(folder=self.path / "broker", passwords=self.passwords, port=self.port)
 
+    def city(self) -> City:
+        """The devices, with their ports' names in this folder."""
+        return City(
+            folder=self.path / "ports", free_port=free_port, broker=f"mqtt://127.0.0.1:{self.port}",
+            lora_password=self.passwords[LORAWAN],
+        )  # fmt: skip
+
     def write(self, city: City, broker: Broker) -> None:
-        """Site and ingest's configuration for these ports."""
-        site = city.site(f"mqtt://127.0.0.1:{broker.port}")
-        self.site.write_text(yaml.safe_dump(site, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        """Site and ingest's configuration for these ports, and the devices' secrets."""
+        for name, secret in city.secrets.items():
+            self._keep(name, secret)
+        self.site.write_text(yaml.safe_dump(city.site(), allow_unicode=True, sort_keys=False), encoding="utf-8")
         config = {
             "broker": broker.url(INGEST),
             "password_file": f"{INGEST}.password",
@@ -93,9 +100,17 @@ class Folder:
         return [
             ("readings of a pole", f"{pole} query --config {ingest} --pole P0001 --since 1m"),
             ("dim a lamp", f"{pole} send P0001 lamp-1 set_level level=20 --site {site}"),
+            ("write on a screen", f"{pole} send P0001 screen-1 set_text text=Flood --site {site}"),
+            ("limit a charger", f"{pole} send P0001 charger-2 set_current current=10 --site {site}"),
+            ("turn a camera", f"{pole} send P0001 camera-1 goto_preset preset=2 --site {site}"),
             ("what is stored", f"{pole} reconcile --config {ingest}"),
             ("kill a gateway", f"pkill -9 -f {shlex.quote(f'{self.site} --node gw-1')}"),  # of this demo alone
         ]
+
+    def _keep(self, name: str, secret: str) -> None:
+        path = self.path / name
+        path.touch(mode=0o600)
+        path.write_text(secret + "\n", encoding="utf-8")
 
     def _check_store(self) -> None:
         try:

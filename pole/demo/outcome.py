@@ -21,6 +21,7 @@ class Outcome:
 
     poles: int
     devices: int
+    functions: list[str]  # of which something was stored
     seconds: float
     first_reading_s: float | None
     accounts: list[Account]
@@ -46,6 +47,7 @@ class Outcome:
         counts = {
             "poles": self.poles,
             "devices": self.devices,
+            "functions": self.functions,
             "readings_produced": self.total("produced"),
             "readings_stored": self.total("stored"),
             "pending": self.total("pending"),
@@ -76,7 +78,8 @@ def table(outcome: Outcome) -> RenderableType:
     rows.add_row("all", *(str(outcome.total(column)) for column in HEADINGS if column != "node"), style="bold")
     verdict = Text("nothing lost" if outcome.good else "NOT as promised", "bold green" if outcome.good else "bold red")
     rest = Text(
-        f"; {outcome.values_checked} stored values compared with what the devices held: {outcome.wrong_values} wrong;"
+        f"; {len(outcome.functions)} functions told; {outcome.values_checked} stored values compared with what the"
+        f" devices held: {outcome.wrong_values} wrong;"
         f" latency p50 {outcome.latency_p50_ms} ms, p99 {outcome.latency_p99_ms} ms; {outcome.kills} kills"
     )
     return Group(rows, verdict + rest)

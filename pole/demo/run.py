@@ -15,7 +15,7 @@ from pole.demo.outcome import Outcome
 from pole.demo.processes import BrokerPart, Part, Service
 from pole.demo.state import State
 from pole.demo.watch import Watch
-from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL, City
+from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL
 
 LOOK_S = 1.0
 RATE_S = 10  # looks that the rate is taken over
@@ -46,7 +46,7 @@ class Demo:
         self._others: list[Part] = [broker, ingest]
         self._parts: list[Part] = [broker, ingest, *self._gateways]
         self._nodes = Nodes(port=self._broker.port, password=folder.passwords[OPERATOR])
-        self._city = City(folder=folder.path / "ports")
+        self._city = folder.city()
         self._state = State(devices=len(self._city.devices), poles=len(PLACES), nodes=list(GATEWAYS))
         self._history: deque[tuple[float, int]] = deque(maxlen=RATE_S)
         self._first_reading_s: float | None = None
@@ -71,7 +71,8 @@ class Demo:
     async def _start(self) -> None:
         self._folder.write(self._city, self._broker)
         self._say(f"{self._state.poles} poles, {self._state.devices} emulated devices: {len(SERIAL)} RS-485 buses on"
-                  f" ptys, {len(NETWORK)} Modbus TCP gateways")  # fmt: skip
+                  f" ptys, {len(NETWORK)} Modbus TCP gateways, and on {', '.join(GATEWAYS.values())} one of each other"
+                  " protocol: DL/T 645, HJ 212, SNMP, ONVIF, Multivision, SIP, OCPP, LoRaWAN")  # fmt: skip
         if self._folder.continued:
             self._say(f"{self._folder.shown} is there from an earlier run and is continued; --dir takes another")
         for part in self._parts:
@@ -156,7 +157,9 @@ class Demo:
         wrong, checked = await asyncio.to_thread(reconciliation.wrong_values, database, devices, self._began_ms)
         latencies = await asyncio.to_thread(reconciliation.latencies, database, self._began_ms)
         return Outcome(
-            poles=self._state.poles, devices=self._state.devices, seconds=round(self._state.seconds, 1),
+            poles=self._state.poles, devices=self._state.devices,
+            functions=sorted({each.function for each in self._state.stored.latest}),
+            seconds=round(self._state.seconds, 1),
             first_reading_s=self._first_reading_s and round(self._first_reading_s, 1), accounts=accounts,
             latency_p50_ms=store.percentile(latencies, 0.5), latency_p99_ms=store.percentile(latencies, 0.99),
             kills=sum(part.kills for part in self._parts), crashes=self._crashes, wrong_values=wrong,

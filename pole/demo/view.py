@@ -9,7 +9,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from device_profiles.schema import Point, Profile
+from dashboards.functions import LABELS, both
+from device_profiles.schema import FUNCTIONS, Point, Profile
 from pole.demo.state import State, alarms, events, silent_devices
 from pole.demo.store import Latest, percentile
 from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL
@@ -20,6 +21,7 @@ ROOMY = 100  # columns from which commands are explained
 EXPLAINED = 22  # columns of what a command does; on a roomy terminal `.venv/bin/pole send …` then fits its line
 LEFT = (46, 38)  # columns of the left side, on a wide and on a narrow terminal
 LEAST_BODY = 9  # lines
+FEWEST_HELP, HELP_SHARE = 2, 0.3  # lines of commands at least; share of the screen that more may take
 FRAME_LINES = 4 + 1 + 1  # above the body: the flow with its frame, figures, poles
 SYMBOLS = {"Cel": "°C", "%RH": "% RH", "ug/m3": "µg/m³", "deg": "°", "/": ""}  # SenML units as people write them
 
@@ -37,7 +39,7 @@ class View:
         }
 
     def render(self, state: State, columns: int, lines: int) -> RenderableType:
-        commands, taken = self._help(columns)
+        commands, taken = self._help(columns, lines)
         body = max(LEAST_BODY, lines - FRAME_LINES - taken)
         pole = list(PLACES)[int(state.seconds / POLE_S) % len(PLACES)]
         left = LEFT[columns < WIDE]
@@ -55,7 +57,7 @@ class View:
         for each in _fitting(
             [each for each in state.stored.latest if each.pole == pole and not _is_spare(each)], lines - 2
         ):
-            heading = each.function if each.function != function else ""
+            heading = _heading(each.function, columns >= WIDE - LEFT[0]) if each.function != function else ""
             table.add_row(Text(heading, "cyan"), *self._cells(each, columns >= WIDE - LEFT[0]))
             function = each.function
         place = PLACES[pole]
@@ -72,20 +74,23 @@ class View:
             return shown, Text(each.quality or "", "red"), age
         return shown, Text(_value(point, each.value), "bold"), age
 
-    def _help(self, columns: int) -> tuple[RenderableType, int]:
-        """The commands, whole, because people copy them; and the lines that they take."""
-        room = columns - EXPLAINED if columns >= ROOMY else columns
+    def _help(self, columns: int, lines: int) -> tuple[RenderableType, int]:
+        """As many commands as leave the pole room, and their lines. They stand there whole: people copy them."""
+        width = columns - EXPLAINED if columns >= ROOMY else columns
         table = Table.grid()
-        for width in (EXPLAINED, room) if columns >= ROOMY else (room,):
-            table.add_column(width=width, no_wrap=True)
-        lines = 0
+        for each in (EXPLAINED, width) if columns >= ROOMY else (width,):
+            table.add_column(width=each, no_wrap=True)
+        taken = 0
         for what, command in [("Ctrl-C stops, counts.", "In another terminal:"), *self._commands]:
             # cut where the line is full, as a terminal does it
-            for start in range(0, len(command), room):
-                shown = Text(command[start : start + room], "" if lines else "dim")
+            starts = range(0, len(command), width)
+            if taken > FEWEST_HELP and taken + len(starts) > lines * HELP_SHARE:
+                break
+            for start in starts:
+                shown = Text(command[start : start + width], "" if taken else "dim")
                 table.add_row(*([Text("" if start else what, "dim")] if columns >= ROOMY else []), shown)
-                lines += 1
-        return table, lines
+                taken += 1
+        return table, taken
 
 
 def _flow(state: State) -> RenderableType:
@@ -190,8 +195,14 @@ def _is_spare(each: Latest) -> bool:
     return each.point.startswith("input_")  # an input that nothing is wired to
 
 
-def _interest(each: Latest) -> tuple[bool, str, str]:
-    return each.function == "gateway", each.function, each.device
+def _interest(each: Latest) -> tuple[int, str]:
+    return FUNCTIONS.index(each.function) if each.function in FUNCTIONS else len(FUNCTIONS), each.device
+
+
+def _heading(function: str, roomy: bool) -> str:
+    if function not in LABELS:
+        return function
+    return both(LABELS[function]) if roomy else LABELS[function].en
 
 
 def _value(point: Point | None, value: float | str | None) -> str:

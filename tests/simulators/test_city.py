@@ -3,28 +3,43 @@ import asyncio
 import yaml
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
-from device_profiles import site
-from simulators.city import City
+from device_profiles import loader, site
+from device_profiles.schema import FUNCTIONS
+from device_profiles.site_buses import SerialBus
+from pole.broker import free_port
+from simulators.city import GATEWAYS, City
 
 
 def test_the_city_is_a_site_that_passes_its_checks_and_answers(tmp_path):
     async def scenario() -> None:
-        async with City(folder=tmp_path / "ports") as city:
+        async with City(folder=tmp_path / "ports", free_port=free_port) as city:
             path = tmp_path / "site.yaml"
-            path.write_text(yaml.safe_dump(city.site("mqtt://127.0.0.1:1883"), allow_unicode=True))
+            path.write_text(yaml.safe_dump(city.site(), allow_unicode=True))
             loaded = site.load(path)
             assert len(loaded.poles) == 12
             assert len(loaded.gateways) >= 3
-            assert sum(hasattr(bus, "baud") for bus in loaded.buses.values()) == 4
+            assert sum(isinstance(bus, SerialBus) for bus in loaded.buses.values()) == 4
             assert {device.id for device in loaded.devices} == set(city.devices)
+            for pole in GATEWAYS.values():
+                assert functions_at(loaded, pole) >= set(FUNCTIONS[:9]) | {"energy"}
+            protocols = {loader.profile(device.profile).protocol for device in loaded.devices}
+            assert len(protocols) == 9
             for device in loaded.devices:
                 await check_answers(loaded.buses[device.bus], city, device)
 
     asyncio.run(scenario())
 
 
+def functions_at(loaded, pole):
+    profiles = [loader.profile(device.profile) for device in loaded.devices if device.pole == pole]
+    return {profile.function_of(point) for profile in profiles for point in profile.points}
+
+
 async def check_answers(bus, city, device):
     emulated = city.devices[device.id]
+    if device.unit is None:
+        assert emulated.address == device.address
+        return
     assert emulated.unit == device.unit
     assert emulated.channel == (device.channel or 0)
     if device.profile == "arlight-dali":

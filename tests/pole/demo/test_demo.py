@@ -117,7 +117,8 @@ def test_the_commands_that_it_prints_work(tmp_path):
     demo = started(folder)
     try:
         commands = dict(text.strip().split(": ", 1) for text in demo.told if " -m pole " in text)
-        assert set(commands) == {"readings of a pole", "dim a lamp", "what is stored"}
+        told = {"dim a lamp", "write on a screen", "limit a charger", "turn a camera"}
+        assert set(commands) == {"readings of a pole", "what is stored"} | told
 
         def run(what: str) -> str:
             done = subprocess.run(shlex.split(commands[what]), capture_output=True, text=True, timeout=60)
@@ -125,7 +126,8 @@ def test_the_commands_that_it_prints_work(tmp_path):
             return done.stdout
 
         assert "voltage" in run("readings of a pole")
-        assert "done" in run("dim a lamp")
+        for what in told:
+            assert "done" in run(what)
         assert "gw-3" in run("what is stored")
         wait_until(lambda: " 20.07" in run("readings of a pole"), 15, "the dimmed level is not in the database")
     finally:

@@ -10,8 +10,8 @@ ACCOUNT = Account(
 
 def test_the_table_fits_80_columns_with_whole_headings():
     outcome = Outcome(
-        poles=12, devices=60, seconds=60, first_reading_s=2, accounts=[ACCOUNT, ACCOUNT], latency_p50_ms=1,
-        latency_p99_ms=2, kills=0, crashes=0, wrong_values=0, values_checked=1,
+        poles=12, devices=60, functions=["air"], seconds=60, first_reading_s=2, accounts=[ACCOUNT, ACCOUNT],
+        latency_p50_ms=1, latency_p99_ms=2, kills=0, crashes=0, wrong_values=0, values_checked=1,
     )  # fmt: skip
     console = Console(width=80)
     with console.capture() as capture:

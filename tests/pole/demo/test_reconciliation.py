@@ -9,6 +9,7 @@ import yaml
 from gateway.spool import Spool
 from ingest.rows import Ledger
 from ingest.sqlite_store import SqliteStore
+from pole.broker import free_port
 from pole.demo import reconciliation
 from simulators.city import AREA, City
 
@@ -22,7 +23,7 @@ class Run:
 
     def __init__(self, folder) -> None:
         self.site, self.store, self.folder = folder / "site.yaml", folder / "readings.db", folder
-        self.city = City(folder=folder / "ports")
+        self.city = City(folder=folder / "ports", free_port=free_port)
         self.site.write_text(yaml.safe_dump(site_of(self.city)))
         rows, ledgers = [], []
         for node, device in DEVICE_OF.items():
@@ -63,7 +64,7 @@ class Run:
 def site_of(city: City) -> dict:
     async def opened() -> dict:
         async with city:
-            return city.site("mqtt://127.0.0.1:1883")
+            return city.site()
 
     return asyncio.run(opened())
 
