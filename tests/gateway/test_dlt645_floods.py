@@ -54,7 +54,7 @@ def test_a_flood_is_bounded_in_memory_and_time(tmp_path):
             ended.set()
             await flooding
         assert caught.value.fault in ("noise", "short")
-        assert written > 1_000_000
+        assert written > 100_000
         assert peak < 500_000
         assert len(asker._port.received) <= 1024
         await asyncio.sleep(0.1)
