@@ -89,7 +89,8 @@ def _head(subject: Subject) -> Iterator[str]:
     yield f"| Profile | [`{profile.profile}`]({subject.source}), version {profile.version} |"
     yield f"| Function | {profile.function} |"
     yield f"| Protocol | {subject.protocol} |"
-    yield f"| As it leaves the factory | {_wiring(subject)} |" if profile.protocol != "gateway" else ""
+    if profile.protocol != "gateway":
+        yield f"| {'Wiring' if profile.modbus is None else 'Factory settings'} | {_wiring(subject)} |"
     yield f"| Verified | **{profile.verified}**: {VERIFIED[profile.verified]} |"
     yield f"| Source | {cell(profile.source)} |\n"
 
@@ -217,7 +218,9 @@ def _argument(name: str, argument: Argument) -> str:
 
 
 def _example(argument: Argument) -> str:
-    return f"{argument.range[1]:g}" if argument.range is not None else "'Hello'"
+    if argument.range is None:
+        return "'Hello'"
+    return f"{argument.range[0] if argument.range[0] >= 1 else argument.range[1]:g}"
 
 
 def _done(command: Command) -> str:
