@@ -142,7 +142,11 @@ def _width(family: str, plain: str, count: int) -> int:
         return 16 * count if family not in ("float", "double") else max(32, 16 * count)
     if family == "double":
         return 64
-    return 32 if family == "float" or "long" in plain or "dword" in plain or "dint" in plain or "双字" in plain else 16
+    return (
+        32
+        if family == "float" or "long" in plain or "dword" in plain or plain.startswith("dint") or "双字" in plain
+        else 16
+    )
 
 
 def word_order(text: str) -> str | None:
@@ -176,7 +180,7 @@ def factor(text: str) -> tuple[float, str]:
 
 def unit(text: str) -> str:
     """A unit as makers write it -> SenML's, or one that `units.factor` knows; empty where it is none or unknown."""
-    plain = unicodedata.normalize("NFKC", text.strip().strip("[]()（）")).strip()
+    plain = re.sub(r"^[\[(](.*)[\])]$", r"\1", unicodedata.normalize("NFKC", text.strip())).strip()
     if plain.lower() in _NONE and plain != "/":
         return ""
     if plain in units.SENML and plain not in ("C", "/"):

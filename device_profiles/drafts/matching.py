@@ -17,7 +17,7 @@ _ENGLISH = {word: meant for meant, others in words.ENGLISH.items() for word in o
 _IDLE = frozenset(words.IDLE.split())
 _IDLE_CHINESE = re.compile(words.IDLE_CHINESE)
 _SETTING = re.compile(words.SETTINGS)
-_AMPERE = ("A", "mA")
+_CONTRARY = frozenset({"voltage", "current", "frequency"})
 _LASTS = re.compile(r"\b\d+\s*(s|sec|min|h)\b\.?")  # over which something is averaged
 _MEASURES = {unit: measured for measured, units_ in words.MEASURES.items() for unit in units_.split(", ")}
 
@@ -34,9 +34,10 @@ class Match:
 def best(function: str, name: str, unit: str, *, boolean: bool = False) -> Match | None:
     """The nearest standard point of a function whose unit can be made of the maker's; None where none is near."""
     asked = plain_words(name)
-    if unit and unit not in _AMPERE:
-        asked -= {"current"}  # what is measured now, not a flow of charge
-    measured = asked | frozenset(_MEASURES.get(unit, "").split())  # `L1` in ampere is the current of L1
+    told = frozenset(_MEASURES.get(unit, "").split())
+    if unit:
+        asked -= _CONTRARY - told  # `current temperature` is no flow of charge
+    measured = asked | told  # `L1` in ampere is the current of L1
     if not asked:
         return None
     found = [

@@ -96,6 +96,8 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     if len(data) > MOST_BYTES:
         raise FileProblem(f"{path}: larger than {MOST_BYTES >> 20} MiB: this is no register table.")
     text = _decoded(path, data)
+    if not text.strip():
+        raise FileProblem(f"{path}: the file is empty.")
     start = "\n".join(text.splitlines()[:HEADER_WITHIN])
     delimiter = max(DELIMITERS, key=start.count)
     if not start.count(delimiter):
@@ -119,8 +121,6 @@ def _decoded(path: Path, data: bytes) -> str:
 
 def _header(path: Path, lines: Sequence[tuple[int, list[str]]]) -> tuple[int, dict[str, int]]:
     """Which line is the header, and what its columns hold."""
-    if not lines:
-        raise FileProblem(f"{path}: the file is empty.")
     for index, (_, row) in enumerate(lines[:HEADER_WITHIN]):
         place = columns(row)
         if all(column in place for column in REQUIRED):
@@ -197,7 +197,8 @@ def _row(reading: _Reading, line: int, row: Sequence[str], where: cells.Address)
     except ValueError as error:
         reading.problems.append(f"{reading.path}:{line}: {column}: {error}.")
         return None
-    unit = cells.unit(_cell(reading, row, "unit") or beside)
+    is_bit = bit is not None or chosen == "bool"
+    unit = "" if is_bit else cells.unit(_cell(reading, row, "unit") or beside)
     said = ", ".join(" ".join(cell.split()) for cell in row if cell)
     return Row(
         line=line, name=" ".join(name.split()), short=_cell(reading, row, "short"), table=table, address=address,

@@ -10,6 +10,7 @@ from device_profiles import units
 from device_profiles.drafts.choice import Chosen, choose, scale_of
 from device_profiles.drafts.placeholders import MARK, WHAT
 from device_profiles.drafts.table import RegisterTable, Row
+from device_profiles.problems import FileProblem
 from device_profiles.schema import FUNCTIONS, WORDS, Labels, Point, Profile
 from device_profiles.vocabulary import vocabulary
 
@@ -52,8 +53,13 @@ class Draft:
 
 
 def from_table(head: Head, table: RegisterTable, likes: Sequence[Profile], *, known_only: bool = False) -> Draft:
-    """A profile of a register table. Ranges, deadbands and emulated values come from like devices' same points."""
+    """A profile of a register table. Ranges, deadbands and emulated values come from like devices' same points.
+
+    Raises FileProblem where nothing is left of the table.
+    """
     chosen, left_out = choose(head.function, table.rows, likes, known_only)
+    if not chosen:
+        raise FileProblem("no register of the table becomes a point: they are settings, or no standard points")
     names = {each.name: each for each in chosen}
     lines = [
         *_heading(head), "protocol: modbus", f"modbus: {{{_modbus(head)}}}", "polls:",
@@ -69,7 +75,7 @@ def from_table(head: Head, table: RegisterTable, likes: Sequence[Profile], *, kn
 def from_like(head: Head, path: Path) -> Draft:
     """A like device's file with a new head; what stands in points and commands is for the author to change."""
     sections = _sections(path.read_text(encoding="utf-8"))
-    points = re.findall(r"^  ([a-z][a-z0-9_]*):", sections.get("points", ""), re.M)
+    points = re.findall(r'^  "?([a-z][a-z0-9_]*)"?:', sections.get("points", ""), re.M)
     given = {
         "profile": f"profile: {head.name}\n", "version": "version: 1\n", "maker": f"maker: {head.text('maker')}\n",
         "model": f"model: {head.text('model')}\n", "source": f"source: {head.text('source')}\n",
@@ -233,7 +239,7 @@ def _sections(text: str) -> dict[str, str]:
 def _ordered(sections: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """As they stand, but caveats after verified, where they were added."""
     for key, text in sections.items():
-        if key == "caveats" and not text:
+        if (key == "caveats" and not text) or key == "variant_of":
             continue
         yield key, text
         if key == "verified" and not sections["caveats"]:

@@ -144,8 +144,8 @@ UNITS = {
 }
 # What a unit measures, for names that do not say it
 MEASURES = {
-    "voltage": "V",
-    "current": "A",
+    "voltage": "V, kV, mV",
+    "current": "A, mA",
     "active power": "W, kW",
     "reactive power": "var, kvar",
     "apparent power": "VA, kVA",
