@@ -21,6 +21,8 @@ has() { command -v "$1" >/dev/null 2>&1; }
 package_of() {  # program -> package in Debian and Ubuntu
     case $1 in
     influxd) echo influxdb ;;
+    snmpget) echo snmp ;;
+    sipp) echo sip-tester ;;
     *) echo "$1" ;;
     esac
 }
@@ -30,6 +32,8 @@ advice() {  # program -> how to get it without apt
     mosquitto) echo "mosquitto 2.x, the broker: brew install mosquitto | dnf install mosquitto | pacman -S mosquitto" ;;
     influxd) echo "InfluxDB 1.x (influxd): brew install influxdb@1, with its bin folder on PATH | its maker's 1.x package" ;;
     victoria-metrics) echo "VictoriaMetrics (victoria-metrics): brew install victoriametrics | its single-node release" ;;
+    snmpd | snmpget) echo "net-snmp ($1): brew install net-snmp | dnf install net-snmp net-snmp-utils | pacman -S net-snmp" ;;
+    sipp) echo "SIPp (sipp): brew install sipp | dnf install sipp | its release for Linux" ;;
     micropython) echo "MicroPython 1.22 or newer: brew install micropython | build its unix port" ;;
     esac
 }
@@ -167,7 +171,7 @@ run)
     packages
     ;;
 dev)
-    programs mosquitto influxd victoria-metrics
+    programs mosquitto influxd victoria-metrics snmpd snmpget sipp
     packages
     scripts/micropython.sh || say "MicroPython could not be fetched (see above); its tests are skipped (with CI=true they fail)."
     ;;
