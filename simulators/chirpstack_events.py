@@ -21,6 +21,7 @@ from device_profiles import items
 from device_profiles.schema import Item
 from protocols import milesight
 from simulators.device import EmulatedDevice
+from simulators.ending import ended
 
 APPLICATION = "17c82e96-be03-4f38-aef3-f83d48582d97"
 PORT = 85  # the fPort of Milesight's sensors
@@ -123,9 +124,8 @@ class ChirpstackEvents:
     async def vanish(self) -> None:
         """It is gone; what the sensors send meanwhile is lost."""
         task, self._task = self._task, None
-        while task is not None and not task.done():
-            task.cancel()  # more than once: an error on the way out of a connection can hide a cancellation
-            await asyncio.wait([task], timeout=1.0)
+        if task is not None:
+            await ended(task)
 
     async def __aenter__(self) -> Self:
         await self.restore()

@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from simulators.device import EmulatedDevice
+from simulators.ending import ended
 from simulators.ocpp_point import AWAY, Point
 
 CAR_A = 16.0  # what the emulated car draws where the limit allows it
@@ -72,9 +73,7 @@ class EmulatedCharger:
     async def vanish(self) -> None:
         """Its network is gone. What it holds stays."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)
 
     async def __aenter__(self) -> Self:
         await self.restore()
@@ -181,8 +180,7 @@ class EmulatedCharger:
                     await self._point.call(call.Heartbeat())
                     await self.tell_meter()
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await ended(listening)
 
     async def tell_boot(self) -> None:
         """Who it is, as at its start."""

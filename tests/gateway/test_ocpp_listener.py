@@ -183,7 +183,7 @@ def test_a_charger_that_is_gone_has_no_values_and_takes_no_commands():
     async def scenario():
         watch, listener, hearing, emulated, _ = chain()
         async with charging(listener, hearing, emulated) as charger:
-            await watch.until(lambda: watch.of("P1/charger-1", "firmware"))
+            await watch.until(lambda: watch.of("P1/charger-1", "status"))
             await charger.vanish()
             await watch.until(lambda: watch.of("P1/charger-1", "reachable")[-1] == (False, None))
             assert watch.of("P1/charger-1", "status")[-1] == (None, "timeout")

@@ -65,7 +65,7 @@ def test_joins_and_uplinks_are_published(broker):
         seen = []
         async with aiomqtt.Client(**connect("gw-1")) as watcher:
             await watcher.subscribe("application/+/device/+/event/+", qos=1)
-            async with asyncio.timeout(10), stack:
+            async with asyncio.timeout(30), stack:
                 async for message in watcher.messages:
                     seen.append((str(message.topic), json.loads(message.payload)))
                     if len(seen) == 3:
