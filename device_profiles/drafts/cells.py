@@ -112,8 +112,9 @@ def number_type(text: str, count: int) -> str:
     if plain in _NONE:
         return {0: "uint16", 1: "uint16", 2: "uint32", 4: "uint64"}.get(count, "uint16")
     width = next((int(bits) for bits in re.findall(r"64|32|16", plain)), 0)
-    family = _family(re.sub(r"64|32|16|位|bit(?=.)|bits", "", plain) or "uint")
-    if family is None:
+    rest = re.sub(r"ieee-?754|64|32|16|位|bit(?=.)|bits|[248]bytes?", "", plain)
+    family = _family(rest or ("float" if "ieee" in plain else "uint"))
+    if family is None or re.search(r"\d", rest):
         known = ("uint16", "int16", "uint32", "int32", "float32", "uint64", "int64", "float64", "bool")
         raise ValueError(f"'{text}' is no type.{suggestion(plain, known)} Known are {', '.join(known)}")
     if family == "bool":

@@ -10,6 +10,7 @@ from device_profiles.schema import WORDS, Location, Point
 
 MOST = 2  # other readings that are shown
 TINY, HUGE = 1e-6, 1e9  # no quantity of a pole is nearer to 0, or so large
+OF_RANGE = 1e-7  # finer than any device resolves its own range
 _OTHER_ORDER = {"high_first": "low_first", "low_first": "high_first"}
 _OTHER_TYPES = {
     "uint16": ("int16",), "int16": ("uint16",), "uint32": ("int32", "float32"), "int32": ("uint32", "float32"),
@@ -48,11 +49,16 @@ def _doubt(point: Point, at: Location, words: Sequence[int], number: float) -> s
     value = registers.scale(at, number)
     if point.range is not None and not point.range[0] <= value <= point.range[1]:
         return f"out of range [{point.range[0]:g}, {point.range[1]:g}]"
-    if at.type.startswith("float") and value != 0 and not TINY < abs(value) < HUGE:
+    if at.type.startswith("float") and value != 0 and not _least(point) < abs(value) < HUGE:
         return "no plausible number"
     if WORDS[at.type] == 2 and not at.type.startswith("float") and number and not int(number) & 0xFFFF:
         return "the low word is 0"
     return ""
+
+
+def _least(point: Point) -> float:
+    """What is nearer to 0 is no reading of this quantity."""
+    return max(TINY, OF_RANGE * (point.range[1] - point.range[0])) if point.range is not None else TINY
 
 
 def _told(point: Point, at: Location, words: Sequence[int], image: Image, channel: int) -> list[str]:
@@ -71,16 +77,16 @@ def _others(
     if WORDS[at.type] > 1:
         order = _OTHER_ORDER[at.word_order]
         yield f"word_order: {order}", at.model_copy(update={"word_order": order}), words
-    for kind in _OTHER_TYPES[at.type]:
-        yield f"type: {kind}", at.model_copy(update={"type": kind}), words
-        if WORDS[kind] > 1:
-            order = _OTHER_ORDER[at.word_order]
-            yield f"type: {kind}, word_order: {order}", at.model_copy(update={"type": kind, "word_order": order}), words
     for step in (1, -1):
         first = address(at, channel) + step
         beside = [image.get((at.table, first + index)) for index in range(WORDS[at.type])]
         if WORDS[at.type] > 1 and all(word is not None for word in beside):
             yield f"address: {first}", at, [word for word in beside if word is not None]
+    for kind in _OTHER_TYPES[at.type]:
+        yield f"type: {kind}", at.model_copy(update={"type": kind}), words
+        if WORDS[kind] > 1:
+            order = _OTHER_ORDER[at.word_order]
+            yield f"type: {kind}, word_order: {order}", at.model_copy(update={"type": kind, "word_order": order}), words
     for times in _SCALES:
         scaled = registers.shortened(at.scale * times)
         yield f"scale: {scaled:g}", at.model_copy(update={"scale": scaled}), words
@@ -95,4 +101,4 @@ def _plausible(point: Point, at: Location, words: Sequence[int]) -> float | None
         value = registers.judged(point, number, registers.scale(at, number))
     except NoValue:
         return None
-    return value if TINY < abs(value) < HUGE and (point.range is not None or abs(value) < 1e6) else None
+    return value if _least(point) < abs(value) < HUGE and (point.range is not None or abs(value) < 1e6) else None

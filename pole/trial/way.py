@@ -170,9 +170,10 @@ class Way:
         return keys | stand.bus, stand.address
 
     def _trial(self, bus: site_buses.AnyBus, address: str) -> Trial:
-        self.where = self._settings = bus.describe()
+        self.where = bus.describe()
         if isinstance(bus, site_buses.SerialBus | site_buses.TcpBus):
             self._serial = isinstance(bus, site_buses.SerialBus)
+            self._settings = bus.describe().partition(" ")[2]
             self.framing = "rtu" if isinstance(bus, site_buses.SerialBus) else bus.framing
             self.where = f"{self.where}, unit {self._unit}"
             return RegisterTrial(

@@ -1,0 +1,283 @@
+"""`pole profile try` against real ports: a pty, Modbus TCP, RTU over TCP, and emulators of the other protocols."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from device_profiles import loader
+from device_profiles.schema import Profile
+from pole.broker import free_port
+from pole.command import app
+from pole.trial import view
+from pole.trial.outcome import Round
+from pole.trial.way import Given, Way
+from simulators.device import EmulatedDevice
+from simulators.rtu_over_tcp import RtuOverTcpPort
+from simulators.rtu_port import RtuPort
+from simulators.tcp_port import TcpPort
+from tests.pole.test_profile import pole
+
+run = CliRunner(env={"COLUMNS": "200"}).invoke
+SDM120 = loader.files()["sdm120"]
+
+
+def changed(tmp_path: Path, name: str, *changes: tuple[str, str]) -> Path:
+    """A copy of a shipped profile, without its exchange."""
+    text = loader.files()[name].read_text("utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def device(profile: Profile, **more: int) -> EmulatedDevice:
+    return EmulatedDevice(profile=profile, pole="P", name="d", tick_ms=3_600_000, **more)
+
+
+def read(profile: Profile, given: Given) -> Round:
+    """One round; the device is already there."""
+
+    async def once() -> Round:
+        async with Way(profile=profile, given=given, patience=3).open() as trial:
+            return await trial.round()
+
+    return asyncio.run(once())
+
+
+def tried(path: Path, stand_in: str, *options: str) -> dict[str, dict[str, object]]:
+    """point -> what is told of it, against an emulated device of another profile."""
+    result = run(app, ["profile", "try", str(path), "--emulate", stand_in, "--once", "--json", *options])
+    assert result.exit_code == 0, result.output
+    return {point["point"]: point for point in json.loads(result.output)["points"]}
+
+
+def test_a_pty_shows_raw_words_beside_the_values_that_the_device_holds(tmp_path):
+    profile = loader.profile("sdm120")
+
+    async def scenario() -> tuple[Round, EmulatedDevice]:
+        there = device(profile, unit=7)
+        async with RtuPort(path=tmp_path / "port", devices=[there], baud=9600):
+            given = Given(port=str(tmp_path / "port"), baud=9600, unit=7)
+            async with Way(profile=profile, given=given, patience=1).open() as trial:
+                return await trial.round(), there
+
+    done, there = asyncio.run(scenario())
+    assert {name: each.value for name, each in done.shown.items()} == {
+        name: there.value(name) for name in profile.points
+    }
+    image = there.image()
+    assert done.shown["voltage"].raw == f"{image['input', 0]:04x} {image['input', 1]:04x}"
+    assert not any(each.hints for each in done.shown.values())
+
+
+@pytest.mark.parametrize(("kind", "framing"), [(TcpPort, "tcp"), (RtuOverTcpPort, "rtu")])
+def test_a_device_on_the_network(kind, framing):
+    profile = loader.profile("wp8028adam")
+
+    async def scenario() -> tuple[Round, EmulatedDevice]:
+        there = device(profile)
+        async with kind(devices=[there]) as port:
+            given = Given(port=f"{port.host}:{port.port}", framing=framing)
+            async with Way(profile=profile, given=given, patience=1).open() as trial:
+                return await trial.round(), there
+
+    done, there = asyncio.run(scenario())
+    assert {name: each.value for name, each in done.shown.items()} == {
+        name: there.value(name) for name in profile.points
+    }
+
+
+def test_a_wrong_word_order_is_seen_at_once(tmp_path):
+    swapped = ("address: 0x0000, type: float32", "address: 0x0000, type: float32, word_order: low_first")
+    path = changed(tmp_path, "sdm120", swapped)
+    voltage = tried(path, "sdm120")["voltage"]
+    assert any(hint.startswith("word_order: high_first: 2") and hint.endswith(" V") for hint in voltage["hints"])
+
+
+def test_a_wrong_scale_sign_type_or_place_is_seen_at_once(tmp_path):
+    changes = (
+        ("address: 0x0006, type: float32", "address: 0x0006, type: uint32"),
+        ("address: 0x000C, type: float32", "address: 0x000D, type: float32"),
+        ("address: 0x0046, type: float32", "address: 0x0046, type: float32, scale: 100"),
+    )
+    points = tried(changed(tmp_path, "sdm120", *changes), "sdm120")
+    assert any(hint.startswith("type: float32: ") for hint in points["current"]["hints"])
+    assert any(hint.startswith("scale: 1: ") for hint in points["frequency"]["hints"])
+    assert any(hint.startswith("address: 12: ") for hint in points["active_power"]["hints"])
+
+
+def test_a_negative_number_that_is_read_without_its_sign(tmp_path):
+    cold = changed(tmp_path, "xy-md03", ("around: 18", "around: -18"))
+    (tmp_path / "wrong").mkdir()
+    wrong = changed(tmp_path / "wrong", "xy-md03", ("type: int16", "type: uint16"))
+    assert any(hint.startswith("type: int16: -") for hint in tried(wrong, str(cold))["temperature"]["hints"])
+
+
+def test_the_sign_for_no_value_is_told(tmp_path):
+    wide = ("range: [0, 100]", "range: [0, 6553.5]")
+    full = ("around: 62, swing: 15, period: 1h, noise: 0.3", "around: 6553.5")
+    hot = changed(tmp_path, "xy-md03", wide, full)
+    assert tried(loader.files()["xy-md03"], str(hot))["humidity"]["hints"][0].startswith("0xFFFF: often no value")
+
+
+def test_a_device_that_refuses_holes_is_asked_point_by_point(tmp_path):
+    path = changed(tmp_path, "sdm120", ("gap: 8", "gap: 64"))
+    result = run(app, ["profile", "try", str(path), "--emulate", "sdm120", "--once"])
+    assert result.exit_code == 0
+    assert "exception 2 (illegal data address); its points answer one by one: set modbus.gap: 0" in result.output
+    assert "no answer" not in result.output
+
+
+def test_nothing_that_answers_is_told_with_what_to_check(tmp_path):
+    profile = loader.profile("xy-md03")
+
+    async def scenario() -> None:
+        there = device(profile)
+        async with RtuPort(path=tmp_path / "port", devices=[there]) as port:
+            port.unit(1).faults.silent = True
+            command = ("profile", "try", str(loader.files()["xy-md03"]), "--port", str(tmp_path / "port"), "--once")
+            result = await asyncio.to_thread(pole, *command)
+            assert result.returncode == 1
+            for words in ("no answer", "A and B: swap them", "9600 8N1: --baud, --parity", "unit 1 (--unit)"):
+                assert words in result.stdout
+            port.unit(1).faults.silent = False
+            port.unit(1).faults.corrupt = True
+            result = await asyncio.to_thread(pole, *command)
+            assert result.returncode == 1
+            assert "the checksum is wrong" in " ".join(result.stdout.split())
+            assert "Traceback" not in result.stderr
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "where is the device? Say --port"),
+        (["--port", "/dev/ttyNone", "--baud", "9601"], "baud: not a standard baud rate"),
+        (["--port", "10.0.0.1:x"], "neither a path"),
+        (["--port", "/dev/x", "--framing", "ascii"], "--framing ascii is not one of tcp or rtu"),
+        (["--port", "/dev/x", "--set", "speed"], "write KEY=VALUE"),
+        (["--port", "/dev/x", "--set", "bauds=3"], "such a device has no bauds"),
+        (["--port", "/dev/x", "--every", "often"], "a duration is a number"),
+        (["--emulate", "em300-mcs"], "em300-mcs speaks chirpstack, not modbus"),
+        (["--port", "/dev/x", "--record"], "--record needs --source"),
+        (["--port", "/dev/x", "--record", "--source", "me"], "is too short"),
+        (["--port", "/dev/x", "--record", "--source", "Our own, 2026", "--channel", "1"], "shows channel 0"),
+    ],
+)
+def test_a_bad_option_is_one_sentence(options, words):
+    result = run(app, ["profile", "try", str(SDM120), "--once", *options])
+    assert result.exit_code == 2
+    assert words in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_a_port_that_is_not_there(tmp_path):
+    result = run(app, ["profile", "try", str(SDM120), "--once", "--port", str(tmp_path / "none")])
+    assert result.exit_code == 1
+    assert "is the path right" in result.output
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["dlt645-1p", "openwrt-ap", "onvif-camera", "multivision-led", "sip-intercom", "ocpp16", "hj212-air", "em300-mcs"],
+)
+def test_the_other_protocols_are_tried_against_their_emulators(name):
+    profile = loader.profile(name)
+    done = read(profile, Given(stand_in=profile))
+    assert done.answered, [str(each.error) for each in done.asked]
+    values = [each for each in done.shown.values() if each.value is not None]
+    assert len(values) > len(profile.points) / 2
+    assert json.dumps(view.document(profile, done), ensure_ascii=False)
+
+
+def test_a_station_that_never_speaks_is_told(tmp_path):
+    options = ["--listen", f"127.0.0.1:{free_port()}", "--wait", "300ms", "--once"]
+    result = run(app, ["profile", "try", str(loader.files()["hj212-air"]), *options])
+    assert result.exit_code == 1
+    assert "nothing heard in 0.3 s" in result.output
+
+
+def test_what_is_recorded_passes_check(tmp_path):
+    path = changed(tmp_path, "sdm120")
+    result = run(app, ["profile", "try", str(path), "--emulate", "sdm120", "--record"])
+    assert result.exit_code == 0, result.output
+    golden = yaml.safe_load((tmp_path / "sdm120.golden.yaml").read_text("utf-8"))
+    assert golden["recorded"] is False
+    assert golden["source"].startswith("Computed by the emulator of sdm120")
+    assert golden["values"].keys() == loader.profile("sdm120").points.keys()
+    assert run(app, ["profile", "check", str(path)]).exit_code == 0
+
+
+@pytest.mark.parametrize(("kind", "framing"), [(TcpPort, "tcp"), (RtuOverTcpPort, "rtu")])
+def test_a_record_from_a_port_says_whose_device_it_was(tmp_path, kind, framing):
+    path = changed(tmp_path, "xy-md03")
+    profile = loader.load(path)
+
+    async def scenario() -> None:
+        async with kind(devices=[device(profile)]) as port:
+            where = ("--port", f"{port.host}:{port.port}", "--framing", framing)
+            result = await asyncio.to_thread(
+                pole, "profile", "try", str(path), *where, "--record", "--source", "Our own, on a bench, 2026"
+            )
+            assert result.returncode == 0, result.stderr
+
+    asyncio.run(scenario())
+    golden = loader.load_golden(path, profile)
+    assert (golden.recorded, golden.source, golden.framing) == (True, "Our own, on a bench, 2026", framing)
+
+
+def test_an_exchange_is_overwritten_only_with_yes_and_the_change_is_shown(tmp_path):
+    path = changed(tmp_path, "xy-md03")
+    beside = tmp_path / "xy-md03.golden.yaml"
+    beside.write_text("source: mine\n")
+    command = ("profile", "try", str(path), "--emulate", "xy-md03", "--record")
+    result = pole(*command)
+    assert result.returncode == 1
+    assert "-source: mine" in result.stdout
+    assert "is left as it was" in result.stderr
+    assert beside.read_text() == "source: mine\n"
+    assert pole(*command, "--yes").returncode == 0
+    assert loader.load_golden(path, loader.load(path)).recorded is False
+
+
+def test_what_looks_wrong_is_not_recorded_unasked(tmp_path):
+    path = changed(tmp_path, "xy-md03", ("type: int16, scale: 0.1", "type: int16"))
+    result = pole("profile", "try", str(path), "--emulate", "xy-md03", "--record")
+    assert result.returncode == 1
+    assert "temperature: looks wrong" in result.stderr
+    assert not (tmp_path / "xy-md03.golden.yaml").exists()
+
+
+def test_points_that_did_not_answer_are_uncovered(tmp_path):
+    path = changed(tmp_path, "xy-md03", ("address: 2, type: uint16", "address: 20, type: uint16"))
+    result = run(app, ["profile", "try", str(path), "--emulate", "xy-md03", "--record"])
+    assert result.exit_code == 0, result.output
+    assert loader.load_golden(path, loader.load(path)).uncovered == ("humidity",)
+
+
+def test_a_draft_can_be_tried_before_all_is_filled_in(tmp_path):
+    path = changed(tmp_path, "xy-md03", ("verified: third-party", 'verified: "FILL IN: how far"'))
+    assert tried(path, "xy-md03")["temperature"]["value"] is not None
+
+
+def test_readings_go_on_until_they_are_stopped(tmp_path):
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "pole", "profile", "try", str(SDM120), "--emulate", "sdm120", "--json"]
+    with subprocess.Popen(
+        [*command, "--every", "200ms"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+        process.send_signal(2)
+        assert process.wait(timeout=20) == 0
+        assert "Traceback" not in process.stderr.read()
+    assert all(line["answered"] for line in lines)
