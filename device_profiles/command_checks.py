@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from device_profiles import placement, reach
+from device_profiles import placement, quantities, reach
 from device_profiles.registers import words
 from device_profiles.schema import Argument, Command, Item, Location, Point, Profile
 from device_profiles.vocabulary import standard
@@ -76,6 +76,8 @@ def _shows(keys: Keys, command: Command, back: Point) -> Iterator[Fault]:
     """What is asked for must be something that the read-back can show."""
     for name, argument in command.args.items():
         if argument.range is None or back.range is None or _disordered(argument.range) or _disordered(back.range):
+            continue
+        if quantities.is_another_scale(back):
             continue
         if argument.range[0] < back.range[0] or argument.range[1] > back.range[1]:
             text = f"{_bounds(argument.range)} goes beyond the range of {command.read_back}, {_bounds(back.range)}:"

@@ -52,7 +52,7 @@ def _ranges(keys: tuple[str, str], point: Point) -> Iterator[Fault]:
     elif point.deadband >= high - low:
         text = f"{point.deadband:g} is as wide as the range [{low:g}, {high:g}]: nothing would ever be reported."
         yield (*keys, "deadband"), text
-    elif point.emulate is not None:
+    elif point.emulate is not None and not quantities.is_another_scale(point):
         reached = (point.emulate.around - point.emulate.swing, point.emulate.around + point.emulate.swing)
         if reached[0] < low or reached[1] > high:
             text = f"moves from {reached[0]:g} to {reached[1]:g}, outside the range [{low:g}, {high:g}]."
@@ -61,7 +61,7 @@ def _ranges(keys: tuple[str, str], point: Point) -> Iterator[Fault]:
 
 def _of_a_number(keys: tuple[str, str], point: Point) -> Iterator[Fault]:
     for key in ("range", "invalid", "deadband", "values", "unit"):
-        if getattr(point, key):
+        if getattr(point, key) and (key != "unit" or point.own):  # the vocabulary knows the units of all others
             yield (*keys, key), f"a {point.kind} has no {key}. Delete it."
 
 

@@ -1,6 +1,6 @@
 """A recorded exchange to the registers or items it shows, and those to the values of a profile's points."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from device_profiles import items, registers
 from device_profiles.blocks import address
@@ -62,9 +62,9 @@ def decoded(profile: Profile, point: str, words: Image) -> float | bool | None:
 def faults(profile: Profile, golden: Golden) -> list[Fault]:
     """Replays a golden exchange. (key path in the golden file, text) for each thing that is not as it says."""
     framings = ("rtu", "tcp") if profile.protocol == "modbus" else ("hex", "text")
-    if golden.framing not in framings:
-        text = f"'{golden.framing}' is not how {profile.protocol} is framed. Write {choices(framings)}."
-        return [(("framing",), text)]
+    wrong = _framing(profile, golden, framings)
+    if wrong:
+        return [(("framing",), wrong)]
     words: Image = {}
     told: Items = {}
     found: list[Fault] = []
@@ -75,19 +75,25 @@ def faults(profile: Profile, golden: Golden) -> list[Fault]:
             else:
                 told |= items_of(profile.protocol)(_sent(request, golden), _sent(response, golden))
         except (BadFrame, BadAnswer) as error:
-            found.append((("exchanges", index), f"{error}.{_framing_hint(golden, request, response)}"))
+            found.append((("exchanges", index), f"{error}."))
         except ModuleNotFoundError as error:
             text = f"{profile.protocol} is read by the library {error.name}, which is not installed."
             return [((), f"{text} Install multipole with its extra [gateway].")]
     return found or [*_coverage(profile, golden), *_values(profile, golden, words, told)]
 
 
-def _framing_hint(golden: Golden, request: str, response: str) -> str:
-    """Where the other framing would do."""
-    if golden.framing == "text" and _is_hex(request) and _is_hex(response):
-        return " These are hexadecimal pairs: write `framing: hex`."
-    if golden.framing == "hex" and not (_is_hex(request) and _is_hex(response)):
-        return " For what is sent as text write `framing: text`."
+def _framing(profile: Profile, golden: Golden, framings: Sequence[str]) -> str:
+    """What is wrong with the key `framing`; nothing where it fits the protocol and the exchanges."""
+    if golden.framing not in framings:
+        told = f"'{golden.framing}' is not how {profile.protocol} is framed."
+        if "framing" not in golden.model_fields_set:
+            told = f"is missing. It says how the exchanges of {profile.protocol} are written."
+        return f"{told} Write {choices(framings)}."
+    are_hex = [_is_hex(side) for exchange in golden.exchanges for side in exchange if side]
+    if golden.framing == "text" and are_hex and all(are_hex):
+        return "text, but the exchanges are hexadecimal pairs. Write hex."
+    if golden.framing == "hex" and not any(are_hex):
+        return "hex, but the exchanges are no hexadecimal pairs. Where they are what is sent, write text."
     return ""
 
 

@@ -81,7 +81,7 @@ def _items(profile: Profile) -> Iterator[Fault]:
 
 def _bytes_meet(first: Item, second: Item) -> bool:
     if first.number is None or second.number is None:
-        return True
+        return first.byte is None and second.byte is None  # a byte without its number is told by another check
     starts = (first.byte or 0, second.byte or 0)
     return starts[0] < starts[1] + _BYTES[second.number] and starts[1] < starts[0] + _BYTES[first.number]
 

@@ -99,7 +99,8 @@ def item(spoken: str, keys: tuple[str, ...], told: Item) -> Iterator[Fault]:
     """(key path, text) for each key of an item that its protocol, or its type, does not have."""
     pattern, words = NAMES[spoken]
     if not re.fullmatch(pattern, told.name):
-        yield (*keys, "name"), f"'{told.name}' is not an item of {spoken}, which is {words}."
+        near = suggestion(told.name, re.split(r", | or ", words))
+        yield (*keys, "name"), f"'{told.name}' is not an item of {spoken}. It is {words}.{near}"
     if told.scale == 0:
         yield (*keys, "scale"), NO_SCALE
     if told.type != "number":
@@ -110,5 +111,5 @@ def item(spoken: str, keys: tuple[str, ...], told: Item) -> Iterator[Fault]:
     for key, owner in (("byte", "chirpstack"), ("number", "chirpstack"), ("signed", "dlt645")):
         if spoken != owner and key in told.model_fields_set:
             yield (*keys, key), f"only items of {owner} have {key}. Delete it."
-    if told.byte is not None and told.number is None and told.type == "number":
+    if spoken == "chirpstack" and told.byte is not None and told.number is None and told.type == "number":
         yield keys, "number is missing. It says how the bytes that begin at `byte` hold the value."

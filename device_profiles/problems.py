@@ -134,6 +134,7 @@ class _Reader:
 
     def read(self, text: str) -> object:
         self._events = yaml.parse(text, Loader=_LOADER)
+        self._written = text.splitlines()
         documents = 0
         value: object = None
         for event in self._events:
@@ -186,7 +187,8 @@ class _Reader:
     def _scalar(self, event: yaml.ScalarEvent) -> object:
         if event.tag not in (None, "!"):
             raise self._refused(event, f"the tag {event.tag} is not read here", "leave it out")
-        text = event.value
+        text: str = event.value
+        self._ends_before_a_list(event)
         if event.style in ("'", '"', "|", ">"):
             return text
         if text in _WORDS:
@@ -196,6 +198,15 @@ class _Reader:
         if _FLOAT.fullmatch(text):
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         return text
+
+    def _ends_before_a_list(self, event: yaml.ScalarEvent) -> None:
+        # YAML takes the items of a list whose key is missing for more of the text above.
+        if event.style or event.start_mark is None or event.end_mark is None or "\n" in event.value:
+            return
+        first, last = event.start_mark.line + 1, event.end_mark.line + 1
+        for number, line in enumerate(self._written[first:last], start=first + 1):
+            if line.lstrip().startswith("- "):
+                raise FileProblem(f"{self._path}:{number}: a list begins here without a key above it: write the key.")
 
     def _refused(self, event: yaml.Event, what: str, remedy: str) -> FileProblem:
         return FileProblem(f"{self._path}:{_line(event)}: {what}: {remedy}.")

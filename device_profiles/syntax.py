@@ -25,13 +25,9 @@ def explained(text: str, error: yaml.MarkedYAMLError) -> tuple[int, str]:
     if "mapping values" in problem:
         return _colon(lines, mark.line, mark.column)
     if "expected ':'" in problem:
-        return opened, f"'{_cut(lines[opened - 1])}' is no `key: value`. A colon and a blank stand behind a key."
+        return opened, _no_key(lines[opened - 1])
     if "',' or '" in problem:
-        bracket = problem[-2]
-        return (
-            opened,
-            f"a bracket opens here that no {bracket} closes, or a comma is missing before line {mark.line + 1}.",
-        )
+        return opened, _open_bracket(lines[opened - 1], problem[-2])
     if "end of stream" in problem and "quoted" in (error.context or ""):
         return opened, "a quote opens here that none closes."
     if "escape" in problem:
@@ -49,12 +45,21 @@ def _colon(lines: list[str], index: int, column: int) -> tuple[int, str]:
     above = next((at for at in range(index - 1, -1, -1) if lines[at].strip() and lines[at].lstrip()[0] != "#"), None)
     if above is None or _KEY.match(lines[above]):
         return index + 1, "this line is indented deeper than the one above, which has its value already."
-    shown = _cut(lines[above])
-    if "：" in lines[above]:  # as a Chinese keyboard writes it
-        return above + 1, f"'{shown}' has a full-width colon. Write `: `."
-    if _GLUED.match(lines[above]):
-        return above + 1, f"'{shown}': a blank is missing behind the colon."
-    return above + 1, f"'{shown}' is no `key: value`. A colon and a blank stand behind a key."
+    return above + 1, _no_key(lines[above])
+
+
+def _no_key(line: str) -> str:
+    if "：" in line:  # as a Chinese keyboard writes it
+        return f"'{_cut(line)}' has a full-width colon. Write `: `."
+    if _GLUED.match(line):
+        return f"'{_cut(line)}': a blank is missing behind the colon."
+    return f"'{_cut(line)}' is no `key: value`. A colon and a blank stand behind a key."
+
+
+def _open_bracket(line: str, bracket: str) -> str:
+    if line.count('"') % 2 or line.count("'") % 2:
+        return "a quote opens in this line that none closes."
+    return f"a bracket opens here that no {bracket} closes, or a comma is missing in it."
 
 
 def _misplaced(line: str, column: int) -> str:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -41,7 +41,7 @@ class _Place:
 
 def faults(model: type[BaseModel], data: object, error: ValidationError) -> list[Fault]:
     """A validation error -> (key path, text) for each mistake; an unknown key that is a missing one misspelt is one."""
-    errors = [_at_protocol(found) for found in error.errors(include_url=False)]
+    errors = [_at_protocol(found) for found in _without_echoes(error.errors(include_url=False))]
     places = [_place(model, found["loc"]) for found in errors]
     missing: dict[Keys, list[str]] = {}
     for place, found in zip(places, errors, strict=True):
@@ -52,6 +52,17 @@ def faults(model: type[BaseModel], data: object, error: ValidationError) -> list
         if not _is_missing_key(place, found):
             out[_fault(place, found, data, missing.get(place.keys[:-1], []))] = None
     return [*out, *(_missing(keys, names) for keys, names in missing.items() if names)]
+
+
+def _without_echoes(errors: Sequence[Any]) -> list[Any]:
+    """A list whose only item is wrong is too short for pydantic as well."""
+    locs = [found["loc"] for found in errors]
+
+    def is_echo(found: Any) -> bool:
+        loc = found["loc"]
+        return found["type"] == "too_short" and any(loc == other[: len(loc)] for other in locs if other != loc)
+
+    return [found for found in errors if not is_echo(found)]
 
 
 def _at_protocol(found: Any) -> Any:
@@ -153,9 +164,11 @@ def _text(place: _Place, found: Any, value: object) -> str:
     if name == "value_error":
         return str(ctx["error"]) if container else f"{shown(value)}: {ctx['error']}"
     if name in ("too_short", "string_too_short"):
-        return f"{shown(value)} is too short: at least {ctx['min_length']}"
+        what = " characters" if name == "string_too_short" else ""
+        return f"{shown(value)} is too short: at least {ctx['min_length']}{what}"
     if name == "too_long":
-        return f"has {len(value) if isinstance(value, Sized) else 'too many'} values: at most {ctx['max_length']}"
+        what = "keys" if isinstance(value, Mapping) else "values"
+        return f"has {len(value) if isinstance(value, Sized) else 'too many'} {what}: at most {ctx['max_length']}"
     if name == "finite_number":
         return f"{shown(value)} is not allowed: write a finite number"
     return _wrong_kind(place, found, value)

@@ -80,7 +80,7 @@ BROKEN = {
         ":10: modbus.stop_bits: 3 is not one of 1 or 2."),
     "unit out of range": (
         "unit: 1, baud", "unit: 300, baud",
-        ":10: modbus.unit: 300 is out of range: allowed is 1 to 247."),
+        ":10: modbus.unit: 300 is out of range: allowed is 1 to 255."),
     "text for a number": (
         "version: 1", "version: one",
         ":2: version: 'one' is not a whole number."),
@@ -179,7 +179,7 @@ BROKEN = {
         ":19: points.temperature.emulate: moves from 70 to 90, outside the range [-40, 85]. Change around or swing."),
     "empty source": (
         "source: a data sheet of somebody", "source: me",
-        ":7: source: 'me' is too short: at least 10."),
+        ":7: source: 'me' is too short: at least 10 characters."),
     "deadband on a bool": (
         "address: 3}\n", "address: 3}\n    deadband: 1\n",
         ":29: points.alarm.deadband: a bool has no deadband. Delete it."),
