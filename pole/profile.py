@@ -8,6 +8,7 @@ import typer
 from pole import profile_new, profile_try
 
 if TYPE_CHECKING:
+    from device_profiles.pages import Pages
     from device_profiles.review import Review
     from device_profiles.schema import Profile
 
@@ -102,13 +103,18 @@ def docs(files: Files = None, out: Out = Path("docs/devices"), check: OnlyCheck 
     found = pages(given, out)
     if not check:
         changed = found.write()
-        typer.echo(f"{out}: {len(found.texts) - 1} devices, {len(changed)} page{'s' * (len(changed) != 1)} written")
+        typer.echo(f"{out}: {_devices(found)}, {len(changed)} page{'s' * (len(changed) != 1)} written")
         return
     for path in (old := [*found.outdated(), *found.left]):
         typer.echo(f"{path}: out of date. `pole profile docs` writes it anew.", err=True)
     if old:
         raise typer.Exit(1)
-    typer.echo(f"{out}: {len(found.texts) - 1} devices, all pages up to date")
+    typer.echo(f"{out}: {_devices(found)}, all pages up to date")
+
+
+def _devices(found: "Pages") -> str:
+    count = len(found.texts) - 1  # without the index
+    return f"{count} device{'s' * (count != 1)}"
 
 
 def _row(profile: "Profile") -> dict[str, object]:

@@ -177,5 +177,5 @@ def _or_none(read: object, *arguments: object) -> Value:
 def _unfit(error: ValueError) -> Fault:
     match = re.fullmatch(r"profile \S+, point (\w+): (.*)", str(error), re.S)
     if match is None:
-        return (), f"cannot be emulated: {error}."
+        return ("points",), f"cannot be emulated: {error}. Give the point a range."
     return ("points", match[1], "emulate"), f"{match[2]}. Change around, swing or the range."

@@ -9,6 +9,10 @@ from typer.testing import CliRunner
 from device_profiles import loader
 from device_profiles.schema import FUNCTIONS
 from pole.command import app
+from tests.device_profiles.broken import messages
+from tests.device_profiles.test_broken_commands import BROKEN as BROKEN_COMMANDS
+from tests.device_profiles.test_broken_exchanges import BROKEN_GOLDEN
+from tests.device_profiles.test_broken_profiles import BROKEN
 
 run = CliRunner().invoke
 
@@ -97,6 +101,51 @@ def test_check_of_a_folder_takes_each_profile_in_it(tmp_path: Path) -> None:
     result = run(app, ["profile", "check", str(tmp_path)])
     assert result.exit_code == 1
     assert f"{path}:4: function: 'airs' is not one of " in result.output
+
+
+SAMPLE = [
+    *[(kinds, kind) for kinds, names in (
+        (BROKEN, ["all registers, another protocol", "two items in the same bytes", "a poll faster than the line",
+                  "a tab", "commands among points", "a percent that is a ratio"]),
+        (BROKEN_COMMANDS, ["a command that is not known"]),
+    ) for kind in names],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kinds", "kind"), SAMPLE, ids=[kind for _, kind in SAMPLE])
+def test_check_of_a_broken_profile_is_one_line_on_stderr(
+    tmp_path: Path, kinds: dict[str, tuple[str, str, str, str]], kind: str
+) -> None:
+    base, old, new, wanted = kinds[kind]
+    assert messages(tmp_path, base, old, new) == [wanted]  # and writes the file
+    result = pole("profile", "check", str(tmp_path / "demo.yaml"))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[0] == f"{tmp_path / 'demo.yaml'}{wanted}"
+    assert "Traceback" not in result.stderr
+
+
+def test_check_of_a_broken_exchange_is_one_line_on_stderr(tmp_path: Path) -> None:
+    base, old, new, wanted = BROKEN_GOLDEN["a check sum of HJ 212 that is wrong"]
+    messages(tmp_path, base, old, new, in_golden=True)
+    result = pole("profile", "check", str(tmp_path / "demo.yaml"))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"{tmp_path / 'demo.golden.yaml'}{wanted}\n"
+
+
+def test_docs_writes_the_pages_and_keeps_the_notes(tmp_path: Path) -> None:
+    out, device = tmp_path / "devices", str(loader.files()["xy-md03"])
+    assert pole("profile", "docs", device, "--out", str(out), "--check").returncode == 1
+    assert pole("profile", "docs", device, "--out", str(out)).stdout == f"{out}: 1 device, 2 pages written\n"
+    assert pole("profile", "docs", device, "--out", str(out), "--check").returncode == 0
+    page = out / "xy-md03.md"
+    page.write_text(page.read_text("utf-8").replace("<!-- notes -->\n", "<!-- notes -->\nOurs is blue.\n"), "utf-8")
+    assert pole("profile", "docs", device, "--out", str(out), "--check").returncode == 0
+    page.write_text(page.read_text("utf-8").replace("## Points", "## Pints"), "utf-8")
+    result = pole("profile", "docs", device, "--out", str(out), "--check")
+    assert (result.returncode, result.stderr) == (1, f"{page}: out of date. `pole profile docs` writes it anew.\n")
+    assert pole("profile", "docs", device, "--out", str(out)).returncode == 0
+    assert "Ours is blue." in page.read_text("utf-8")
+    assert "## Points" in page.read_text("utf-8")
 
 
 def test_check_of_a_folder_without_profiles_says_so(tmp_path: Path) -> None:
