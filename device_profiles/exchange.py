@@ -14,7 +14,7 @@ from protocols.modbus import crc16
 
 # Function codes of reads (Modbus Application Protocol 1.1b3, 6.1 to 6.4).
 TABLES: dict[int, Table] = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
-MAX_NAMED = 12  # items that a message lists
+MAX_NAMED = 6  # items that a message lists
 MBAP = 7  # bytes of Modbus TCP's header: transaction, protocol 0, length, unit
 Image = dict[tuple[Table, int], int]
 
@@ -126,6 +126,7 @@ def _values(profile: Profile, golden: Golden, words: Image, told: Items) -> list
 
 def _listed(told: Items) -> str:
     names = sorted(told)
+    names = [name if len(name) <= 40 else f"{name[:40]}…" for name in names]
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return (", ".join(names[:MAX_NAMED]) or "nothing") + more
 

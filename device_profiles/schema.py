@@ -106,7 +106,7 @@ class Emulate(Model):
     around: float = 0.0
     texts: tuple[str, ...] = Field((), description="a text: what it says in turn, all of them once a period")
     swing: float = Field(0.0, ge=0)
-    period: Duration = 600.0
+    period: Duration = Field(600.0, gt=0)
     noise: float = Field(0.0, ge=0)
     grow: float = Field(default=0.0, ge=0, description="what a counter gains in an hour, counted from 2026-01-01 UTC")
 
@@ -197,7 +197,7 @@ class Golden(Model):
 class ModbusDefaults(Model):
     """The factory settings and the limits of a Modbus device."""
 
-    unit: int = Field(1, ge=1, le=247)
+    unit: int = Field(1, ge=1, le=255, description="1 to 247 on a serial line")
     baud: int = 9600
     parity: Literal["none", "even", "odd"] = "none"
     stop_bits: Literal[1, 2] = 1

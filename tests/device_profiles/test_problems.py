@@ -177,6 +177,9 @@ BROKEN = {
     "emulated outside the range": (
         "    deadband: 0.1\n", "    emulate: {around: 80, swing: 10}\n",
         ":19: points.temperature.emulate: moves from 70 to 90, outside the range [-40, 85]. Change around or swing."),
+    "a wave without a period": (
+        "    deadband: 0.1\n", "    emulate: {around: 8, swing: 1, period: 0s}\n",
+        ":19: points.temperature.emulate.period: '0s' is out of range: allowed is above 0."),
     "empty source": (
         "source: a data sheet of somebody", "source: me",
         ":7: source: 'me' is too short: at least 10 characters."),
