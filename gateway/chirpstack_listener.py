@@ -7,7 +7,7 @@ broker keeps the session for some minutes, so that an opened manhole is not miss
 import asyncio
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ log = structlog.get_logger("chirpstack")
 
 Raw = int | float | bool | str | bytes
 Heard = Callable[[str, Mapping[str, Raw | DeviceError], int | None], None]
+Durable = Callable[[], Awaitable[None]]
 
 KEEPALIVE_S = 15
 TIMEOUT_S = 10.0
@@ -46,18 +47,21 @@ class ChirpstackListener:
         password: str | None = None,
         ca: Path | None = None,
         application: str = "+",
+        known: Collection[str] | None = None,
     ) -> None:
+        """known: the DevEUIs that are listened to, all of the application where left out."""
         self.events = 0
         self.repeated = 0
         self.bad = 0
         self.connected = False
-        self._topics = chirpstack.topics(application)
+        self._topics = chirpstack.topics(application, ("+",) if known is None else sorted(known))
         self._connect = _connect(broker, user, password, ca)
         self._where = broker
         self._seen: OrderedDict[str, deque[tuple[int, int | None]]] = OrderedDict()
         self._undecoded: set[str] = set()
 
-    async def run(self, heard: Heard) -> None:
+    async def run(self, heard: Heard, durable: Durable) -> None:
+        """durable is not waited for: the MQTT client acknowledges what it received, not what we kept."""
         wait, said = Backoff(first=RETRY_S[0], most=RETRY_S[1]), False
         while True:
             task = asyncio.create_task(self._session(heard), name="chirpstack session")

@@ -29,6 +29,7 @@ class Collector:
         self._stamps = Stamps()
         self._held: dict[bool, list[Reading]] = {True: [], False: []}  # is it an event
         self._wake = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []  # who wants to know when what is held is on the disk
         self._stopping = False
         self.unspooled = 0
 
@@ -39,6 +40,12 @@ class Collector:
             held.append((device, point, self._stamps.unlike(device, point, time_ms), value, quality))
         if event or len(held) >= PACK_READINGS:
             self._wake.set()
+
+    async def durable(self) -> None:
+        """Returns when all that was added so far is on the disk."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        await done
 
     def stop(self) -> None:
         """run() writes what is held and ends."""
@@ -53,15 +60,20 @@ class Collector:
                     await self._wake.wait()
             self._wake.clear()
             last = self._stopping
-            await self._append(event=True)
-            await self._append(event=False)
+            waiting, self._waiting = self._waiting, []
+            if await self._append(event=True) & await self._append(event=False):
+                for done in waiting:
+                    if not done.done():
+                        done.set_result(None)
+            else:
+                self._waiting = waiting + self._waiting
             self._forget_oldest()
         if left := len(self._held[True]) + len(self._held[False]):
             self.unspooled += left
             log.error("the gateway stops and the disk takes nothing: readings lost", readings=left)
 
-    async def _append(self, *, event: bool) -> None:
-        """What is held goes to the disk; what the disk refuses is held further, before what came meanwhile."""
+    async def _append(self, *, event: bool) -> bool:
+        """What is held goes to the disk; False where the disk refuses some: that is held further, before newer ones."""
         held, self._held[event] = self._held[event], []
         last_ms, set_back = self._clock.last_ms, self._clock.set_back
         try:
@@ -75,6 +87,7 @@ class Collector:
         except SpoolFull as full:
             log.error("readings held in memory until the disk has room", held=len(held), error=str(full))
         self._held[event] = held + self._held[event]
+        return not held
 
     def _forget_oldest(self) -> None:
         excess = len(self._held[True]) + len(self._held[False]) - MAX_HELD

@@ -1,6 +1,6 @@
 """Which driver a bus of the site file gets. A protocol's library is imported by the gateway that needs it alone."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from device_profiles import site_buses
 from device_profiles.schema import Profile
 from device_profiles.site_model import Device
 from gateway.driver import Driver, OnReadings
-from gateway.hearing import Hearing, Listener
+from gateway.hearing import Durable, Hearing, Listener
 from gateway.modbus_driver import ModbusDriver
 from gateway.polling import Asker, Polling
 from gateway.serial_line import SerialLine
@@ -23,9 +23,10 @@ def driver(
     profiles: Mapping[str, Profile],
     on_readings: OnReadings,
     now_ms: Callable[[], int],
+    durable: Durable,
     log: Any,
 ) -> Driver:
-    """The driver of one bus and its devices; nothing is opened yet."""
+    """The driver of one bus and its devices; nothing is opened yet. durable: see `hearing`."""
     common: dict[str, Any] = {
         "name": name, "devices": devices, "profiles": profiles, "on_readings": on_readings, "now_ms": now_ms,
         "log": log,
@@ -33,7 +34,8 @@ def driver(
     if isinstance(bus, site_buses.SerialBus | site_buses.TcpBus):
         return ModbusDriver(line=line(bus), **common)
     if isinstance(bus, site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus):
-        return Hearing(listener=listener(bus, {device.where.lower() for device in devices}), **common)
+        known = {device.where.lower() for device in devices}
+        return Hearing(listener=listener(bus, known), durable=durable, **common)
     return Polling(asker=asker(bus), **common)
 
 
@@ -76,11 +78,11 @@ def asker(bus: site_buses.AnyBus) -> Asker:
 
 
 def listener(
-    bus: site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus, known: Container[str] | None = None
+    bus: site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus, known: Collection[str] | None = None
 ) -> Listener:
     """What hears the devices of a bus that speak by themselves; nothing is opened yet.
 
-    known: addresses in small letters, where only what these say is to be confirmed.
+    known: addresses in small letters, where only these are to be heard and confirmed.
     """
     match bus:
         case site_buses.Hj212Bus():
@@ -93,13 +95,13 @@ def listener(
         case site_buses.OcppBus():
             from gateway.ocpp_listener import OcppListener
 
-            return OcppListener(listen=bus.listen, password=first_line(bus.password_file))
+            return OcppListener(listen=bus.listen, password=first_line(bus.password_file), known=known)
         case site_buses.ChirpstackBus():
             from gateway.chirpstack_listener import ChirpstackListener
 
             return ChirpstackListener(
                 broker=bus.broker, user=bus.user, password=first_line(bus.password_file), ca=bus.ca,
-                application=bus.application,
+                application=bus.application, known=known,
             )  # fmt: skip
 
 

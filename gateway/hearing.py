@@ -1,7 +1,7 @@
 """Devices that speak by themselves: a Listener IN, readings OUT, and a word when somebody has fallen silent."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from device_profiles import items
@@ -20,13 +20,17 @@ BEHIND_MS = 30 * 86_400_000  # how old what it sends again may be
 STRANGERS = 1000  # addresses that nobody knows are each logged once, up to so many
 
 Heard = Callable[[str, Answer, int | None], None]  # address, items, ms since 1970 or None for now
+Durable = Callable[[], Awaitable[None]]  # returns when all that was heard so far is on the disk
 
 
 class Listener(Protocol):
     """One protocol's ear. Connections, memory and time are bounded, whatever devices send."""
 
-    async def run(self, heard: Heard) -> None:
-        """Listens until cancelled. Raises nothing: a port that is taken is tried again."""
+    async def run(self, heard: Heard, durable: Durable) -> None:
+        """Listens until cancelled. Raises nothing: a port that is taken is tried again.
+
+        A device that keeps what is not confirmed gets its confirmation after durable().
+        """
         ...
 
     async def tell(self, address: str, name: str, raw: int | float | bool | str | None) -> None:
@@ -58,10 +62,12 @@ class Hearing:
         profiles: Mapping[str, Profile],
         on_readings: OnReadings,
         now_ms: Callable[[], int],
+        durable: Durable,
         log: Any,
     ) -> None:
         self.counters = Counters()
         self._name = name
+        self._durable = durable
         self._listener = listener
         self._profiles = profiles
         self._now_ms = now_ms
@@ -80,7 +86,7 @@ class Hearing:
         for each in self._heard.values():  # silence counts from the start
             each.at = dict.fromkeys(each.at, now)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listener.run(self.heard), name=f"listener {self._name}")
+            tasks.create_task(self._listener.run(self.heard, self._durable), name=f"listener {self._name}")
             tasks.create_task(self._watch(), name=f"silence {self._name}")
             try:
                 await asyncio.Event().wait()

@@ -1,7 +1,7 @@
 """HJ 212 stations, which speak by themselves: frames IN from TCP connections or a serial port, items OUT to heard().
 
-Every station is known by its MN, whatever connection it comes on. A packet that wants a reply gets it after heard()
-took its items; one that comes again is replied to again, but heard once.
+Every station is known by its MN, whatever connection it comes on. A packet that wants a reply gets it when its readings
+are on the disk: a station keeps what was not replied to. One that comes again is replied to again, but heard once.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import hmac
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -33,10 +33,12 @@ FRAMES_A_SECOND = 50  # what comes faster on one connection waits in the network
 FRAME_S = 60.0  # from a frame's first byte to its last
 IDLE_S = 7200.0  # twice the longest interval of real-time data
 REPLY_S, RESULT_S = 5.0, 20.0  # 9011 and 9012 after a command (5 s: the standard's OverTime)
+DURABLE_S = 10.0  # a disk that takes nothing for so long: no reply, and the station sends again
 SAY_AGAIN_S = 10.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.5, 30.0
 
 Heard = Callable[[str, Mapping[str, hj212.Item], int | None], None]
+Durable = Callable[[], Awaitable[None]]
 _VALUE = re.compile(r"[A-Za-z0-9.:_-]{1,64}")
 
 
@@ -77,15 +79,17 @@ class Hj212Listener:
         self._password = password
         self._known = known
         self._heard: Heard = lambda address, items, time_ms: None
+        self._durable: Durable = _at_once
+        self._owed: list[tuple[Link, bytes]] = []  # replies to what was just heard
         self._links: dict[Link, bool] = {}  # whether it ever said a good frame
         self._stations: OrderedDict[str, _Station] = OrderedDict()
         self._asked: dict[tuple[str, str], asyncio.Queue[hj212.Packet]] = {}
         self._last_qn = 0
         self._quiet: dict[str, tuple[float, int]] = {}
 
-    async def run(self, heard: Heard) -> None:
+    async def run(self, heard: Heard, durable: Durable) -> None:
         """Until cancelled."""
-        self._heard = heard
+        self._heard, self._durable = heard, durable
         if self._serial:
             await self._hear_serial()
         backoff = Backoff(first=RETRY_FIRST_S, most=RETRY_MOST_S)
@@ -174,6 +178,8 @@ class Hj212Listener:
             waited = splitter.waiting
             found = splitter.feed(data)
             good = sum(self._is_taken(link, one) for one in found)
+            owed, self._owed = self._owed, []
+            await self._reply(owed)
             garbage, mistakes = (0, 0) if good else (garbage + len(data), mistakes + len(found))
             if garbage > GARBAGE_MOST or mistakes > MISTAKES_MOST:
                 raise BadAnswer("noise", f"{garbage} bytes and {mistakes} bad frames without a good one")
@@ -222,7 +228,20 @@ class Hj212Listener:
             self._heard(packet.mn, hj212.readings(packet), moment)
             station.seen[_digest(body)] = None
         if packet.wants_reply and (self._known is None or packet.mn.lower() in self._known):
-            station.link.write(wrap(hj212.reply(packet, self._edition)))
+            self._owed.append((station.link, wrap(hj212.reply(packet, self._edition))))
+
+    async def _reply(self, owed: Sequence[tuple[Link, bytes]]) -> None:
+        """Raises LineDown."""
+        if not owed:
+            return
+        try:
+            async with asyncio.timeout(DURABLE_S):
+                await self._durable()
+        except TimeoutError:
+            self._say("the disk takes nothing: stations get no replies", stations=len(owed))
+            return
+        for link, frame in owed:
+            link.write(frame)
 
     def _is_repeated(self, station: _Station, body: bytes) -> bool:
         # by the whole body: some stations never change their QN
@@ -253,6 +272,10 @@ class Hj212Listener:
             return
         self._quiet[what] = now + SAY_AGAIN_S, 0
         log.warning(what, at=self._listen or self._serial, not_told=missed, **fields)
+
+
+async def _at_once() -> None:
+    """Before run(), nothing is heard."""
 
 
 async def _confirmed(answers: asyncio.Queue[hj212.Packet]) -> None:

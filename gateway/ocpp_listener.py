@@ -24,7 +24,7 @@ from websockets.http11 import Request, Response
 
 from gateway.ocpp_commands import FOLLOW_S, carry_out
 from gateway.ocpp_memory import Memory, Raw
-from gateway.ocpp_station import Heard, Station
+from gateway.ocpp_station import Durable, Heard, Station
 from protocols.errors import LineDown
 from wire.backoff import Backoff
 
@@ -72,12 +72,12 @@ class OcppListener:
         self._last_transaction = 0
         self._open: set[ServerConnection] = set()
 
-    async def run(self, heard: Heard) -> None:
+    async def run(self, heard: Heard, durable: Durable) -> None:
         """Listens until cancelled; a port that is taken is tried again."""
         wait, said = Backoff(first=RETRY_S[0], most=RETRY_S[1]), False
         while True:
             try:
-                async with self._server(heard) as server:
+                async with self._server(heard, durable) as server:
                     self.port = next(iter(server.sockets)).getsockname()[1]
                     log.info("waiting for chargers", port=self.port)
                     try:
@@ -107,9 +107,9 @@ class OcppListener:
         for connection in list(self._open):
             connection.transport.abort()
 
-    def _server(self, heard: Heard) -> contextlib.AbstractAsyncContextManager[Server]:
+    def _server(self, heard: Heard, durable: Durable) -> contextlib.AbstractAsyncContextManager[Server]:
         async def handler(connection: ServerConnection) -> None:
-            await self._serve(connection, heard)
+            await self._serve(connection, heard, durable)
 
         return serve(
             handler,
@@ -163,7 +163,7 @@ class OcppListener:
             log.warning("a charger is refused", charger=address, status=int(status), refused=self.refused)
         return connection.respond(status, f"{status.phrase}\n")
 
-    async def _serve(self, connection: ServerConnection, heard: Heard) -> None:
+    async def _serve(self, connection: ServerConnection, heard: Heard, durable: Durable) -> None:
         assert connection.request is not None
         address = address_of(connection.request.path)
         station = Station(
@@ -171,6 +171,7 @@ class OcppListener:
             socket=connection,
             memory=self._memory(address),
             heard=heard,
+            durable=durable,
             heartbeat_s=self._heartbeat_s,
             **self._station,
         )

@@ -10,6 +10,8 @@ from protocols import ocpp
 Raw = int | float | bool | str | bytes
 Answered = tuple[dict[str, Any], list[ocpp.Said]]  # the answer's payload, what was told
 
+# What a charger keeps, and says again, until it is answered (OCPP 1.6, 3.7).
+KEPT_BY_CHARGERS = frozenset(("StartTransaction", "StopTransaction", "MeterValues", "StatusNotification"))
 STARTS_KEPT = 16  # answered StartTransactions, should one come again because our answer got lost
 # What stands until the charger tells another. The rest of its items are of one instant.
 STANDING = frozenset((

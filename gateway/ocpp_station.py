@@ -8,7 +8,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -26,8 +26,10 @@ from protocols.errors import BadAnswer, DeviceError, LineDown, Refused, Timeout
 log = structlog.get_logger("ocpp")
 
 Heard = Callable[[str, Mapping[str, Raw | DeviceError], int | None], None]
+Durable = Callable[[], Awaitable[None]]
 
 ANSWER_S = 10.0  # a charger's time to answer a call, and to take what we say
+DURABLE_S = 10.0  # a disk that takes nothing for so long: no answer, and the charger says it again
 INTRODUCE_S = 3.0  # a charger that boots tells its status by itself; one that only came back does not
 RATE, BURST = 20.0, 100.0  # messages a second; a charger that says more is read more slowly
 # Values also between sessions, and at a period that quality can be judged by (OCPP 1.6, 9.1).
@@ -55,6 +57,7 @@ class Station:
         socket: Socket,
         memory: Memory,
         heard: Heard,
+        durable: Durable,
         heartbeat_s: float,
         settings: Mapping[str, str] = SETTINGS,
         answer_s: float = ANSWER_S,
@@ -67,6 +70,7 @@ class Station:
         self._socket = socket
         self._memory = memory
         self._heard = heard
+        self._durable = durable
         self._heartbeat_s = heartbeat_s
         self._settings = settings
         self._answer_s = answer_s
@@ -162,11 +166,23 @@ class Station:
             self.bad += 1
             return
         if message.kind == ocpp.CALL:
-            await self._send(self._answer(message))
+            answer = self._answer(message)
+            if message.name not in ocpp_memory.KEPT_BY_CHARGERS or await self._is_durable():
+                await self._send(answer)
         elif self._waiting is not None and self._waiting[0] == message.unique and not self._waiting[1].done():
             self._waiting[1].set_result(message)
         else:
             self.late += 1
+
+    async def _is_durable(self) -> bool:
+        """A charger forgets its session's messages once they are answered (OCPP 1.6, 3.7.1)."""
+        try:
+            async with asyncio.timeout(DURABLE_S):
+                await self._durable()
+        except TimeoutError:
+            log.warning("the disk takes nothing: a charger gets no answer", charger=self.address)
+            return False
+        return True
 
     async def _send(self, text: str) -> None:
         try:

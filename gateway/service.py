@@ -131,6 +131,7 @@ class _Service:
             profiles=loader.profiles(),
             on_readings=self._collector.add,
             now_ms=self._clock.now_ms,
+            durable=self._collector.durable,
             log=structlog.get_logger("bus"),
         )
 

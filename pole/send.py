@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FINAL = ("done", "rejected", "failed", "expired")
 BIRTHS_S = 1.0  # retained births come right after the subscription; after so long without one there are no more
 CONNECT_S = 10.0
+ACCEPTED_S = 45.0  # a device that was told may take so long: a charger's session begins when the car agrees
 
 Found = dict[tuple[str, str], str]  # (pole, device) -> "area/node"
 
@@ -173,6 +174,7 @@ async def _command(
     while True:
         reply = await _reply(stream, str(message["id"]), patience)
         _show(reply, message, as_json)
+        patience = max(patience, ACCEPTED_S)
         if reply["state"] in FINAL:
             return str(reply["state"])
 

@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +45,9 @@ class Event:
     rest: bytes = b""
 
 
-def topics(application: str) -> list[str]:
-    """What to subscribe to; application: its id, or + for all."""
-    return [f"application/{application}/device/+/event/{kind}" for kind in EVENTS]
+def topics(application: str, devices: Iterable[str] = ("+",)) -> list[str]:
+    """What to subscribe to; application: its id, or + for all; devices: their DevEUIs."""
+    return [f"application/{application}/device/{each.lower()}/event/{kind}" for each in devices for kind in EVENTS]
 
 
 def kind_of(topic: str) -> str:

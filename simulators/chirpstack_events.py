@@ -163,9 +163,16 @@ class ChirpstackEvents:
                     while True:
                         for sensor in self.sensors.values():
                             await self.send(sensor)
-                        await asyncio.sleep(self._period_s)
+                        await self._pause(self._client)
             self._client = None
             await asyncio.sleep(_RETRY_S)
+
+    async def _pause(self, client: aiomqtt.Client) -> None:
+        """A period; raises MqttError as soon as the connection breaks."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._period_s):
+                async for _ in client.messages:
+                    pass
 
 
 def _put(held: bytearray, item: Item, value: items.Value) -> None:

@@ -63,7 +63,7 @@ class HeardTrial:
     async def round(self) -> Round:
         """All that was heard so far; the first round waits until every item was."""
         if self._task is None:
-            self._task = asyncio.create_task(self._listener.run(self._heard), name="listener")
+            self._task = asyncio.create_task(self._listener.run(self._heard, _at_once), name="listener")
         waited = self._complete if not self._complete.is_set() else self._news
         try:
             async with asyncio.timeout(self._wait):
@@ -98,6 +98,11 @@ class HeardTrial:
             self._complete.set()
 
 
+async def _never_kept() -> None:
+    """Nothing is kept here, so a device gets no confirmation: what it has not told a gateway, it tells again."""
+    raise TimeoutError
+
+
 def _names(profile: Profile) -> list[str]:
     return list(dict.fromkeys(point.item.name for point in profile.points.values() if point.item is not None))
 
@@ -117,3 +122,7 @@ def _show(profile: Profile, answer: Answer, done: Round) -> None:
         except NoValue as reason:
             bounds = f"out of range [{point.range[0]:g}, {point.range[1]:g}]" if point.range else "no number"
             done.shown[name] = Shown(point=name, raw=shown, value=None, quality=str(reason), hints=(bounds,))
+
+
+async def _at_once() -> None:
+    """Nothing is kept here, so nothing is waited for."""

@@ -32,6 +32,10 @@ def device(name, address, *, profile="probe"):
     return Device(pole="P1", device=name, profile=profile, bus="bus-1", address=address)
 
 
+async def durable():
+    """A disk that is never slow."""
+
+
 class Watch:
     """What a driver told: (device, point, time_ms, value, quality, event); `options` are a driver's arguments."""
 
@@ -43,6 +47,11 @@ class Watch:
             "now_ms": lambda: time.time_ns() // 1_000_000,
             "log": structlog.wrap_logger(None, processors=[self.logs]),
         }  # fmt: skip
+
+    @property
+    def hearing(self):
+        """The options of a driver that hears, or of any."""
+        return {**self.options, "durable": durable}
 
     def of(self, device, point):
         return [(value, quality) for at, name, _, value, quality, _ in self.told if (at, name) == (device, point)]

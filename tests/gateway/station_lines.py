@@ -21,6 +21,11 @@ class Ears:
     def __init__(self, listener):
         self.listener = listener
         self.heard = []
+        self.disk = asyncio.Event()  # set: it takes what was heard
+        self.disk.set()
+
+    async def durable(self):
+        await self.disk.wait()
 
     def take(self, address, items, time_ms):
         self.heard.append((address, {item: getattr(raw, "quality", raw) for item, raw in items.items()}, time_ms))
@@ -72,7 +77,7 @@ def listening(scene, **options):
     async def whole():
         listener = Hj212Listener(listen="127.0.0.1:0", **options)
         ears = Ears(listener)
-        task = asyncio.create_task(listener.run(ears.take))
+        task = asyncio.create_task(listener.run(ears.take, ears.durable))
         try:
             await ears.until(lambda: listener.listening_at)
             return await scene(ears)

@@ -16,7 +16,7 @@ from gateway.hearing import Hearing
 from protocols import errors
 from simulators.chirpstack_events import APPLICATION, ChirpstackEvents, Sensor
 from simulators.device import EmulatedDevice
-from tests.gateway.probe import Watch, device, running
+from tests.gateway.probe import Watch, device, durable, running
 
 SENSORS = ["em300-di", "em300-mcs", "em310-tilt", "em310-udl", "em500-swl"]
 EUI = "24E124136B502217"
@@ -50,7 +50,7 @@ class Ears:
 
 class Listening:
     def __init__(self, listener, heard):
-        self.run = lambda: listener.run(heard)
+        self.run = lambda: listener.run(heard, durable)
         self.close = listener.close
 
 
@@ -79,7 +79,7 @@ def test_what_is_read_is_what_the_sensors_held(broker):
         watch = Watch({name: loader.profiles()[name] for name in SENSORS}, own)
         listener = listener_on(broker)
         stack = ChirpstackEvents(devices=devices, connect=connect(broker), period_s=0.5)
-        async with running(Hearing(listener=listener, **watch.options)):
+        async with running(Hearing(listener=listener, **watch.hearing)):
             await until(lambda: listener.connected)
             async with stack:
                 mcs = next(one for one in devices if one.profile.profile == "em300-mcs")
@@ -116,7 +116,7 @@ def test_faults_of_a_sensor_are_told_and_end(broker):
         def told(point):
             return [entry for entry in watch.told if entry[1] == point]
 
-        async with running(Hearing(listener=listener, **watch.options)):
+        async with running(Hearing(listener=listener, **watch.hearing)):
             await until(lambda: listener.connected)
             async with stack:
                 await until(lambda: told("level"))

@@ -120,3 +120,23 @@ def test_what_a_stop_finds_no_room_for_is_counted(tmp_path):
 
     run(tmp_path, scenario, FullSpool)
     assert kept[0].unspooled == 450
+
+
+def test_durable_returns_when_what_was_added_is_on_the_disk(tmp_path):
+    async def scenario(collector, spool, told):
+        collector.add([reading(1)], False)
+        await collector.durable()
+        assert stored(spool) == [(False, 1)]
+        spool.room = False
+        collector.add([reading(2)], False)
+        waiting = asyncio.create_task(collector.durable())
+        await asyncio.sleep(2.5)
+        assert not waiting.done()
+        spool.room = True
+        await waiting
+        assert stored(spool) == [(False, 1), (False, 2)]
+
+    class Room(FullSpool):
+        room = True
+
+    run(tmp_path, scenario, Room)

@@ -29,7 +29,7 @@ def running(tmp_path, scene):
         async with Dlt645Port(path=tmp_path / "meters", devices=list(emulated.values())) as port:
             watch = Watch(profiles, devices)
             bus = Dlt645Bus(protocol="dlt645", port=str(port.path))
-            driver = drivers.driver(bus=bus, **watch.options)
+            driver = drivers.driver(bus=bus, **watch.hearing)
             task = asyncio.create_task(driver.run())
             try:
                 await scene(watch, port, driver, devices)

@@ -23,7 +23,7 @@ class Devices:
         self.heard = None
         self.told = []
 
-    async def run(self, heard):
+    async def run(self, heard, durable):
         self.heard = heard
         await asyncio.Event().wait()
 
@@ -41,7 +41,7 @@ def start(*addresses):
     known = [device(f"d-{address}", address) for address in addresses]
     watch = Watch({"probe": model}, known)
     devices = Devices()
-    return watch, devices, Hearing(listener=devices, **watch.options), known, model
+    return watch, devices, Hearing(listener=devices, **watch.hearing), known, model
 
 
 def now_ms():
@@ -166,16 +166,16 @@ def test_a_command_to_a_device_that_is_not_connected_fails():
 
 def test_connections_that_end_with_the_gateway_are_no_news_of_the_devices():
     class Ending(Devices):
-        async def run(self, heard):
+        async def run(self, heard, durable):
             try:
-                await super().run(heard)
+                await super().run(heard, durable)
             finally:
                 heard("x", {"b": False}, None)
 
     async def scene():
         watch, _, _, _, _ = start("x")
         devices = Ending()
-        async with running(Hearing(listener=devices, **watch.options)):
+        async with running(Hearing(listener=devices, **watch.hearing)):
             await watch.until(lambda: devices.heard)
             devices.heard("x", {"b": True}, None)
         assert watch.of("P1/d-x", "open") == [(True, None)]

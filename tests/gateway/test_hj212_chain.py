@@ -38,7 +38,7 @@ def running(scene, *, bus, tmp_path=None):
 
     async def whole():
         watch = Watch(profiles, devices)
-        driver = drivers.driver(bus=bus, **watch.options)
+        driver = drivers.driver(bus=bus, **watch.hearing)
         task = asyncio.create_task(driver.run())
         try:
             await scene(watch, emulated, driver, {device.device: device for device in devices})

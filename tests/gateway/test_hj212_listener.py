@@ -51,6 +51,29 @@ def test_a_packet_that_comes_again_is_replied_to_again_and_heard_once():
     listening(scene)
 
 
+def test_a_reply_waits_until_the_readings_are_on_the_disk(monkeypatch):
+    monkeypatch.setattr(hj212_listener, "DURABLE_S", 0.5)
+
+    async def scene(ears):
+        line = await ears.dial()
+        ears.disk.clear()
+        line.send(data())
+        with pytest.raises(TimeoutError):
+            await line.answer(0.3)
+        ears.disk.set()
+        assert (await line.answer()).cn == "9014"
+        ears.disk.clear()
+        line.send(data("DataTime=20260801084030;a34004-Rtd=35.3"))
+        with pytest.raises(TimeoutError):
+            await line.answer(1.0)  # the disk takes nothing: no reply at all, and the station will send it again
+        ears.disk.set()
+        line.send(data("DataTime=20260801084030;a34004-Rtd=35.3"))
+        assert (await line.answer()).cn == "9014"
+        assert len(ears.heard) == 2
+
+    listening(scene)
+
+
 def test_only_who_asks_for_a_reply_gets_one():
     async def scene(ears):
         line = await ears.dial()
@@ -263,7 +286,7 @@ def test_a_port_that_is_taken_is_tried_again(monkeypatch):
     async def scene(ears):
         host, port = ears.listener.listening_at
         second = Ears(Hj212Listener(listen=f"{host}:{port}"))
-        task = asyncio.create_task(second.listener.run(second.take))
+        task = asyncio.create_task(second.listener.run(second.take, second.durable))
         await asyncio.sleep(0.2)
         assert second.listener.listening_at is None
         assert not task.done()
@@ -279,7 +302,7 @@ def test_the_same_frames_on_a_serial_port(tmp_path):
         pty = Pty(path=tmp_path / "station", heard=said.append)
         listener = Hj212Listener(port=str(pty.path), baud=115200)
         ears = Ears(listener)
-        task = asyncio.create_task(listener.run(ears.take))
+        task = asyncio.create_task(listener.run(ears.take, ears.durable))
         pty.restore()
         await ears.until(lambda: listener._links)
         await asyncio.sleep(0.8)  # the port was not there at first

@@ -104,7 +104,7 @@ def test_the_driver_of_a_site_s_bus_takes_its_secrets_from_files(tmp_path, versi
         truth = EmulatedDevice(profile=profile, pole="P1", name="ap-1")
         async with SnmpAgent(device=truth, **login) as agent:
             watch = Watch({profile.profile: profile}, [device("ap-1", agent.address, profile=profile.profile)])
-            async with running(drivers.driver(bus=bus, **watch.options)):
+            async with running(drivers.driver(bus=bus, **watch.hearing)):
                 await watch.until(lambda: watch.of("P1/ap-1", "clients"))
         assert false(watch, truth) == []
 

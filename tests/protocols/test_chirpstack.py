@@ -114,6 +114,9 @@ def test_nothing_is_sent_to_a_sensor():
 
 def test_topics():
     assert chirpstack.topics("+")[0] == "application/+/device/+/event/up"
+    own = chirpstack.topics("a1", ["24E124000001", "24e124000002"])
+    assert own[0] == "application/a1/device/24e124000001/event/up"
+    assert len(own) == 2 * len(chirpstack.EVENTS)
     assert chirpstack.kind_of("application/a/device/b/event/join") == "join"
     for topic in (
         "application/a/device/b/event",
