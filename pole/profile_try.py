@@ -70,17 +70,22 @@ def try_profile(
     record: RecordOption = False, source: SourceOption = None, yes: YesOption = False,
 ) -> None:  # fmt: skip
     """Read a device as a profile says: raw words beside values, and what looks wrong."""
+    import logging
+
+    import structlog
+
     from device_profiles import loader
     from device_profiles.schema import seconds
     from pole import logs
     from pole.trial.way import Given, Way
 
     logs.set_up(as_json=False)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     profile = loader.load(file, draft=True)
     given = Given(
         port=port, baud=baud, parity=parity, stop_bits=stop_bits, unit=unit, channel=channel, framing=framing,
         address=address, listen=listen, broker=broker, user=user, password_file=password_file,
-        settings=tuple(settings or ()), stand_in=_stand_in(emulate),
+        settings=tuple(settings or ()), stand_in=_stand_in(emulate), record=record,
     )  # fmt: skip
     try:
         pause, patience = seconds(every), seconds(wait)
@@ -174,13 +179,12 @@ def _record(file: Path, profile: "Profile", done: "Round", way: "Way", source: s
     from pole.trial import golden
 
     path = golden.beside(file)
-    if not done.exchanges:
-        _fail(f"what {profile.protocol} says cannot be recorded yet: docs/add-a-device.md says how to write it down", 2)
+    _doubt(done, yes)
+    done = way.recorded(done)
     try:
         text = golden.text(profile, done, framing=way.framing, source=way.source(source), recorded=way.is_real)
     except ValueError as error:
         _fail(str(error), 1)
-    _doubt(done, yes)
     changes = golden.difference(path, text)
     if path.exists() and changes:
         print(changes, end="")

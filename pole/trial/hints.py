@@ -10,6 +10,7 @@ from device_profiles.schema import WORDS, Location, Point
 
 MOST = 2  # other readings that are shown
 TINY, HUGE = 1e-6, 1e9  # no quantity of a pole is nearer to 0, or so large
+FAR, NEAR = 30.0, 3.0  # times the usual value
 OF_RANGE = 1e-7  # finer than any device resolves its own range
 _OTHER_ORDER = {"high_first": "low_first", "low_first": "high_first"}
 _OTHER_TYPES = {
@@ -17,11 +18,12 @@ _OTHER_TYPES = {
     "float32": ("uint32", "int32"), "uint64": ("int64", "float64"), "int64": ("uint64", "float64"),
     "float64": ("uint64",),
 }  # fmt: skip
-_SCALES = (0.1, 0.01, 0.001, 10.0, 100.0, 1000.0)
+SCALES = (0.1, 0.01, 0.001, 10.0, 100.0, 1000.0)
 # What makers answer for a quantity that is not there or not measured.
 _MARKS = {0xFFFF: "0xFFFF", 0x7FFF: "0x7FFF", 0x8000: "0x8000"}
 
 Image = Mapping[tuple[str, int], int]
+Other = tuple[str, Location, Sequence[int]]  # another reading: what would stand in `at`
 
 
 def hints(point: Point, words: Sequence[int], image: Image, channel: int = 0) -> tuple[str, ...]:
@@ -31,11 +33,25 @@ def hints(point: Point, words: Sequence[int], image: Image, channel: int = 0) ->
         return ()
     number = registers.raw(at, words)
     doubt = _doubt(point, at, words, number)
-    if not doubt:
-        return ()
-    if number in point.invalid:
+    if doubt and number in point.invalid:
         return (doubt,)
-    return (doubt, *_told(point, at, words, image, channel))
+    if doubt:
+        return (doubt, *_told(point, _others(at, words, image, channel)))
+    return _unusual(point, registers.scale(at, number), _others(at, words, image, channel, scales=()))
+
+
+def _unusual(point: Point, value: float, others: Iterator[Other]) -> tuple[str, ...]:
+    """A value that could be true, but is far from the usual one, while another reading of the words is near it."""
+    usual = point.emulate.around if point.emulate is not None and not point.emulate.grow else 0.0
+    if usual == 0 or 1 / FAR < value / usual < FAR:
+        return ()
+    near = _told(point, (other for other in others if _is_near(point, usual, other)))
+    return (f"far from the usual {usual:g}", *near) if near else ()
+
+
+def _is_near(point: Point, usual: float, other: Other) -> bool:
+    value = _plausible(point, other[1], other[2])
+    return value is not None and 1 / NEAR < value / usual < NEAR
 
 
 def _doubt(point: Point, at: Location, words: Sequence[int], number: float) -> str:
@@ -61,10 +77,10 @@ def _least(point: Point) -> float:
     return max(TINY, OF_RANGE * (point.range[1] - point.range[0])) if point.range is not None else TINY
 
 
-def _told(point: Point, at: Location, words: Sequence[int], image: Image, channel: int) -> list[str]:
+def _told(point: Point, others: Iterator[Other]) -> list[str]:
     """Other readings that would be in range, the likeliest first; those of the same value once."""
     found: dict[float, str] = {}
-    for how, other, read in _others(at, words, image, channel):
+    for how, other, read in others:
         value = _plausible(point, other, read)
         if value is not None:
             found.setdefault(value, how)
@@ -72,8 +88,8 @@ def _told(point: Point, at: Location, words: Sequence[int], image: Image, channe
 
 
 def _others(
-    at: Location, words: Sequence[int], image: Image, channel: int
-) -> Iterator[tuple[str, Location, Sequence[int]]]:
+    at: Location, words: Sequence[int], image: Image, channel: int, scales: Sequence[float] = SCALES
+) -> Iterator[Other]:
     if WORDS[at.type] > 1:
         order = _OTHER_ORDER[at.word_order]
         yield f"word_order: {order}", at.model_copy(update={"word_order": order}), words
@@ -87,7 +103,7 @@ def _others(
         if WORDS[kind] > 1:
             order = _OTHER_ORDER[at.word_order]
             yield f"type: {kind}, word_order: {order}", at.model_copy(update={"type": kind, "word_order": order}), words
-    for times in _SCALES:
+    for times in scales:
         scaled = registers.shortened(at.scale * times)
         yield f"scale: {scaled:g}", at.model_copy(update={"scale": scaled}), words
 

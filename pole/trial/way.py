@@ -15,6 +15,7 @@ from device_profiles.wording import suggestion
 from gateway import drivers
 from pole.broker import free_port
 from pole.trial.outcome import Round
+from pole.trial.recorder import FRAMINGS, Recorder
 from pole.trial.registers import RegisterTrial, advice
 
 LISTENING = ("hj212", "ocpp", "chirpstack")
@@ -49,6 +50,7 @@ class Given:
     password_file: Path | None = None
     settings: tuple[str, ...] = ()
     stand_in: Profile | None = None
+    record: bool = False
 
 
 class Way:
@@ -70,6 +72,7 @@ class Way:
         self.framing = "rtu"
         self._serial = False
         self._settings = ""
+        self._recorder: Recorder | None = None
         self._unit = given.unit if given.unit is not None else (profile.modbus.unit if profile.modbus else 0)
 
     @contextlib.asynccontextmanager
@@ -79,11 +82,23 @@ class Way:
             keys, address = self._asked()
             if self._given.stand_in is not None:
                 keys, address = await self._emulated(stack, keys)
-            trial = self._trial(_bus(keys), address)
+            described = _bus(keys).describe()
+            if self._given.record and self._profile.protocol != "modbus":
+                self._recorder = Recorder(self._profile)
+                keys, address = await self._recorder.tap(stack, keys, address)
+                self.framing = FRAMINGS.get(self._profile.protocol, "text")
+            trial = self._trial(_bus(keys), address, described)
             if self._given.stand_in is not None:
                 self.where = f"an emulated {self._given.stand_in.profile}, {self.where}"
             stack.push_async_callback(trial.close)
             yield trial
+
+    def recorded(self, done: Round) -> Round:
+        """What goes into a golden file: of Modbus the round's own frames, of others what the tap kept."""
+        if self._recorder is None:
+            return done
+        exchanges, shown = self._recorder.result()
+        return Round(shown=shown, asked=done.asked, exchanges=exchanges)
 
     def source(self, said: str | None) -> str:
         """What a golden file says of where it comes from."""
@@ -169,8 +184,8 @@ class Way:
             del keys["listen"]
         return keys | stand.bus, stand.address
 
-    def _trial(self, bus: site_buses.AnyBus, address: str) -> Trial:
-        self.where = bus.describe()
+    def _trial(self, bus: site_buses.AnyBus, address: str, described: str) -> Trial:
+        self.where = described
         if isinstance(bus, site_buses.SerialBus | site_buses.TcpBus):
             self._serial = isinstance(bus, site_buses.SerialBus)
             self._settings = bus.describe().partition(" ")[2]
