@@ -6,6 +6,7 @@ import struct
 from device_profiles.registers import NoValue, judged, shortened
 from device_profiles.schema import Item, Point
 from protocols import chirpstack, dlt645, hj212, multivision, ocpp
+from wire.senml import EXACT_INTEGER
 
 Raw = int | float | bool | str | bytes
 Value = int | float | bool | str
@@ -90,13 +91,26 @@ def _is_scaled(item: Item) -> bool:
 
 
 def _number(item: Item, raw: Raw) -> int | float:
-    """Raises NoValue where it is none."""
+    """Raises NoValue where it is none. A bool is 0 or 1; an integer that no pack carries is the nearest float."""
     try:
-        if isinstance(raw, bytes):
-            if item.number is None:
-                raise NoValue("range")
-            number = struct.unpack_from(_NUMBERS[item.number], raw, item.byte or 0)[0]
-            return number if isinstance(number, int) else float(number)
-        return float(raw) if isinstance(raw, str) else raw
-    except (struct.error, ValueError):
+        number = _unpacked(item, raw) if isinstance(raw, bytes) else _written(raw) if isinstance(raw, str) else raw
+        if not math.isfinite(number):
+            raise NoValue("range")
+    except (struct.error, ValueError, OverflowError):
         raise NoValue("range") from None
+    if isinstance(number, int):
+        return int(number) if abs(number) <= EXACT_INTEGER else float(number)
+    return number
+
+
+def _unpacked(item: Item, raw: bytes) -> int | float:
+    if item.number is None:
+        raise NoValue("range")
+    number = struct.unpack_from(_NUMBERS[item.number], raw, item.byte or 0)[0]
+    return number if isinstance(number, int) else float(number)
+
+
+def _written(text: str) -> float:
+    if not text.isascii() or "_" in text:  # float() also takes other scripts' digits, and 1_000
+        raise ValueError("no number")
+    return float(text)
