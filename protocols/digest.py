@@ -5,12 +5,14 @@ Digest (RFC 7616: MD5 and SHA-256, with qop "auth" or, as RFC 2069, without) and
 
 import base64
 import hashlib
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from protocols.errors import Refused
 
+MOST_HEADERS, MOST_TEXT = 8, 4096  # of one answer, and characters of each: a hostile one has 100,000
 _HASHES = {"sha-256": hashlib.sha256, "md5": hashlib.md5}  # the stronger first
 _PART = re.compile(
     r'\s*(?:([!#-\'*+.^-z|~0-9A-Z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*)|([A-Za-z0-9-]+)(?=\s|,|$))\s*,?'
@@ -26,9 +28,10 @@ class Challenge:
 
 
 def challenges(values: Iterable[str]) -> list[Challenge]:
-    """The WWW-Authenticate headers' values -> what they offer. What cannot be read is left out."""
+    """The WWW-Authenticate headers' values -> what they offer. What cannot be read, or is too long, is left out."""
     found: list[Challenge] = []
-    for value in values:
+    for value in itertools.islice(values, MOST_HEADERS):
+        value = value[:MOST_TEXT]
         place = 0
         while match := _PART.match(value, place):
             place = match.end()

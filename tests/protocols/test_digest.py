@@ -74,3 +74,10 @@ def test_a_realm_cannot_add_a_field_to_the_header():
     told = proof('Digest realm="a\\", response=\\"00", nonce="n"')
     assert challenges([told])[0].parameters["realm"] == 'a", response="00'
     assert len(challenges([told])[0].parameters["response"]) == 32
+
+
+def test_a_header_without_an_end_is_not_read_to_its_end():
+    """A camera's 100,000 characters of parameters took 0.6 s, in which nobody else was read."""
+    long = "Digest " + ",".join(f"{number:x}=" for number in range(20_000))
+    assert sum(len(offer.parameters) for offer in challenges([long] * 1000)) < 10_000
+    assert len(challenges(["Basic, Digest"] * 1000)) < 20
