@@ -24,11 +24,12 @@ def by_check(profile: Profile) -> dict[str, list[Fault]]:
     if found["schema"]:
         return found
     told: set[object] = set()
+    commands: set[object] = set()  # those with a mistake: what a later check says about them follows from it
     for name, check in CHECKS.items():
-        for keys, text in check(profile):
-            if keys not in told:
-                told.add(keys)
-                found[name].append((keys, text))
+        fresh = [(keys, text) for keys, text in check(profile) if keys not in told and keys[:2] not in commands]
+        found[name].extend(fresh)
+        told.update(keys for keys, _ in fresh)
+        commands.update(keys[:2] for keys, _ in fresh if keys[:1] == ("commands",))
     return found
 
 
@@ -109,13 +110,6 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _locations(profile: Profile) -> Iterator[Fault]:
-    for name, point in profile.points.items():
-        if point.at is not None and profile.modbus is not None:
-            yield from reach.location(profile.modbus, ("points", name, "at"), point.at)
-    yield from reach.faults(profile)
-
-
 def _scales(profile: Profile) -> Iterator[Fault]:
     for name, point in profile.points.items():
         if point.at is not None and point.at.scale == 0:
@@ -132,7 +126,7 @@ CHECKS: Mapping[str, Callable[[Profile], Iterable[Fault]]] = {
     "schema": _schema,
     "vocabulary": vocabulary.faults,
     "overlaps": overlaps.faults,
-    "reach": _locations,
+    "reach": reach.faults,
     "units": _units,
     "commands": command_checks.faults,
 }

@@ -60,7 +60,7 @@ def _argument(profile: Profile, keys: tuple[str, ...], command: Command) -> Iter
 
 def _differs(profile: Profile, command: Command, back: Point, unit: str) -> bool:
     known = standard(profile.function_of(command.read_back or ""), command.read_back or "")
-    is_itself_wrong = known is not None and known.unit != back.unit
+    is_itself_wrong = back.unit not in units.SENML | {""} if known is None else known.unit != back.unit
     return command.expect is None and back.kind == "number" and unit != back.unit and not is_itself_wrong
 
 

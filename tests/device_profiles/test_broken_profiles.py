@@ -199,6 +199,18 @@ BROKEN = {
         "range: [6",
         ":31: commands.set_current.args.current.unit: is missing, but max_current, which is read back, "
         "is told in A. What is asked for and what is read back have one unit."),
+    "a block that holds no value": (
+        "lamps", "latency: 15ms}\npolls:\n  live: {every: 30s, silence: 5m}\npoints:\n",
+        "latency: 15ms, block: 1}\npolls:\n  live: {every: 30s, silence: 5m}\npoints:\n  gear_temperature:\n"
+        "    labels: {en: T, zh: 温}\n    own: true\n    at: {table: input, address: 0, type: float32}\n"
+        "    poll: live\n",
+        ":10: modbus.block: 1 is less than the 2 registers of gear_temperature and 1 more. Write how many "
+        "registers the device gives in one read."),
+    "a baud rate that no line has": (
+        "lamps", "baud: 9600",
+        "baud: 9800",
+        ":10: modbus.baud: 9800 is not a standard baud rate; allowed are 1200, 2400, 4800, 9600, 14400, 19200, "
+        "38400, 57600, 115200, 230400. Did you mean 9600?"),
     "channels that overlap": (
         "lamps", "scale: 0.01, step: 2",
         "scale: 0.01, step: 1",
