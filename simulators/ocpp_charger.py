@@ -109,6 +109,8 @@ class EmulatedCharger:
         answer = await self._point.call(
             call.StartTransaction(connector_id=1, id_tag=tag, meter_start=self._energy_wh(), timestamp=_now())
         )
+        if answer is None:  # refused
+            return
         self._session = answer.transaction_id
         self._become("Charging")
         await self.tell_status()
@@ -166,21 +168,26 @@ class EmulatedCharger:
             await asyncio.sleep(0.2)
 
     async def _speak(self, socket: ClientConnection) -> None:
+        """Until the connection ends: who waits for an answer does not notice that by itself."""
         self._point = Point(charger=self, socket=socket)
         listening = asyncio.create_task(self._point.start(), name="charger listens")
+        telling = asyncio.create_task(self._tell(self._point, socket), name="charger tells")
         try:
-            await self.tell_boot()
-            await self.tell_status()
-            await self.tell_meter()
-            while not listening.done():
-                await asyncio.wait([listening], timeout=self._period_s)
-                if not self.faults.silent and not listening.done():
-                    if self.faults.garbage:
-                        await socket.send('[2,"half a message')
-                    await self._point.call(call.Heartbeat())
-                    await self.tell_meter()
+            await asyncio.wait([listening, telling], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await ended(listening)
+            await ended(listening, telling)
+
+    async def _tell(self, point: Point, socket: ClientConnection) -> None:
+        await self.tell_boot()
+        await self.tell_status()
+        await self.tell_meter()
+        while True:
+            await asyncio.sleep(self._period_s)
+            if not self.faults.silent:
+                if self.faults.garbage:
+                    await socket.send('[2,"half a message')
+                await point.call(call.Heartbeat())
+                await self.tell_meter()
 
     async def tell_boot(self) -> None:
         """Who it is, as at its start."""
