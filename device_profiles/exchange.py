@@ -106,28 +106,38 @@ def _is_hex(text: str) -> bool:
 
 def _values(profile: Profile, golden: Golden, words: Image, told: Items) -> list[Fault]:
     found: list[Fault] = []
-    for name, stated in golden.values.items():
-        point = profile.points.get(name)
-        if point is None:
+    stated = {name: value for name, value in golden.values.items() if name in profile.points}
+    unshown = [name for name in stated if not _is_shown(profile.points[name], words, told)]
+    if unshown:
+        found.append((("values", unshown[0]), _unshown(profile.points[unshown[0]], unshown, told)))
+    for name, value in stated.items():
+        if name in unshown:
             continue
-        if point.at is not None and not covers(point.at, words):
-            text = f"no exchange reads {point.at.table} {point.at.address}, where this point stands."
-            text += " Add the exchange, or list the point under uncovered."
-        elif point.item is not None and point.item.name not in told:
-            text = f"no exchange tells {point.item.name}. They tell {_listed(told)}."
-        else:
-            shown = decoded(profile, name, words) if point.at is not None else _item(point, told)
-            if shown == stated and isinstance(shown, bool) == isinstance(stated, bool):
-                continue
-            text = f"{written(stated)} is stated, but the exchange decodes to {_shown(point, words, told, shown)}."
-        found.append((("values", name), text))
+        point = profile.points[name]
+        shown = decoded(profile, name, words) if point.at is not None else _item(point, told)
+        if shown != value or isinstance(shown, bool) != isinstance(value, bool):
+            text = f"{written(value)} is stated, but the exchange decodes to {_shown(point, words, told, shown)}."
+            found.append((("values", name), text))
     return found
 
 
-def _listed(told: Items) -> str:
-    names = sorted(told)
-    names = [name if len(name) <= 40 else f"{name[:40]}…" for name in names]
+def _is_shown(point: Point, words: Image, told: Items) -> bool:
+    return covers(point.at, words) if point.at is not None else point.item is not None and point.item.name in told
+
+
+def _unshown(point: Point, names: list[str], told: Items) -> str:
+    """One sentence for all points that no exchange shows: most often it is one exchange that is missing."""
+    more = f" Nor is {_listed(names[1:])} shown." if len(names) > 1 else ""
+    if point.at is not None:
+        text = f"no exchange reads {point.at.table} {point.at.address}, where this point stands.{more}"
+        return f"{text} Add the exchange, or list {'them' if more else 'the point'} under uncovered."
+    assert point.item is not None
+    return f"no exchange tells {point.item.name}.{more} They tell {_listed(sorted(told))}."
+
+
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    names = [name if len(name) <= 40 else f"{name[:40]}…" for name in names]
     return (", ".join(names[:MAX_NAMED]) or "nothing") + more
 
 

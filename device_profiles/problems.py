@@ -87,7 +87,8 @@ def problem(faults: Sequence[Fault], data: Mapping[str, object], path: Path | st
 def message(path: Path | str, line: int, keys: Keys, text: str) -> str:
     """`site.yaml:14: devices[3].unit: 300 is …`; line 0 is not written."""
     where = f"{path}:{line}" if line else str(path)
-    return f"{where}: {wording.key_path(keys)}: {text}" if keys else f"{where}: {text}"
+    said = f"{where}: {wording.key_path(keys)}: {text}" if keys else f"{where}: {text}"
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in said)  # a message is one line
 
 
 def line_of(lines: Mapping[Keys, int], keys: Keys) -> int:

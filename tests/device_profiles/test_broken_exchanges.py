@@ -10,6 +10,11 @@ from tests.device_profiles.broken import METER, messages
 
 # base, what is replaced, by what, and the one message (after the file's name)
 BROKEN_GOLDEN = {
+    "exchanges that are not there": (
+        "screen",
+        'LEDGBRIGH01=?\\r", "\\x01LEDRBRIGH01=75\\r"]\n  - ["\\x01LEDGTEXT01=?\\r", "\\x01LEDRTEXT01=Slow down',
+        'LEDGPOWER01=?\\r", "\\x01LEDRPOWER01=1',
+        ":6: values.brightness: no exchange tells BRIGH. Nor is text shown. They tell POWER."),
     "the framing of another protocol": (
         "meter", "framing: hex",
         "framing: rtu",
