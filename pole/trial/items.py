@@ -3,13 +3,14 @@
 import asyncio
 
 from device_profiles import items
+from device_profiles.items import Raw
 from device_profiles.registers import NoValue
 from device_profiles.schema import Profile
 from gateway.hearing import Listener
-from gateway.polling import ASK_S, Asker
+from gateway.polling import ASK_S, FAILURES_MOST, Asker
 from gateway.told import Answer
 from pole.trial.outcome import Asked, Round, Shown
-from protocols.errors import BadAnswer, DeviceError, Timeout
+from protocols.errors import BadAnswer, DeviceError, LineDown, Timeout
 
 
 class AskedTrial:
@@ -26,19 +27,35 @@ class AskedTrial:
         """Asks for every item once; what went wrong is in the outcome."""
         names = _names(self._profile)
         done = Round()
+        answer: dict[str, Raw | DeviceError] = {}
+        failed = 0
+        for asked in [[name] for name in names] if self._asker.one_by_one else [names]:
+            where = asked[0] if self._asker.one_by_one else self._address
+            try:
+                answer |= await self._ask(asked)
+                done.asked.append(Asked(what=where))
+                failed = 0
+            except DeviceError as error:
+                done.asked.append(Asked(what=where, error=error))
+                failed += 1
+                if failed == FAILURES_MOST or isinstance(
+                    error, LineDown
+                ):  # a device that is not there: the rest would cost time and tell nothing
+                    break
+        _show(self._profile, answer, done)
+        return done
+
+    async def _ask(self, names: list[str]) -> Answer:
+        """Raises DeviceError, whatever a library trips over."""
         try:
             async with asyncio.timeout(ASK_S):
-                answer = await self._asker.ask(self._address, names)
-        except DeviceError as error:
-            done.asked.append(Asked(what=self._address, error=error))
+                return await self._asker.ask(self._address, names)
+        except DeviceError:
+            raise
         except TimeoutError:
-            done.asked.append(Asked(what=self._address, error=Timeout(f"no answer in {ASK_S:g} s")))
-        except Exception as error:  # a library that trips over the device's bytes: that is the finding
-            done.asked.append(Asked(what=self._address, error=BadAnswer("noise", f"{type(error).__name__}: {error}")))
-        else:
-            done.asked.append(Asked(what=self._address))
-            _show(self._profile, answer, done)
-        return done
+            raise Timeout(f"no answer in {ASK_S:g} s") from None
+        except Exception as error:  # a parser that meets bytes its author did not think of: that is the finding
+            raise BadAnswer("noise", f"{type(error).__name__}: {error}") from error
 
     async def close(self) -> None:
         await self._asker.close()

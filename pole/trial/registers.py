@@ -10,7 +10,7 @@ from gateway.poller import answer_wait
 from pole.trial.hints import hints
 from pole.trial.outcome import Asked, Round, Shown
 from protocols import modbus
-from protocols.errors import BadAnswer, DeviceError, LineDown, Refused
+from protocols.errors import DeviceError, LineDown, Refused
 
 TRIES = 2  # a frame that noise spoilt is asked for once more
 
@@ -106,21 +106,3 @@ def _where(block: Block) -> str:
     last = block.address + block.count - 1
     span = f"{block.address}" if block.count == 1 else f"{block.address} to {last}"
     return f"{block.table} {span}"
-
-
-def advice(error: DeviceError, *, serial: bool, settings: str, unit: int) -> list[str]:
-    """What to check where nothing answers at all."""
-    if isinstance(error, LineDown) and serial:
-        return ["is the path right, may you read and write it, and is nobody else using it?"]
-    if isinstance(error, LineDown):
-        return ["is it on, is the address right, and is Modbus TCP enabled in it?"]
-    if isinstance(error, BadAnswer):
-        return ["bytes come, but no right frame:", f"baud and parity ({settings})? two devices with unit {unit}?"]
-    if not serial:
-        return [f"unit {unit} (--unit)? behind a converter, is it Modbus TCP, or RTU frames (--framing rtu)?"]
-    return [
-        "power, and a common ground between device and adapter",
-        "A and B: swap them, it harms nothing",
-        f"unit {unit} (--unit), as the device's menu or label says",
-        f"{settings}: --baud, --parity, --stop-bits; the factory setting is often changed",
-    ]

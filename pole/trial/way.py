@@ -14,9 +14,10 @@ from device_profiles.schema import Profile
 from device_profiles.wording import suggestion
 from gateway import drivers
 from pole.broker import free_port
+from pole.trial.advice import advice
 from pole.trial.outcome import Round
 from pole.trial.recorder import FRAMINGS, Recorder
-from pole.trial.registers import RegisterTrial, advice
+from pole.trial.registers import RegisterTrial
 
 LISTENING = ("hj212", "ocpp", "chirpstack")
 SERIAL = ("dlt645",)
@@ -113,15 +114,7 @@ class Way:
         error = next((each.error for each in done.asked if each.error is not None), None)
         if done.answered or error is None:
             return []
-        if self._profile.protocol == "modbus":
-            lines = advice(error, serial=self._serial, settings=self._settings, unit=self._unit)
-        elif self._profile.protocol in LISTENING:
-            lines = [
-                "does the device know this address and port?",
-                "is it the right one (--address), and the password?",
-            ]
-        else:
-            lines = ["is it on, and is the address right?", "user and password (--user, --password-file)?"]
+        lines = advice(self._profile.protocol, error, serial=self._serial, settings=self._settings, unit=self._unit)
         return ["Nothing answers. Check:", *(f"  - {line}" for line in lines)]
 
     def _asked(self) -> tuple[dict[str, Any], str]:
@@ -186,9 +179,10 @@ class Way:
 
     def _trial(self, bus: site_buses.AnyBus, address: str, described: str) -> Trial:
         self.where = described
+        if bus.line is not None:
+            self._serial = True
+            self._settings = " ".join(bus.describe().split()[1:3])
         if isinstance(bus, site_buses.SerialBus | site_buses.TcpBus):
-            self._serial = isinstance(bus, site_buses.SerialBus)
-            self._settings = bus.describe().partition(" ")[2]
             self.framing = "rtu" if isinstance(bus, site_buses.SerialBus) else bus.framing
             self.where = f"{self.where}, unit {self._unit}"
             return RegisterTrial(

@@ -58,7 +58,7 @@ def read(profile: Profile, given: Given) -> Round:
     """One round; the device is already there."""
 
     async def once() -> Round:
-        async with Way(profile=profile, given=given, patience=3).open() as trial:
+        async with Way(profile=profile, given=given, patience=4).open() as trial:
             return await trial.round()
 
     return asyncio.run(once())

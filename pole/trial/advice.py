@@ -1,0 +1,54 @@
+"""What to check where nothing answers at all: a few lines, the likeliest first."""
+
+from protocols.errors import BadAnswer, DeviceError, LineDown
+
+_WIRES = ("power, and a common ground between device and adapter", "A and B: swap them, it harms nothing")
+_PORT = "is the path right, may you read and write it, and is nobody else using it?"
+_OTHERS = {
+    "dlt645": (
+        *_WIRES,
+        "--address: the 12 digits of the meter's number, as its label says",
+        "{settings}: --baud, --parity",
+    ),
+    "snmp": (
+        "is the agent switched on in the device, and UDP port 161 open to us?",
+        "the community (--set community_file=…), or --set version=3 with --user and --password-file",
+    ),
+    "onvif": ("is ONVIF switched on in the camera? Some want a user of its own for it", "--user and --password-file"),
+    "multivision": (
+        "is the text protocol switched on in the control computer? Its port: --port HOST:PORT",
+        "the screen's number: --port HOST:PORT#02",
+    ),
+    "sip": (
+        "is the intercom at this address, and its port 5060 (UDP)?",
+        "does it answer strangers, or its server alone?",
+    ),
+    "hj212": ("the station's server: does it say this machine's address and port?", "--address: the station's MN"),
+    "ocpp": (
+        "the charger's server: does it say ws:// and this machine's address and port?",
+        "--address: the charger's identity",
+    ),
+    "chirpstack": (
+        "may this user read application/# at the broker?",
+        "--address: the sensor's DevEUI; does it send at all?",
+    ),
+}
+
+
+def advice(protocol: str, error: DeviceError, *, serial: bool, settings: str, unit: int) -> list[str]:
+    """settings: of the line, as 9600 8N1."""
+    if isinstance(error, LineDown) and serial:
+        return [_PORT]
+    if protocol != "modbus":
+        return [line.format(settings=settings) for line in _OTHERS[protocol]]
+    if isinstance(error, LineDown):
+        return ["is it on, is the address right, and is Modbus TCP enabled in it?"]
+    if isinstance(error, BadAnswer):
+        return ["bytes come, but no right frame:", f"baud and parity ({settings})? two devices with unit {unit}?"]
+    if not serial:
+        return [f"unit {unit} (--unit)? behind a converter, is it Modbus TCP, or RTU frames (--framing rtu)?"]
+    return [
+        *_WIRES,
+        f"unit {unit} (--unit), as the device's menu or label says",
+        f"{settings}: --baud, --parity, --stop-bits; the factory setting is often changed",
+    ]
