@@ -38,9 +38,8 @@ class AskedTrial:
             except DeviceError as error:
                 done.asked.append(Asked(what=where, error=error))
                 failed += 1
-                if failed == FAILURES_MOST or isinstance(
-                    error, LineDown
-                ):  # a device that is not there: the rest would cost time and tell nothing
+                # of a device that is not there, the rest would cost time and tell nothing
+                if failed == FAILURES_MOST or isinstance(error, LineDown):
                     break
         _show(self._profile, answer, done)
         return done
