@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from device_profiles import placement, quantities, reach
+from device_profiles.items import MAX_TEXT
 from device_profiles.registers import words
 from device_profiles.schema import Argument, Command, Item, Location, Point, Profile
 from device_profiles.vocabulary import standard
@@ -129,6 +130,8 @@ def _kind(keys: Keys, argument: Argument, item: Item) -> Iterator[Fault]:
         yield (*keys, "range"), f"{_bounds(argument.range)} is out of order: write the lowest value first."
     elif argument.length is not None and not 0 <= argument.length[0] <= argument.length[1]:
         yield (*keys, "length"), f"{_bounds(argument.length)} is out of order: write the fewest characters first."
+    elif argument.length is not None and argument.length[1] > MAX_TEXT:
+        yield (*keys, "length"), f"{argument.length[1]} is more than the {MAX_TEXT} characters that a text may have."
     elif item.type == "bool" and argument.range is not None and argument.range != (0, 1):
         yield (*keys, "range"), f"{_bounds(argument.range)} does not fit a bool: write [0, 1]."
 

@@ -50,6 +50,10 @@ BROKEN = {
         "screen", "length: [1, 60]}",
         "length: [1, 60]}\n      more: {labels: {en: More, zh: 多}, length: [1, 60]}",
         ":34: commands.set_text.args: has 2 keys: at most 1."),
+    "a text longer than any": (
+        "screen", "[1, 60]",
+        "[1, 600]",
+        ":35: commands.set_text.args.text.length: 600 is more than the 200 characters that a text may have."),
     "a length out of order": (
         "screen", "[1, 60]",
         "[60, 1]",
