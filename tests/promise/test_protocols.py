@@ -14,6 +14,10 @@ import yaml
 from device_profiles import loader
 from pole.broker import Broker, free_port
 from simulators.city import AREA, City
+from simulators.device import EmulatedDevice
+from simulators.hj212_station import Hj212Station
+from simulators.rtu_over_tcp import RtuOverTcpPort
+from simulators.snmp_agent import SnmpAgent
 from tests.promise.conftest import Process
 
 NODE, POLE = "gw-1", "P0001"
@@ -58,6 +62,45 @@ def to_check(device):
     return {name for name, point in device.profile.points.items() if point.item is None or not point.item.measured}
 
 
+class Others:
+    """The ways that the demo's city does not go: RTU over TCP, HJ 212 on a serial line, SNMP version 3."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self.devices = {
+            name: EmulatedDevice(profile=loader.profile(profile), pole=POLE, name=name, address=address)
+            for name, profile, address in (
+                ("meter-3", "pzem-016", ""), ("station-2", "hj212-noise", "NOISE0001"), ("wifi-2", "ap-if-mib", ""),
+            )
+        }  # fmt: skip
+        self.server = RtuOverTcpPort(devices=[self.devices["meter-3"]])
+        self.station = Hj212Station(
+            devices=[self.devices["station-2"]], path=folder / "station", every={"2011": 3.0, "2051": 5.0}
+        )
+        self.agent = SnmpAgent(
+            device=self.devices["wifi-2"], user="multipole", password="auth-secret", privacy_password="priv-secret"
+        )
+        (folder / "snmp.auth").write_text("auth-secret")
+        (folder / "snmp.privacy").write_text("priv-secret")
+
+    def added_to(self, site):
+        buses = {
+            "rtu-tcp": {"host": self.server.host, "port": self.server.port, "framing": "rtu"},
+            "serial-station": {"protocol": "hj212", "port": str(self._folder / "station")},
+            "wifi-v3": {
+                "protocol": "snmp", "version": 3, "user": "multipole", "password_file": "snmp.auth",
+                "privacy_file": "snmp.privacy",
+            },
+        }  # fmt: skip
+        places = [{"unit": self.devices["meter-3"].unit}, {"address": "NOISE0001"}, {"address": self.agent.address}]
+        devices = [
+            {"pole": POLE, "device": name, "profile": device.profile.profile, "bus": bus, **place}
+            for (name, device), bus, place in zip(self.devices.items(), buses, places, strict=True)
+        ]
+        owned = {name: {"gateway": NODE, **bus} for name, bus in buses.items()}
+        return {**site, "buses": site["buses"] | owned, "devices": [*site["devices"], *devices]}
+
+
 async def obeyed(folder):
     """Every command is done, as an operator sees it."""
     for index, (device, *command) in enumerate(COMMANDS):
@@ -89,14 +132,16 @@ def test_what_each_protocol_s_device_holds_arrives_in_influxdb_and_commands_reac
             folder=tmp_path / "ports", free_port=free_port, broker=f"mqtt://127.0.0.1:{broker.port}",
             lora_password="chirpstack-secret",
         )  # fmt: skip
-        async with city:
+        others = Others(tmp_path)
+        async with city, others.server, others.station, others.agent:
             for name, secret in city.secrets.items():
                 (tmp_path / name).write_text(secret)
-            (tmp_path / "site.yaml").write_text(yaml.safe_dump(city.site(), allow_unicode=True))
+            (tmp_path / "site.yaml").write_text(yaml.safe_dump(others.added_to(city.site()), allow_unicode=True))
             ingest.start()
             gateway.start()
             await obeyed(tmp_path)
             here = {name: device for name, device in city.devices.items() if name.startswith(f"{POLE}/")}
+            here |= {device.name: device for device in others.devices.values()}
             await everything_told(here)
             await asyncio.to_thread(gateway.stop)
             await asyncio.sleep(1)
