@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from device_profiles.problems import FileProblem
 from device_profiles.schema import FUNCTIONS, WORDS, Labels, Point, Profile
 from device_profiles.vocabulary import vocabulary
 
+NOTE = "#:"  # so that all of the draft's comments can be deleted at once
+SURE = 0.99
 POLLS = {  # group -> every, silence
     "live": ("10s", "5m"), "totals": ("60s", "15m"), "settings": ("15m", "6h"),
 }  # fmt: skip
@@ -85,11 +87,8 @@ def from_like(head: Head, path: Path) -> Draft:
         given["labels"] = _labels_line(head)
     sections.setdefault("caveats", "")
     out = [given.get(key, text) for key, text in _ordered(sections)]
-    text = "".join(out).replace(
-        "\npoints:\n",
-        f"\npoints:  # copied from {path.stem}: compare each with the manual, delete what is not there\n",
-        1,
-    )
+    note = f"{NOTE} copied from {path.stem}: compare each point with the manual, delete what is not there"
+    text = "".join(out).replace("\npoints:\n", f"\n{note}\npoints:\n", 1)
     for key, wanted in head.modbus.items():
         text = re.sub(rf"(?m)(^modbus: .*\b{key}: )[\w.]+", rf"\g<1>{wanted}", text)
     return Draft(text=text, taken=tuple(points), own=())
@@ -137,8 +136,9 @@ def _point(each: Chosen) -> list[str]:
     unit = match.standard.unit if match else _own_unit(row.unit)
     labels = match.standard.labels if match else _labels(row)
     out = [
-        f"  # line {row.line}: {row.said}",
-        f"  {each.name if each.name not in ('on', 'off', 'no', 'yes') else json.dumps(each.name)}:{_doubt(each)}",
+        f"  {NOTE} line {row.line}: {row.said}",
+        *(f"  {NOTE} {doubt}" for doubt in _doubts(each)),
+        f"  {each.name if each.name not in ('on', 'off', 'no', 'yes') else json.dumps(each.name)}:",
         f"    labels: {{en: {quoted(labels.en)}, zh: {quoted(labels.zh)}}}",
     ]  # fmt: skip
     if unit:
@@ -153,20 +153,23 @@ def _point(each: Chosen) -> list[str]:
     like = each.like[1] if each.like else None
     out.extend(_from_like(like))
     out.append(f"    poll: {_group(each)}")
-    moves = _emulate(like) if like is not None and like.emulate is not None else "{around: 0}  # write a usual value"
+    moves = _emulate(like) if like is not None and like.emulate is not None else "{around: 0}"
     return [*out, f"    emulate: {moves}"]
 
 
-def _doubt(each: Chosen) -> str:
-    """What the author should look at, as a comment."""
+def _doubts(each: Chosen) -> Iterator[str]:
+    """What the author should look at."""
     if each.match is None:
         written = "; it can be written" if each.row.writable else ""
-        return f"  # no standard point is near: docs/vocabulary.md lists them{written}"
-    unit = each.match.standard.unit
-    told = [f"a guess, {each.match.score:.0%} of the words agree"] if each.match.score < 0.99 else []
-    told += [f"the unit is taken to be {unit}"] if unit and not each.row.unit else []
-    told += [f"range and emulation as in {each.like[0]}"] if each.like else []
-    return f"  # {'; '.join(told)}" if told else ""
+        yield f"no standard point is near: docs/vocabulary.md lists them{written}"
+    elif each.match.score < SURE:
+        yield f"a guess: {each.match.score:.0%} of the words agree"
+    if each.match is not None and each.match.standard.unit and not each.row.unit:
+        yield f"the unit is taken to be {each.match.standard.unit}"
+    if each.like is not None:
+        yield f"range and emulation as in {each.like[0]}"
+    else:
+        yield "write a range, and a usual value for the emulated device"
 
 
 def _own_unit(unit: str) -> str:
@@ -222,7 +225,7 @@ def _duration(seconds: float) -> str:
 def _footer(left_out: Sequence[tuple[int, str]]) -> list[str]:
     if not left_out:
         return []
-    return ["# Not taken from the table:", *(f"#   line {line}, {why}" for line, why in sorted(left_out))]
+    return [f"{NOTE} Not taken from the table:", *(f"{NOTE}   line {line}, {why}" for line, why in sorted(left_out))]
 
 
 def _sections(text: str) -> dict[str, str]:

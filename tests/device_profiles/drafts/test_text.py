@@ -60,17 +60,26 @@ def test_each_row_becomes_a_point_in_the_vocabularys_unit(tmp_path):
 
 
 def test_each_point_stands_below_the_makers_own_line_and_a_guess_says_so(tmp_path):
-    lines = draft(tmp_path, TABLE.replace("Import active energy", "Import energy of all tariffs")).text.splitlines()
-    place = next(index for index, line in enumerate(lines) if line.startswith("  voltage_l1:"))
-    assert lines[place - 1].strip() == "# line 2: 0, Phase 1 voltage, uint16, V, 0.1, 4, R"
-    assert "the unit is taken to be /" in next(line for line in lines if line.startswith("  power_factor:"))
-    assert "no standard point" in next(line for line in lines if line.startswith("  smoke:"))
+    lines = draft(tmp_path, TABLE.replace("Import active energy", "Import active energy tariff")).text.splitlines()
+    above = {line.strip(): lines[:index] for index, line in enumerate(lines)}
+    assert "  #: line 2: 0, Phase 1 voltage, uint16, V, 0.1, 4, R" in above["voltage_l1:"][-3:]
+    assert "  #: the unit is taken to be /" in above["power_factor:"][-3:]
+    assert any("no standard point" in line for line in above["smoke:"][-3:])
+    assert any(line.startswith("  #: a guess: ") for line in above["energy_import:"][-3:])
+
+
+def test_the_drafts_own_comments_can_be_deleted_at_once(tmp_path):
+    made = draft(tmp_path).text
+    bare = "".join(line for line in made.splitlines(keepends=True) if not line.lstrip().startswith("#:"))
+    (tmp_path / "draft.yaml").write_text(bare, "utf-8")
+    assert loader.load(tmp_path / "draft.yaml", draft=True) == loaded(tmp_path, draft(tmp_path))
+    assert bare.count("#") == 1  # for editors
 
 
 def test_what_is_not_taken_is_told_at_the_end(tmp_path):
     made = draft(tmp_path, known_only=True)
     assert [line for line, _ in made.left_out] == [7, 8, 9]
-    assert made.text.endswith("#   line 9, holding 9: Device address: a setting\n")
+    assert made.text.endswith("#:   line 9, holding 9: Device address: a setting\n")
 
 
 def test_a_draft_needs_only_its_authors_words(tmp_path):
