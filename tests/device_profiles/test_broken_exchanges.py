@@ -68,8 +68,9 @@ BROKEN_GOLDEN = {
         ":7: values.text: 'Slow' is stated, but the exchange decodes to 'Slow down'."),
     "a value that the range does not allow": (
         "station", "Rtd=50.1&&1E00",
-        "Rtd=15.1&&8EC1",
-        ":5: exchanges[0]: wrong check sum: ##0123QN=20160801085857223;ST=23;CN=2011;PW=1234…."),
+        "Rtd=15.1&&3600",
+        ":7: values.noise: 50.1 is stated, but the exchange decodes to 15.1, outside the range [20, 140]. Check scale, "
+        "type and range."),
     "a misspelt point": (
         "screen", "{brightness: 75",
         "{brightnes: 75",

@@ -211,6 +211,11 @@ BROKEN = {
         "baud: 9800",
         ":10: modbus.baud: 9800 is not a standard baud rate; allowed are 1200, 2400, 4800, 9600, 14400, 19200, "
         "38400, 57600, 115200, 230400. Did you mean 9600?"),
+    "a scale that takes the exchange's value out of range": (
+        "meter", "scale: 0.1",
+        "scale: 1",
+        ":7: values.voltage: 100.1 is stated, but the exchange decodes to 1001, outside the range [0, 500]. Check "
+        "scale, type and range."),
     "channels that overlap": (
         "lamps", "scale: 0.01, step: 2",
         "scale: 0.01, step: 1",
