@@ -5,6 +5,7 @@ import contextlib
 import importlib.metadata
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ VERSION = importlib.metadata.version("multipole")
 DRAIN_S = 5.0  # on a stop: time for ingest to confirm what is under way; the rest stays on the disk
 READERS_S = 5.0  # on a stop: time for connections to end
 CLOCK_LOOK_S = 1.0
+NAME_THREADS, NAME_THREADS_MOST = 16, 256  # asyncio's own few fill up where a name server is silent
 RATE_AFTER_S = 60.0  # the spool's capacity in hours is told once the rate is known from so much time
 
 
@@ -42,6 +44,7 @@ async def run(*, site: Site, node: str, stop: asyncio.Event) -> None:
     assert own.spool is not None
     disk = SpoolThread(Spool(path=own.spool, max_bytes=own.spool_megabytes << 20))
     command_log = CommandLog(own.spool.with_name(own.spool.name + ".commands"))
+    asyncio.get_running_loop().set_default_executor(_threads(len(site.devices_of(node))))
     try:
         await _wait_for_clock(stop)
         await _Service(site, node, disk, command_log).run(stop)
@@ -193,6 +196,14 @@ class _Service:
     async def _spool_says(self) -> dict[str, Any]:
         state = asdict(await self._disk.run(Spool.state))
         return {name: state[name] for name in ("epoch", "head", "stored", "pending", "dropped", "readings")}
+
+
+def _threads(devices: int) -> ThreadPoolExecutor:
+    """Where names are looked up, which a call that was given up goes on doing; the broker's connection needs one too.
+
+    They begin when they are needed.
+    """
+    return ThreadPoolExecutor(min(NAME_THREADS_MOST, NAME_THREADS + 2 * devices), thread_name_prefix="names")
 
 
 async def _wait_for_clock(stop: asyncio.Event) -> None:
