@@ -36,8 +36,15 @@ class FileProblem(Exception):
     """`messages`: each names the file, the line, the key and what to do."""
 
     def __init__(self, messages: str | Iterable[str]) -> None:
-        self.messages = [messages] if isinstance(messages, str) else list(messages)
+        self.messages = [
+            _on_one_line(each) for each in (messages.split("\n") if isinstance(messages, str) else messages)
+        ]
         super().__init__("\n".join(self.messages))
+
+
+def _on_one_line(message: str) -> str:
+    """What a file quotes may hold tabs and line ends, which a terminal should not obey."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
 
 
 class Document(dict[str, object]):
@@ -87,8 +94,7 @@ def problem(faults: Sequence[Fault], data: Mapping[str, object], path: Path | st
 def message(path: Path | str, line: int, keys: Keys, text: str) -> str:
     """`site.yaml:14: devices[3].unit: 300 is …`; line 0 is not written."""
     where = f"{path}:{line}" if line else str(path)
-    said = f"{where}: {wording.key_path(keys)}: {text}" if keys else f"{where}: {text}"
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in said)  # a message is one line
+    return f"{where}: {wording.key_path(keys)}: {text}" if keys else f"{where}: {text}"
 
 
 def line_of(lines: Mapping[Keys, int], keys: Keys) -> int:
