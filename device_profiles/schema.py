@@ -104,9 +104,9 @@ class Emulate(Model):
     """How the emulated device moves this value: around ± swing over period, with noise; a bool is on for `around`."""
 
     around: float = 0.0
-    texts: tuple[str, ...] = Field((), description="a text: what it says in turn, all of them once a period")
+    texts: tuple[str, ...] = Field(default=(), description="a text: what it says in turn, all of them once a period")
     swing: float = Field(0.0, ge=0)
-    period: Duration = Field(600.0, gt=0)
+    period: Duration = Field(default=600.0, gt=0)
     noise: float = Field(0.0, ge=0)
     grow: float = Field(default=0.0, ge=0, description="what a counter gains in an hour, counted from 2026-01-01 UTC")
 

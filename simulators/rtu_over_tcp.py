@@ -19,7 +19,7 @@ class RtuOverTcpPort(TcpPort):
         super().__init__(devices=devices, host=host, port=port)
         self._rtu = FramerRTU(DECODER)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         received = b""
         while data := await reader.read(_LONGEST):
             received = (received + data)[-_LONGEST:]

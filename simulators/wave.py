@@ -14,9 +14,9 @@ def movement(point: Point) -> Emulate:
     if point.emulate is not None:
         return point.emulate
     if point.values:
-        return Emulate(around=min(point.values), texts=(), swing=0.0, noise=0.0)
+        return Emulate(around=min(point.values), swing=0.0, noise=0.0)
     low, high = point.range if point.range is not None and point.kind == "number" else (0.0, 0.0)
-    return Emulate(around=(low + high) / 2, texts=(), swing=_SWING_OF_RANGE * (high - low), noise=0.0)
+    return Emulate(around=(low + high) / 2, swing=_SWING_OF_RANGE * (high - low), noise=0.0)
 
 
 def wanted(point: Point, move: Emulate, device: str, name: str, time_ms: int) -> float | bool | str:
