@@ -27,13 +27,17 @@ class Stand:
 
 
 @contextlib.asynccontextmanager
-async def emulated(profile: Profile, *, framing: str, unit: int, listen: str = "") -> AsyncIterator[Stand]:
+async def emulated(
+    profile: Profile, *, framing: str, unit: int, channel: int = 0, listen: str = ""
+) -> AsyncIterator[Stand]:
     """A device of this profile that answers. listen: where a device that dials in finds us.
 
     Raises ValueError where the profile cannot be emulated.
     """
     address = ADDRESSES.get(profile.protocol, "")
-    device = EmulatedDevice(profile=profile, pole="bench", name=profile.profile, unit=unit, address=address)
+    device = EmulatedDevice(
+        profile=profile, pole="bench", name=profile.profile, unit=unit, address=address, channel=channel
+    )
     with tempfile.TemporaryDirectory() as folder:
         port, bus = _stand(profile.protocol, device, framing, Path(folder), listen)
         async with port as running:

@@ -171,6 +171,7 @@ class Way:
             keys.setdefault("listen", f"127.0.0.1:{free_port()}")
         stand = await stack.enter_async_context(emulated(
             self._given.stand_in, framing="serial" if serial else self._given.framing, unit=self._unit or 1,
+            channel=self._given.channel,
             listen=keys.get("listen", ""),
         ))  # fmt: skip
         if self._profile.protocol == "chirpstack":

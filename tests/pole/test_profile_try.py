@@ -227,6 +227,13 @@ def test_a_station_that_never_speaks_is_told(tmp_path):
     assert "nothing heard in 0.3 s" in result.output
 
 
+def test_a_channel_of_a_device(tmp_path):
+    profile = loader.profile("arlight-dali")
+    done = read(profile, Given(stand_in=profile, channel=3))
+    assert [each.what for each in done.asked] == ["holding 2563", "holding 3"]
+    assert done.shown["level"].value is not None
+
+
 def test_a_draft_can_be_tried_before_all_is_filled_in(tmp_path):
     path = changed(tmp_path, "xy-md03", ("verified: third-party", 'verified: "FILL IN: how far"'))
     assert tried(path, "xy-md03")["temperature"]["value"] is not None
