@@ -59,7 +59,7 @@ def text(subject: Subject, links: Mapping[str, str]) -> str:
     """The page without its notes; links: title of a page that exists -> where it is."""
     profile = subject.profile
     parts = [
-        f"# {profile.labels.en} · {profile.labels.zh}\n\n**{profile.maker} {profile.model}**\n",
+        f"# {profile.labels.en} · {profile.labels.zh}\n\n**{device(profile)}**\n",
         *_head(subject),
         *_section("Before you rely on it", (f"- {cell(caveat)}" for caveat in profile.caveats)),
         *_section("Other editions", _variants(subject)),
@@ -71,6 +71,11 @@ def text(subject: Subject, links: Mapping[str, str]) -> str:
         *_section("An exchange", exchange_text.lines(subject.golden) if subject.golden else ()),
     ]
     return "\n".join(parts)
+
+
+def device(profile: Profile) -> str:
+    """Maker and model; a model that begins with its maker says it once."""
+    return profile.model if profile.model.startswith(profile.maker) else f"{profile.maker} {profile.model}"
 
 
 def cell(words: object) -> str:
@@ -112,7 +117,7 @@ def _line(profile: Profile) -> str:
 
 def _variants(subject: Subject) -> Iterator[str]:
     if subject.variants:
-        yield "The sources disagree, or there are several editions. Compare a value with the device's own display.\n"
+        yield "The sources disagree, or there are several editions. Compare a value with what the device itself shows.\n"
     for other in subject.variants:
         yield f"- [`{other.profile}`]({other.profile}.md), {cell(other.model)}. {_difference(subject.profile, other)}"
 
@@ -125,7 +130,8 @@ def _difference(here: Profile, there: Profile) -> str:
     ]
     parts += [f"{len(moved) - 4} more points are read otherwise"] if len(moved) > 4 else []
     parts += _only("here", here, there) + _only("there", there, here)
-    return f"{'; '.join(parts)}." if parts else "The points are the same; see the caveats."
+    said = "; ".join(parts)
+    return f"{said[0].upper()}{said[1:]}." if parts else "The points are the same; see the caveats."
 
 
 def _only(where: str, one: Profile, other: Profile) -> list[str]:
@@ -186,7 +192,7 @@ def scale(point: Point) -> str:
 
 def _range(point: Point) -> str:
     codes = ", ".join(f"{code} {meaning}" for code, meaning in point.values.items())
-    bounds = f"{point.range[0]:g} to {point.range[1]:g}" if point.range is not None and not codes else ""
+    bounds = f"{point.range[0]:.12g} to {point.range[1]:.12g}" if point.range is not None and not codes else ""
     kind = {"bool": "yes or no", "text": "text"}.get(point.kind, "")
     never = f"raw {', '.join(map(str, point.invalid))} is no value" if point.invalid else ""
     return "; ".join(part for part in (codes or bounds or kind, never) if part)
