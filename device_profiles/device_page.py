@@ -117,7 +117,7 @@ def _line(profile: Profile) -> str:
 
 def _variants(subject: Subject) -> Iterator[str]:
     if subject.variants:
-        yield "The sources disagree, or there are several editions. Compare a value with what the device itself shows.\n"
+        yield "The sources disagree, or there are several editions. Compare a value with the device's display.\n"
     for other in subject.variants:
         yield f"- [`{other.profile}`]({other.profile}.md), {cell(other.model)}. {_difference(subject.profile, other)}"
 

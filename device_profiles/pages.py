@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device_profiles import device_page, loader
-from device_profiles.device_page import VERIFIED, Subject, cell
+from device_profiles.device_page import VERIFIED, Subject, cell, device
 from device_profiles.problems import FileProblem
 from device_profiles.schema import FUNCTIONS, Profile
 
@@ -152,15 +152,7 @@ def _function(function: str, subjects: Sequence[Subject]) -> Iterator[str]:
         names = [name for name in profile.points if profile.function_of(name) == function]
         points = str(len(names)) if profile.function == function else f"its {', '.join(f'`{name}`' for name in names)}"
         commands = ", ".join(f"`{name}`" for name in profile.commands) if profile.function == function else ""
-        device = f"[{cell(f'{profile.maker} {profile.model}')}]({profile.profile}.md)"
-        cells = (
-            device,
-            cell(profile.labels.en),
-            profile.labels.zh,
-            subject.protocol,
-            profile.verified,
-            points,
-            commands,
-        )
-        yield f"| {' | '.join(cells)} |"
+        link = f"[{cell(device(profile))}]({profile.profile}.md)"
+        words = (link, cell(profile.labels.en), profile.labels.zh, subject.protocol, profile.verified)
+        yield f"| {' | '.join((*words, points, commands))} |"
     yield ""
