@@ -140,7 +140,7 @@ class Hearing:
                 continue
             each.at[group] = now
             each.silent.discard(group)
-            values = each.told.tell(answer, names, time_ms=stamp, now=now, whole=False)
+            values = each.told.tell(answer, names, time_ms=stamp, now=now, whole=False, again=stamp == time_ms)
             each.values |= {name: (now, value) for name, value in values.items()}
 
     async def _watch(self) -> None:
@@ -161,13 +161,13 @@ class Hearing:
         each.told.missed(each.told.points_of(group), errors.Timeout.quality, time_ms=self._now_ms(), now=now)
 
     def _believed(self, each: _Heard, time_ms: int | None) -> int:
-        """The device's own time, unless its clock is certainly wrong."""
+        """The device's own time, unless its clock is certainly wrong; nothing was measured later than now."""
         now_ms = self._now_ms()
         if time_ms is None:
             return now_ms
         if now_ms - BEHIND_MS <= time_ms <= now_ms + AHEAD_MS:
             self._clocks_doubted.discard(each.device.id)
-            return time_ms
+            return min(time_ms, now_ms)
         if each.device.id not in self._clocks_doubted:
             self._clocks_doubted.add(each.device.id)
             off_s = round((time_ms - now_ms) / 1000)

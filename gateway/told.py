@@ -56,10 +56,13 @@ class Told:
             self._log.warning("no answer", **self.where, since=self._since, error=str(error))
         return self._failures >= SILENT_AFTER
 
-    def tell(self, answer: Answer, points: Iterable[str], *, time_ms: int, now: float, whole: bool) -> dict[str, Value]:
+    def tell(
+        self, answer: Answer, points: Iterable[str], *, time_ms: int, now: float, whole: bool, again: bool = False
+    ) -> dict[str, Value]:
         """Reports these points; now: seconds of a monotonic clock. Gives the values that came.
 
         whole: the answer should hold every point; where it does not, an item that is not in it says nothing.
+        again: time_ms is the device's, which may send what is older than what it sent before.
         """
         values: dict[str, Value] = {}
         told: dict[bool, list[Reading]] = {True: [], False: []}
@@ -71,7 +74,7 @@ class Told:
             value, quality = _decoded(point, raw)
             if value is not None:
                 values[name] = value
-            why = self._why(name, now, time_ms, value, quality)
+            why = self._why(name, now, time_ms, value, quality, again)
             if why is not None:
                 told[point.event and why != SILENCE].append((self._device, name, time_ms, value, quality))
         for event, readings in told.items():
@@ -91,8 +94,10 @@ class Told:
             if readings:
                 self._on_readings(readings, event)
 
-    def _why(self, name: str, now: float, time_ms: int, value: Value | None, quality: str | None) -> str | None:
-        if time_ms < self._latest_ms.get(name, 0):
+    def _why(
+        self, name: str, now: float, time_ms: int, value: Value | None, quality: str | None, again: bool = False
+    ) -> str | None:
+        if again and time_ms < self._latest_ms.get(name, 0):
             return "late"  # a device that sends again what got lost fills a gap: exceptions do not apply
         self._latest_ms[name] = time_ms
         return self._reports[name].reason(now, value, quality)

@@ -181,3 +181,34 @@ def test_connections_that_end_with_the_gateway_are_no_news_of_the_devices():
         assert watch.of("P1/d-x", "open") == [(True, None)]
 
     asyncio.run(scene())
+
+
+def test_a_clock_that_is_ahead_hides_no_silence_behind_a_value_of_the_future():
+    async def scene():
+        watch, devices, driver, _, _ = start("x")
+        async with running(driver):
+            await watch.until(lambda: devices.heard)
+            devices.heard("x", {"a": 10}, now_ms() + 200_000)
+            await watch.until(lambda: watch.of("P1/d-x", "level")[-1:] == [(None, "timeout")])
+            await asyncio.sleep(2.2)
+        assert watch.of("P1/d-x", "level") == [(10, None), (None, "timeout")]
+        first, last = (each[2] for each in watch.told if each[1] == "level")
+        assert first < last <= now_ms()
+
+    asyncio.run(scene())
+
+
+def test_a_clock_of_the_gateway_that_is_set_back_is_no_reason_to_tell_all_again():
+    async def scene():
+        watch, devices, driver, _, _ = start("x")
+        async with running(driver):
+            await watch.until(lambda: devices.heard)
+            devices.heard("x", {"a": 10}, None)
+            driver._now_ms = lambda: now_ms() - 3_600_000
+            for _ in range(5):
+                devices.heard("x", {"a": 10}, None)
+            await watch.until(lambda: watch.of("P1/d-x", "level")[-1:] == [(None, "timeout")])
+            await asyncio.sleep(2.2)
+        assert watch.of("P1/d-x", "level") == [(10, None), (None, "timeout")]
+
+    asyncio.run(scene())
