@@ -22,7 +22,8 @@ EXPLAINED = 22  # columns of what a command does; on a roomy terminal `.venv/bin
 LEFT = (46, 38)  # columns of the left side, on a wide and on a narrow terminal
 LEAST_BODY = 9  # lines
 FEWEST_HELP, HELP_SHARE = 2, 0.3  # lines of commands at least; share of the screen that more may take
-FRAME_LINES = 4 + 1 + 1  # above the body: the flow with its frame, figures, poles
+FRAME_LINES = 4 + 1 + 1 + 1  # above the body: the flow with its frame, figures, functions, poles
+NINE = FUNCTIONS[:9]
 SYMBOLS = {"Cel": "°C", "%RH": "% RH", "ug/m3": "µg/m³", "deg": "°", "/": ""}  # SenML units as people write them
 
 
@@ -41,13 +42,13 @@ class View:
     def render(self, state: State, columns: int, lines: int) -> RenderableType:
         commands, taken = self._help(columns, lines)
         body = max(LEAST_BODY, lines - FRAME_LINES - taken)
-        pole = list(PLACES)[int(state.seconds / POLE_S) % len(PLACES)]
+        pole = _turn(int(state.seconds / POLE_S))
         left = LEFT[columns < WIDE]
         sides = Table.grid(expand=True)
         sides.add_column(width=left)
         sides.add_column(ratio=1)
         sides.add_row(_system(state, body), self._pole(state, pole, body, columns - left))
-        return Group(_flow(state), _figures(state), _poles(state, pole), sides, commands)
+        return Group(_flow(state), _figures(state), _functions(state, columns), _poles(state, pole), sides, commands)
 
     def _pole(self, state: State, pole: str, lines: int, columns: int) -> RenderableType:
         table = Table.grid(expand=True, padding=(0, 1))
@@ -131,6 +132,27 @@ def _figures(state: State) -> RenderableType:
     for name, figure in figures.items():
         text.append(f"{name} ", "dim").append(f"{figure}   ", "bold")
     return text
+
+
+def _functions(state: State, columns: int) -> RenderableType:
+    """The nine functions of a pole, and how many poles tell each."""
+    poles: dict[str, set[str]] = {}
+    for each in state.stored.latest:
+        if each.quality_ms <= each.time_ms:
+            poles.setdefault(each.function, set()).add(each.pole)
+    text = Text(" ", no_wrap=True)
+    for function in NINE:
+        count = len(poles.get(function, ()))
+        name = LABELS[function].en if columns >= WIDE else function
+        text.append(name, "green" if count else "dim").append(f" {count}  " if columns >= ROOMY else " ", "bold")
+    return text
+
+
+def _turn(number: int) -> str:
+    """The pole that is shown in this turn: every other time one that has all nine functions."""
+    full = list(GATEWAYS.values())
+    others = [pole for pole in PLACES if pole not in full]
+    return others[number // 2 % len(others)] if number % 2 else full[number // 2 % len(full)]
 
 
 def _poles(state: State, shown: str) -> RenderableType:
