@@ -21,6 +21,9 @@ FRAMINGS = {"dlt645": "hex"}  # all others are texts
 PORTS = {"multivision": 4010, "onvif": 80, "sip": 5060}
 PASSWORD = "123456"  # what a station's own becomes in a file that everybody reads
 
+# A proof of the camera's password lets whoever reads the file try passwords at home.
+_PROOFS = re.compile(rb"Authorization: [^\r\n]*\r\n|<(\w+:)?Security\b.*?</(\w+:)?Security>", re.S)
+
 
 class Recorder:
     """Taps a bus's keys: `keys` and `address` then lead through it."""
@@ -72,6 +75,8 @@ class Recorder:
 
     def _messages(self) -> list[tuple[bytes, bytes]]:
         pairs = [pair for kept in self.keeps for pair in kept.exchanges]
+        if self._profile.protocol == "onvif":
+            return [(_PROOFS.sub(b"", sent), came) for sent, came in pairs]
         if self._profile.protocol != "hj212":
             return pairs
         stream = b"".join(came for _, came in pairs)

@@ -10,7 +10,7 @@ from device_profiles import loader
 from pole.command import app
 from pole.trial.recorder import Recorder
 from pole.trial.taps import KEPT, Kept
-from protocols import hj212_frame
+from protocols import hj212_frame, soap
 from simulators.rtu_over_tcp import RtuOverTcpPort
 from simulators.tcp_port import TcpPort
 from tests.pole.test_profile import pole
@@ -68,6 +68,25 @@ def test_a_stations_password_does_not_get_into_a_file():
     exchanges, shown = recorder.result()
     assert [(sent, "PW=123456;" in came) for sent, came in exchanges] == [("", True)]
     assert shown["pm2_5"].value == 5
+
+
+def test_a_proof_of_a_cameras_password_does_not_get_into_a_file():
+    token = soap.username_token(user="u", password="p", created="2026-11-21T12:00:00Z", nonce=b"n" * 16)
+    head = "POST /onvif/device_service HTTP/1.1\r\nAuthorization: Digest response=secret\r\nHost: h\r\n\r\n"
+    asked = head.encode() + soap.envelope("<GetDeviceInformation/>", token)
+    told = soap.envelope("<GetDeviceInformationResponse><Model>M1</Model></GetDeviceInformationResponse>")
+    kept = Kept()
+    kept.sent(asked)
+    kept.came(b"HTTP/1.1 200 OK\r\n\r\n" + told)
+    recorder = Recorder(loader.profile("onvif-camera"))
+    recorder.keeps.append(kept)
+    ((sent, _),), shown = recorder.result()
+    assert "Password" in asked.decode()
+    assert "Host: h" in sent
+    assert "GetDeviceInformation" in sent
+    for trace in ("Authorization", "secret", "Username", "Password", "Nonce"):
+        assert trace not in sent
+    assert shown["model"].value == "M1"
 
 
 def test_a_tap_keeps_no_more_than_it_may():
