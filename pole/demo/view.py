@@ -16,6 +16,7 @@ from pole.demo.store import Latest, percentile
 from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL
 
 POLE_S = 5  # each pole is shown so long
+WIDEST = 136  # columns from which the nine functions stand in words
 WIDE = 120  # columns from which labels stand in both languages
 ROOMY = 100  # columns from which commands are explained
 EXPLAINED = 22  # columns of what a command does; on a roomy terminal `.venv/bin/pole send …` then fits its line
@@ -24,7 +25,15 @@ LEAST_BODY = 9  # lines
 FEWEST_HELP, HELP_SHARE = 2, 0.3  # lines of commands at least; share of the screen that more may take
 FRAME_LINES = 4 + 1 + 1 + 1  # above the body: the flow with its frame, figures, functions, poles
 NINE = FUNCTIONS[:9]
-SYMBOLS = {"Cel": "°C", "%RH": "% RH", "ug/m3": "µg/m³", "deg": "°", "/": ""}  # SenML units as people write them
+SYMBOLS = {
+    "Cel": "°C",
+    "%RH": "% RH",
+    "ug/m3": "µg/m³",
+    "deg": "°",
+    "/": "",
+    "count": "",
+    "%EL": "%",
+}  # SenML units as people write them
 
 
 class View:
@@ -143,7 +152,7 @@ def _functions(state: State, columns: int) -> RenderableType:
     text = Text(" ", no_wrap=True)
     for function in NINE:
         count = len(poles.get(function, ()))
-        name = LABELS[function].en if columns >= WIDE else function
+        name = LABELS[function].en if columns >= WIDEST else function
         text.append(name, "green" if count else "dim").append(f" {count}  " if columns >= ROOMY else " ", "bold")
     return text
 

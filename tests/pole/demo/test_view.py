@@ -73,10 +73,10 @@ def test_the_screen_holds_all_of_the_view(columns, lines):
 @pytest.mark.parametrize("columns", [80, 100, 160])
 def test_the_nine_functions_are_always_there_by_name_with_the_poles_that_tell_them(columns):
     line = drawn(state(*city()), columns, 24)[5]
-    names = [LABELS[name].en if columns >= 120 else name for name in FUNCTIONS[:9]]
+    names = [LABELS[name].en if columns >= 136 else name for name in FUNCTIONS[:9]]
     assert [name for name in names if name in line] == names
     if columns >= 100:
-        assert f"{LABELS['wifi'].en if columns >= 120 else 'wifi'} {len(GATEWAYS)} " in line
+        assert f"{LABELS['wifi'].en if columns >= 136 else 'wifi'} {len(GATEWAYS)} " in line
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(100, 40), (160, 50)])
