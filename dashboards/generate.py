@@ -1,10 +1,12 @@
 """Writes dashboards/grafana/overview.json from the shipped profiles: `python -m dashboards.generate`."""
 
 import json
+import sys
 from pathlib import Path
 
 from dashboards.overview import overview
 from device_profiles import loader
+from device_profiles.problems import FileProblem
 
 FILE = Path(__file__).parent / "grafana" / "overview.json"
 
@@ -15,4 +17,7 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
+    try:
+        FILE.write_text(text(), encoding="utf-8")
+    except FileProblem as problem:  # an integrator's new profile
+        sys.exit(str(problem))
