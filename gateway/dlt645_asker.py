@@ -1,7 +1,7 @@
 """Asks DL/T 645-2007 meters on one serial line: a meter's number and items IN, their raw values OUT."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.serial_port import SerialPort
 from protocols import dlt645
@@ -50,7 +50,7 @@ class Dlt645Asker:
             raise last
         return answers
 
-    async def tell(self, address: str, item: str, raw: object) -> None:
+    async def tell(self, address: str, item: str, raw: object, *, before: Callable[[], None] = lambda: None) -> None:
         """Raises Refused: meters are read only, since their commands need passwords that open far more than one."""
         raise Refused(0, "a DL/T 645 meter is only read")
 

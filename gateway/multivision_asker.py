@@ -4,7 +4,7 @@ Each call has a connection of its own: answers carry no number, so a late one mu
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from protocols import multivision
 from protocols.errors import BadAnswer, DeviceError, LineDown, Refused, Timeout
@@ -42,8 +42,13 @@ class MultivisionAsker:
             raise failed[-1]
         return found
 
-    async def tell(self, address: str, name: str, raw: Raw | None) -> None:
-        """Sets, then asks for the same: screens do not answer to the first. Raises DeviceError."""
+    async def tell(
+        self, address: str, name: str, raw: Raw | None, *, before: Callable[[], None] = lambda: None
+    ) -> None:
+        """Sets, then asks for the same: screens do not answer to the first. Raises DeviceError, and what before() does.
+
+        Other screens of the same computer may be asked first.
+        """
         host, port, screen = _place(address)
         try:
             frame = multivision.encode("S", name, screen, raw if raw is not None else "")
@@ -52,6 +57,7 @@ class MultivisionAsker:
         async with self._turn(host, port):
             link = await _Link.open(host, port, self._wait)
             try:
+                before()
                 link.send(frame)
                 value = await link.answer(name, screen)
             finally:

@@ -78,11 +78,17 @@ class OnvifAsker:
                     found |= dict.fromkeys(items, error)
         return {name: found[name] for name in names if name in found}
 
-    async def tell(self, address: str, name: str, raw: Raw | None) -> None:
-        """goto_preset (raw: the preset's token, or the number that is it) or reboot. Raises DeviceError."""
+    async def tell(
+        self, address: str, name: str, raw: Raw | None, *, before: Callable[[], None] = lambda: None
+    ) -> None:
+        """goto_preset (raw: the preset's token, or the number that is it) or reboot. Raises DeviceError.
+
+        before() is called when all is known that the command needs; what it raises stops it.
+        """
         camera = self._camera(address)
         await self._greet(camera)
         if name == "reboot":
+            before()
             await self._call(camera, onvif.REBOOT)
             camera.forget()
             return
@@ -90,9 +96,11 @@ class OnvifAsker:
             raise Refused(0, f"a camera knows {' and '.join(onvif.COMMANDS)}, not {name}")
         await self._learn(camera)
         try:
-            await self._call(camera, onvif.goto_preset(_profile(camera, "has_ptz").token, _token(raw)))
+            operation = onvif.goto_preset(_profile(camera, "has_ptz").token, _token(raw))
         except ValueError as error:
             raise Refused(0, str(error)) from None
+        before()
+        await self._call(camera, operation)
 
     async def close(self) -> None:
         await self._soap.close()

@@ -38,8 +38,13 @@ class Asker(Protocol):
         """
         ...
 
-    async def tell(self, address: str, name: str, raw: int | float | bool | str | None) -> None:
-        """Returns when the device took it. Raises errors.DeviceError."""
+    async def tell(
+        self, address: str, name: str, raw: int | float | bool | str | None, *, before: Callable[[], None]
+    ) -> None:
+        """Returns when the device took it. Raises errors.DeviceError.
+
+        before() is called last before the command leaves, after all waiting; what it raises stops that.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -78,10 +83,23 @@ class Polling:
 
     async def write(self, device: Device, command: Command, wanted: Value | None, in_time: Callable[[], None]) -> None:
         assert command.item is not None
-        in_time()
         name = command.item.name
         raw = items.raw(command.item, wanted) if wanted is not None else None
-        await self._bounded(lambda: self._asker.tell(device.where, name, raw))
+        stopped: list[Exception] = []
+
+        def before() -> None:
+            try:
+                in_time()
+            except Exception as reason:
+                stopped.append(reason)
+                raise
+
+        try:
+            await self._bounded(lambda: self._asker.tell(device.where, name, raw, before=before))
+        except errors.DeviceError:
+            if stopped:
+                raise stopped[0] from None
+            raise
 
     async def read(self, device: Device, point: str) -> Value:
         asked = self._profiles[device.profile].points[point]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -46,7 +46,9 @@ class SipAsker:
             exchange.close()
         return sip.values(found) | {"round_trip_ms": exchange.round_trip_ms}
 
-    async def tell(self, address: str, item: str, raw: Raw | None) -> None:
+    async def tell(
+        self, address: str, item: str, raw: Raw | None, *, before: Callable[[], None] = lambda: None
+    ) -> None:
         """Raises Refused: an intercom takes no commands."""
         raise Refused(0, "an intercom takes no commands")
 

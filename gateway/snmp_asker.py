@@ -1,6 +1,6 @@
 """SNMP v2c and v3: items IN, values OUT. Reads only."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pyasn1.type import univ  # type: ignore[import-untyped]
@@ -68,7 +68,9 @@ class SnmpAsker:
                 found[name] = await self._sum(address, item, alone=not found)
         return {name: found[name] for name in items if name in found}
 
-    async def tell(self, address: str, item: str, raw: Raw | None) -> None:
+    async def tell(
+        self, address: str, item: str, raw: Raw | None, *, before: Callable[[], None] = lambda: None
+    ) -> None:
         """Raises Refused: nothing is set by SNMP."""
         raise Refused(0, "SNMP devices are only read")
 

@@ -276,3 +276,26 @@ def test_a_flood_is_given_up_after_its_first_bytes():
 
     asyncio.run(scene())
     assert sum(sent) < MOST_NOISE + 10_000_000  # the kernel's buffers, not ours
+
+
+def test_a_command_that_waited_for_another_screen_too_long_does_not_leave():
+    async def part(computer, asker, at):
+        computer.screens[1].hold("brightness", 33)
+        computer.faults.silent = True
+        others = asyncio.create_task(asker.ask(f"{at}#2", ["BRIGH"]))  # it has the computer for WAIT
+        await asyncio.sleep(0)
+        until = time.monotonic() + WAIT / 2
+
+        def in_time():
+            if time.monotonic() > until:
+                raise TimeoutError("expired")
+
+        command = asyncio.create_task(asker.tell(at, "BRIGH", 75, before=in_time))
+        await asyncio.sleep(WAIT / 2)
+        computer.heal()
+        with pytest.raises(TimeoutError, match="expired"):
+            await command
+        await asyncio.gather(others, return_exceptions=True)
+        assert computer.screens[1].value("brightness") == 33
+
+    play(part)

@@ -84,6 +84,20 @@ def test_commands():
     play(part)
 
 
+@pytest.mark.parametrize(("command", "raw"), [("goto_preset", 3), ("reboot", None)])
+def test_a_command_whose_time_is_over_when_the_camera_is_known_does_not_leave(command, raw):
+    async def part(camera, asker, at):
+        def in_time():
+            raise TimeoutError("expired")
+
+        before = camera.preset
+        with pytest.raises(TimeoutError, match="expired"):
+            await asker.tell(at, command, raw, before=in_time)
+        assert (camera.preset, camera.reboots) == (before, 0)
+
+    play(part)
+
+
 def test_a_camera_without_pan_and_tilt_says_so():
     async def part(camera, asker, at):
         camera.faults.no_ptz = True

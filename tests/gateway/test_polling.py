@@ -40,10 +40,11 @@ class Devices:
             await asyncio.Event().wait()
         return {name: held[name] for name in names if name in held}
 
-    async def tell(self, address, name, raw):
+    async def tell(self, address, name, raw, *, before):
         held = self.holds[address]
         if isinstance(held, Exception):
             raise held
+        before()
         held[name] = raw
 
     async def close(self):
