@@ -8,6 +8,9 @@ import typer
 from pole import gateway, ingest, profile, query, reconcile, send, site
 from pole.demo import verb as demo
 
+EXTRAS = {"ingest": "ingest", "query": "ingest", "reconcile": "ingest", "demo": "gateway,ingest,sim"}  # by verb
+OURS = ("wire", "protocols", "device_profiles", "edge", "gateway", "ingest", "dashboards", "simulators", "pole")
+
 app = typer.Typer(
     name="pole",
     help="Smart multi-function poles: from a device's register to the database, without losing a reading.",
@@ -52,3 +55,11 @@ def main() -> None:
     except FileProblem as problem:
         print(problem, file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OURS:
+            raise
+        extra = EXTRAS.get(next(iter(sys.argv[1:]), ""), "gateway")
+        print(
+            f"the library {error.name} is not installed. Install multipole with its extra [{extra}].", file=sys.stderr
+        )
+        sys.exit(1)

@@ -1,6 +1,10 @@
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from pole.command import app
@@ -12,3 +16,21 @@ def test_the_version_is_the_projects() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert result.exit_code == 0
     assert result.output.split() == ["pole", tomllib.loads(PROJECT.read_text("utf-8"))["project"]["version"]]
+
+
+@pytest.mark.parametrize(
+    ("library", "bus", "profile"), [("pysnmp", "snmp", "openwrt-ap"), ("httpx", "onvif", "onvif-camera")]
+)
+def test_a_library_that_is_not_installed_is_said_in_a_sentence(library: str, bus: str, profile: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / f"{library}.py").write_text(f"raise ModuleNotFoundError('absent', name='{library}')")
+    (tmp_path / "site.yaml").write_text(
+        "area: wuhou\ngateways: {gw-1: {broker: 'mqtt://127.0.0.1:1', pole: P1}}\npoles: {P1: {position: [30, 104]}}\n"
+        f"buses: {{b: {{protocol: {bus}}}}}\n"
+        f"devices: [{{pole: P1, device: a, profile: {profile}, bus: b, address: 127.0.0.1}}]\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pole", "gateway", "run", str(tmp_path / "site.yaml")],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{PROJECT.parent}"}, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == f"the library {library} is not installed. Install multipole with its extra [gateway].\n"
