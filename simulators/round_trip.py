@@ -76,7 +76,7 @@ def faults(profile: Profile) -> list[Fault]:
             trip = _Trip(profile, channel)
         except ValueError as error:
             return [_unfit(error)]
-        found = [*_readings(trip), *_commands(trip)]
+        found = [*_readings(trip)] or [*_commands(trip)]
         if found:
             return found
     return []
@@ -129,6 +129,7 @@ def _told(trip: _Trip, name: str, command: Command, wanted: float | bool | str |
     what = f"the command with {written(wanted)}" if wanted is not None else "the command"
     try:
         trip.command(name, wanted)
+        seen = trip.read()
     except Refused as error:
         return f"the emulated device refuses {what}: {error}."
     except ValueError as error:
@@ -136,7 +137,7 @@ def _told(trip: _Trip, name: str, command: Command, wanted: float | bool | str |
     expected = wanted if command.expect is None else command.expect
     if command.read_back is None or expected is None:
         return ""
-    shown = trip.read()[command.read_back]
+    shown = seen[command.read_back]
     if shown == expected or _near(trip.profile, command, shown, expected):
         return ""
     return f"after {what} {command.read_back} shows {written(shown)}. Read back the point that follows the command."
