@@ -14,12 +14,14 @@ NEARLY_FULL = 0.7  # a bus that is busier has little room for repeats, commands 
 WORST_SHOWN = 3
 HOLDERS_SHOWN = 4
 KNOWN_SHOWN = 8
-_HOST = (r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?", "a host, or host:port, as in 10.0.0.7:161")
+_PORT = r"(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?"
+_HOST = (r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)" + _PORT, "a host, or host:port, as in 10.0.0.7:161")
+_HOST_4 = (r"[A-Za-z0-9._-]+" + _PORT, "a host or an IPv4 address, with or without a port, as in 10.0.0.7:161")
 _SCREEN = (_HOST[0] + r"(#\d{1,2})?", "a host, host:port, or host:port#id of a screen, as in 10.0.0.7:4010#02")
 ADDRESSES = {  # protocol -> what an address is, as a pattern and in words
     "dlt645": (r"\d{12}", "the 12 digits of the meter's number"),
     "hj212": (r"[0-9A-Za-z]{1,24}", "a station's MN, at most 24 letters and digits"),
-    "snmp": _HOST, "onvif": _HOST, "multivision": _SCREEN, "sip": _HOST,
+    "snmp": _HOST_4, "onvif": _HOST, "multivision": _SCREEN, "sip": _HOST,
     "ocpp": (r"[A-Za-z0-9._*=:+|@-]{1,48}", "a charge point's identity, at most 48 characters"),
     "chirpstack": (r"[0-9A-Fa-f]{16}", "a DevEUI, 16 hexadecimal digits"),
 }  # fmt: skip
@@ -147,11 +149,16 @@ def _ports(site: Site) -> Iterator[Fault]:
             continue
         if (node, bus.end) in taken:
             key = next(key for key in ("host", "listen", "port") if getattr(bus, key, None) is not None)
-            text = (
-                f"'{bus.end}' is already the bus {taken[node, bus.end]} of {node}. Put the devices of both on one bus."
-            )
-            yield ("buses", name, key), text
+            first = taken[node, bus.end]
+            remedy = "Put the devices of both on one bus."
+            if _spoken(bus) != _spoken(site.buses[first]):
+                remedy = f"One speaks {_spoken(site.buses[first])}, the other {_spoken(bus)}: give each its own."
+            yield ("buses", name, key), f"'{bus.end}' is already the bus {first} of {node}. {remedy}"
         taken.setdefault((node, bus.end), name)
+
+
+def _spoken(bus: AnyBus) -> str:
+    return str(bus.protocol)  # type: ignore[attr-defined]  # each kind of bus has its own
 
 
 def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
@@ -177,7 +184,7 @@ def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
 
 def _place(index: int, device: Device, bus: AnyBus, profile: Profile) -> Iterator[Fault]:
     """A device stands on a bus that speaks its protocol, at a unit (Modbus) or an address."""
-    spoken = bus.protocol  # type: ignore[attr-defined]  # each kind of bus has its own
+    spoken = _spoken(bus)
     if profile.protocol not in (spoken, "gateway"):
         text = (
             f"{profile.profile} speaks {profile.protocol}, but {device.bus} is a bus of {spoken}. Choose another bus."

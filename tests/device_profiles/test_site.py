@@ -51,6 +51,19 @@ BROKEN = {
         "profile: qdy30a, bus: rs485-1, unit: 6", "profile: qdy30a, bus: tcp-1, unit: 1",
         ":13: devices[2].unit: 1 on tcp-1 is claimed by devices[1] (P0001/water-1, qdy30a), devices[2] (P0001/lamp-1, "
         "arlight-dali), devices[3] (P0002/lamp-1, arlight-dali). Unit 2 is free."),
+    "an address of IPv6 where there is IPv4 alone": (
+        "devices:\n", "  wifi: {protocol: snmp}\ndevices:\n"
+        "  - {pole: P0002, device: ap-1, profile: openwrt-ap, bus: wifi, address: '[::1]:161'}\n",
+        ":12: devices[0].address: '[::1]:161' is not a host or an IPv4 address, with or without a port, as in "
+        "10.0.0.7:161."),
+    "an address with a port that is none": (
+        "devices:\n", "  calls: {protocol: sip}\ndevices:\n"
+        "  - {pole: P0002, device: sos-1, profile: sip-intercom, bus: calls, address: '10.0.0.7:99999'}\n",
+        ":12: devices[0].address: '10.0.0.7:99999' is not a host, or host:port, as in 10.0.0.7:161."),
+    "one port, two protocols": (
+        "  tcp-1:", "  meters: {protocol: dlt645, port: /dev/ttyUSB0}\n  tcp-1:",
+        ":9: buses.meters.port: '/dev/ttyUSB0' is already the bus rs485-1 of gw-1. One speaks modbus, the other "
+        "dlt645: give each its own."),
     "one name twice on a pole": (
         "device: water-1", "device: air-1",
         ":12: devices[1].device: 'P0001/air-1' is already devices[0]. Give each device of a pole its own name."),
