@@ -20,7 +20,7 @@ _HOST_4 = (r"[A-Za-z0-9._-]+" + _PORT, "a host or an IPv4 address, with or witho
 _SCREEN = (_HOST[0] + r"(#\d{1,2})?", "a host, host:port, or host:port#id of a screen, as in 10.0.0.7:4010#02")
 ADDRESSES = {  # protocol -> what an address is, as a pattern and in words
     "dlt645": (r"\d{12}", "the 12 digits of the meter's number"),
-    "hj212": (r"[0-9A-Za-z]{1,24}", "a station's MN, at most 24 letters and digits"),
+    "hj212": (r"[0-9A-Za-z_-]{1,40}", "a station's MN, at most 40 letters, digits, _ and -"),
     "snmp": _HOST_4, "onvif": _HOST, "multivision": _SCREEN, "sip": _HOST,
     "ocpp": (r"[A-Za-z0-9._*=:+|@-]{1,48}", "a charge point's identity, at most 48 characters"),
     "chirpstack": (r"[0-9A-Fa-f]{16}", "a DevEUI, 16 hexadecimal digits"),

@@ -48,7 +48,7 @@ class _Station:
     mn: str  # as the station writes it; we compare small letters
     edition: int
     st: str = ""
-    pw: str = ""
+    pw: str = field(default="", repr=False)
     seen: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
     parts: tuple[str, int] = ("", 0)  # QN and time of the packet whose parts are coming
 

@@ -18,10 +18,10 @@ DataTime is China's time (UTC+8) without saying so. Fields: HJ 212-2017, 6.3 to 
 import datetime
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from protocols.errors import BadAnswer, DeviceError, Refused
-from protocols.hj212_frame import Splitter
+from protocols.hj212_frame import Splitter, shown
 
 NAMES = r"\d{4}:([A-Za-z0-9]+-)?[A-Za-z]+"  # a command's item has no factor: 1062:RtdInterval
 EDITIONS = {2005: 0, 2017: 1}  # -> the edition bits of Flag
@@ -67,7 +67,7 @@ class Packet:
     qn: str
     st: str
     cn: str
-    pw: str
+    pw: str = field(repr=False)
     mn: str
     flag: int | None
     parts: int
@@ -103,11 +103,11 @@ def parse(body: bytes) -> Packet:
     head, found, rest = text.partition("CP=&&")
     cp, ended, _ = rest.rpartition("&&")
     if not found or not ended:
-        raise BadAnswer("header", f"no CP=&&…&& in {text[:80]!r}")
+        raise BadAnswer("header", f"no CP=&&…&& in {shown(body, 80)}")
     fields = {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in head.split(";"))}
     own = {key.lower(): fields.get(key, "") for key in _HEAD}
     if wrong := [key for key, form in _HEAD.items() if not form.fullmatch(own[key.lower()])]:
-        raise BadAnswer("header", f"no {wrong[0]}, or a wrong one, in {text[:80]!r}")
+        raise BadAnswer("header", f"no {wrong[0]}, or a wrong one, in {shown(body, 80)}")
     flag = _count(fields, "Flag", 255) if "Flag" in fields else None
     if flag is not None and flag >> _EDITION_SHIFT not in EDITIONS.values():
         raise BadAnswer(

@@ -16,6 +16,7 @@ MOST_WAITING = MOST_BODY + 10  # bytes that may wait for the rest of their frame
 _HEAD, _TAIL = b"##", b"\r\n"
 _AROUND = 10  # ##, length, check sum
 _LENGTH = re.compile(rb"##(\d{4})")
+_PASSWORD = re.compile(rb"(PW\s*=)[^;]*", re.IGNORECASE)
 _NEXT = re.compile(rb"\r\n|##(?=\d|\Z)|#\Z")  # where a broken frame may end
 
 
@@ -68,25 +69,25 @@ class Splitter:
         if begin != 0:
             noise = self._take(begin if begin > 0 else len(self._waiting) - self._waiting.endswith(b"#"))
             if noise.strip():  # the line ends of the frame before are none
-                return BadAnswer("noise", f"no frame: {_shown(noise)}")
+                return BadAnswer("noise", f"no frame: {shown(noise)}")
         if len(self._waiting) < 6:
             return None
         match = _LENGTH.match(self._waiting)
         length = int(match[1]) if match else MOST_BODY + 1
         if length > MOST_BODY:
-            return BadAnswer("length", f"no length of a frame: {_shown(self._drop())}")
+            return BadAnswer("length", f"no length of a frame: {shown(self._drop())}")
         return self._whole(length)
 
     def _whole(self, length: int) -> bytes | BadAnswer | None:
         end = length + _AROUND
         line = self._waiting.find(_TAIL, 0, end)
         if line >= 0:
-            return BadAnswer("length", f"the frame ends before its length: {_shown(self._drop())}")
+            return BadAnswer("length", f"the frame ends before its length: {shown(self._drop())}")
         if len(self._waiting) < end:
             return None
         body, said = bytes(self._waiting[6 : end - 4]), bytes(self._waiting[end - 4 : end])
         if said.upper() != b"%04X" % crc(body):
-            return BadAnswer("crc", f"wrong check sum: {_shown(self._drop())}")
+            return BadAnswer("crc", f"wrong check sum: {shown(self._drop())}")
         self._take(end)
         return body
 
@@ -101,5 +102,7 @@ class Splitter:
         return taken
 
 
-def _shown(data: bytes) -> str:
-    return repr(data[:48])[2:-1] + ("…" if len(data) > 48 else "")
+def shown(data: bytes, most: int = 48) -> str:
+    """A beginning for a log line, without the station's password."""
+    told = _PASSWORD.sub(rb"\1***", data[: 2 * most])
+    return repr(told[:most])[2:-1] + ("…" if len(told) > most else "")

@@ -328,3 +328,24 @@ def test_every_packet_that_parses_can_be_replied_to():
         hj212.refusal(packet)
         replied += 1
     assert replied > COUNT / 40
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        COMMAND.replace("1C80", "1C81"),
+        COMMAND.replace("##0101", "##0901"),
+        COMMAND.replace("##0101", "##9901"),
+        COMMAND.replace("##0101", "noise "),
+        "##0055ST=22;CN=2011;PW=100000;MN=1;Flag=5;CP=&&DataTime=x&&0000\r\n",
+        wrap(b"QN=1;ST=22;CN=2011;PW=100000;MN=1;Flag=5").decode(),
+        wrap(b"QN=1;ST=22;CN=none;pw = 100000;MN=1;Flag=5;CP=&&&&").decode(),
+        wrap(b"ST=22;PW=" + b"100000" * 20).decode(),
+    ],
+)
+def test_no_error_tells_a_stations_password(frame):
+    for one in Splitter().feed(frame.encode() + b"\r\n"):
+        with pytest.raises(BadAnswer) as told:
+            raise one if isinstance(one, BadAnswer) else hj212.parse(one) and one
+        assert "10000" not in repr(told.value)
+    assert "100000" not in repr(hj212.parse(COMMAND[6:-6].encode()))
