@@ -59,3 +59,28 @@ def test_the_load_of_a_device_is_the_sum_of_its_groups() -> None:
 
 def test_the_gateway_itself_is_no_load() -> None:
     assert device_load(Line(baud=9600), loader.profile("gateway")) == 0
+
+
+def test_a_meter_of_dlt645_by_hand() -> None:
+    # Wake-up bytes and frames both ways: 20 characters to ask, 20 and the number to answer, of 11 bits at 2400 baud.
+    line = Line(baud=2400, parity="even")
+    profile = loader.load(loader.files()["dlt645-3p"])
+    widths = {
+        "0201": 2,
+        "0202": 3,
+        "0203": 3,
+        "0204": 3,
+        "0205": 3,
+        "0206": 2,
+        "0280": 2,
+        "0000": 4,
+        "0001": 4,
+        "0002": 4,
+    }
+    expected = sum(
+        ((40 + widths[point.item.name[:4]] + 3.5) * 11 / 2400 + 0.02) / profile.polls[point.poll].every
+        for point in profile.points.values()
+        if point.item is not None
+    )
+    assert device_load(line, profile) == pytest.approx(expected)
+    assert 10 * device_load(line, profile) > 1.0  # so many on one line are asked less often than they should be
