@@ -44,7 +44,7 @@ BROKEN_GOLDEN = {
     "a check sum of HJ 212 that is wrong": (
         "station", "1E00",
         "1E01",
-        ":5: exchanges[0]: wrong check sum: ##0123QN=20160801085857223;ST=23;CN=2011;PW=1234…."),
+        ":5: exchanges[0]: wrong check sum: ##0123QN=20160801085857223;ST=23;CN=2011;PW=***;…."),
     "a text that is not the protocol's": (
         "screen", "LEDRBRIGH01=75",
         "HELLO",
