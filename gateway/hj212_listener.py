@@ -211,6 +211,10 @@ class Hj212Listener:
         self._stations.move_to_end(key)
         if len(self._stations) > STATIONS_MOST:
             self._stations.popitem(last=False)
+        if station.link is not link and station.link in self._links:  # or it came back before the old one was missed
+            self._say(
+                "two connections say that they are one station", station=key, peers=[station.link.name, link.name]
+            )
         station.link, station.mn, station.pw = link, packet.mn, packet.pw
         station.edition = packet.edition or self._edition
         if packet.st != hj212.INTERACTION:

@@ -4,6 +4,7 @@ import asyncio
 import os
 
 import pytest
+import structlog
 
 from gateway import hj212_listener
 from gateway.hj212_listener import Hj212Listener
@@ -276,6 +277,27 @@ def test_answers_go_to_the_connection_that_spoke_last():
         await asyncio.sleep(0.05)
         asked, _ = await asyncio.gather(station(second), ears.listener.tell(MN, "1061:", None))
         assert (asked.cn, asked.cp) == ("1061", "")
+
+    listening(scene)
+
+
+def test_two_stations_with_one_mn_are_told_and_one_that_dials_in_again_is_not():
+    async def scene(ears):
+        with structlog.testing.capture_logs() as told:
+            for hour in (8, 9):
+                one = await ears.dial()
+                one.send(data(f"DataTime=202608010{hour}4030;a34004-Rtd=1"))
+                await one.answer()
+                one.hang_up()
+                await asyncio.sleep(0.1)
+            assert told == []
+            for hour in (10, 11):
+                one = await ears.dial()
+                one.send(data(f"DataTime=20260801{hour}4030;a34004-Rtd=1"))
+                await one.answer()
+        (warning,) = told
+        assert warning["event"] == "two connections say that they are one station"
+        assert (warning["station"], len(set(warning["peers"]))) == (MN.lower(), 2)
 
     listening(scene)
 
