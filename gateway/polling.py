@@ -4,7 +4,8 @@ A device that does not answer is asked rarely; its points are told as not read, 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from device_profiles import items
@@ -12,7 +13,7 @@ from device_profiles.items import Value
 from device_profiles.schema import Command, Point, Profile
 from device_profiles.site_model import Device
 from gateway.driver import Counters, OnReadings
-from gateway.told import Answer, Told
+from gateway.told import SILENT_AFTER, Answer, Told
 from protocols import errors
 from wire.backoff import Backoff
 
@@ -48,6 +49,44 @@ class Asker(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def _probes() -> Backoff:
+    return Backoff(first=PROBE_FIRST_S, most=PROBE_MOST_S)
+
+
+@dataclass(eq=False, kw_only=True)
+class _Group:
+    """A poll group of one device. It may fail while the device answers for others: they are asked on."""
+
+    name: str
+    due: float
+    failures: int = 0  # in a row
+    failed_at: float = 0.0  # the first of them
+    answered_at: float = 0.0
+    probe_at: float = 0.0
+    quality: str = ""
+    probes: Backoff = field(default_factory=_probes)
+
+    def answered(self, now: float, told: Told, log: Any) -> None:
+        if self.probe_at:
+            log.info("group answers again", **told.where, group=self.name)
+        self.failures, self.answered_at, self.probe_at = 0, now, 0.0
+        self.probes.reset()
+
+    def failed(self, error: errors.DeviceError, now: float, groups: Iterable["_Group"], told: Told, log: Any) -> bool:
+        """True where that may be the whole device: no other group was answered since."""
+        self.failures += 1
+        self.quality = error.quality
+        if self.failures == 1:
+            self.failed_at = now
+        if not any(each.answered_at > self.failed_at for each in groups):
+            return True
+        if self.failures >= SILENT_AFTER:
+            if not self.probe_at:
+                log.warning("group without an answer", **told.where, group=self.name, error=str(error))
+            self.probe_at = now + self.probes.next()
+        return False
 
 
 class Polling:
@@ -118,25 +157,25 @@ class Polling:
 
     async def _run_device(self, device: Device, told: Told) -> None:
         loop = asyncio.get_running_loop()
-        groups = self._profiles[device.profile].polls
-        due = dict.fromkeys(groups, loop.time())
-        probes = Backoff(first=PROBE_FIRST_S, most=PROBE_MOST_S)
-        quality, probe_at = "", 0.0
+        plans = self._profiles[device.profile].polls
+        groups = {name: _Group(name=name, due=loop.time()) for name in plans}
+        probes = _probes()  # of the whole device
+        probe_at = 0.0
         while True:
-            group = min(due, key=due.__getitem__)
-            await asyncio.sleep(max(0.0, due[group] - loop.time()))
-            if loop.time() < probe_at:
-                silent = [name for name, point in told.points_of(group).items() if not _says_whether(point)]
-                told.missed(silent, quality, time_ms=self._now_ms(), now=loop.time())
-            else:
-                error = await self._round(device, told, group)
-                if error is None:
-                    probes.reset()
-                elif told.failed(error):
-                    quality, probe_at = error.quality, loop.time() + probes.next()
-            steps = max(1, int((loop.time() - due[group]) / groups[group].every))
+            group = min(groups.values(), key=lambda each: each.due)
+            await asyncio.sleep(max(0.0, group.due - loop.time()))
+            if group.failures and loop.time() < max(probe_at, group.probe_at):
+                silent = [name for name, point in told.points_of(group.name).items() if not _says_whether(point)]
+                told.missed(silent, group.quality, time_ms=self._now_ms(), now=loop.time())
+            elif (error := await self._round(device, told, group.name)) is None:
+                group.answered(loop.time(), told, self._log)
+                probes.reset()
+            elif group.failed(error, loop.time(), groups.values(), told, self._log) and told.failed(error):
+                probe_at = loop.time() + probes.next()
+            every = plans[group.name].every
+            steps = max(1, int((loop.time() - group.due) / every))
             self.missed += steps - 1
-            due[group] += steps * groups[group].every
+            group.due += steps * every
 
     async def _round(self, device: Device, told: Told, group: str) -> errors.DeviceError | None:
         """Asks one group and tells what came of it; the error where nothing came."""

@@ -262,3 +262,34 @@ def test_a_device_whose_item_says_that_it_is_silent_is_false_and_asked_rarely(mo
         assert [entry["event"] for entry in watch.logs.entries] == ["no answer", "answers again"]
 
     asyncio.run(scene())
+
+
+def test_a_group_that_is_never_answered_takes_no_other_with_it(monkeypatch):
+    monkeypatch.setattr(polling, "PROBE_FIRST_S", 0.2)
+    monkeypatch.setattr(polling, "PROBE_MOST_S", 5.0)
+
+    class HalfDead(Devices):
+        async def ask(self, address, names):
+            self.asked.append((address, tuple(names)))
+            if "c" not in names and not self.holds[address]["b"]:
+                raise errors.Timeout("no answer")
+            self.holds[address]["c"] += "."
+            return self.holds[address]
+
+    async def scene():
+        devices = HalfDead(x=good() | {"b": False})
+        watch, driver, _ = start(devices)
+        async with running(driver):
+            await asyncio.sleep(3.0)
+            told = [value for value, _ in watch.of("P1/d-x", "name")]
+            assert len(told) >= 10, "every 200 ms another text"
+            assert None not in told
+            assert watch.of("P1/d-x", "power") == [(None, "timeout")]
+            assert sum(names == ("a", "b") for _, names in devices.asked) < 15, "it is asked rarely"
+            assert [entry["group"] for entry in watch.logged("group without an answer")] == ["fast"]
+            devices.holds["x"]["b"] = True
+            await watch.until(lambda: watch.of("P1/d-x", "power")[-1:] == [(12.3, None)])
+            assert [entry["group"] for entry in watch.logged("group answers again")] == ["fast"]
+        assert len(watch.logged("no answer")) <= 1
+
+    asyncio.run(scene())
