@@ -104,11 +104,11 @@ def item(spoken: str, keys: tuple[str, ...], told: Item) -> Iterator[Fault]:
     if told.scale == 0:
         yield (*keys, "scale"), NO_SCALE
     if told.type != "number":
-        for key in ("scale", "offset", "decimals", "signed", "number"):
+        for key in ("scale", "offset", "decimals", "number"):
             # a bit of a LoRaWAN payload is a byte that is not 0
             if key in told.model_fields_set and (key, told.type, spoken) != ("number", "bool", "chirpstack"):
                 yield (*keys, key), f"a {told.type} has no {key}. Delete it."
-    for key, owner in (("byte", "chirpstack"), ("number", "chirpstack"), ("signed", "dlt645")):
+    for key, owner in (("byte", "chirpstack"), ("number", "chirpstack")):
         if spoken != owner and key in told.model_fields_set:
             yield (*keys, key), f"only items of {owner} have {key}. Delete it."
     if spoken == "chirpstack" and told.byte is not None and told.number is None and told.type == "number":

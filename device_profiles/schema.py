@@ -93,7 +93,6 @@ class Item(Model):
     offset: float = 0.0
     decimals: int = Field(0, ge=0, le=9, description="digits after the point in the raw number")
     measured: bool = Field(False, description="the gateway measures it: an emulated device cannot hold it exactly")
-    signed: bool = Field(False, description="dlt645: the highest bit is the sign")
     byte: int | None = Field(None, ge=0, le=255, description="chirpstack: where in the item's bytes the number begins")
     number: Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"] | None = Field(
         None, description="chirpstack: how the item's bytes hold the number, lowest byte first"

@@ -14,6 +14,7 @@ from gateway.birth import OWN_DEVICE, birth
 from ingest.accept import accept
 from ingest.influx_store import influx1 as influx1_store
 from ingest.registry import Registry
+from pole.broker import free_port
 from simulators.city import AREA, GATEWAYS, PLACES, City
 from simulators.device import EmulatedDevice, now_ms
 from wire import messages, packs
@@ -72,10 +73,10 @@ def taken(devices, site, node, time_ms, step):
 async def fill(influx1, folder):
     store = influx1_store(server=influx1.url, database=influx1.database, credentials="")
     registry = Registry(path=folder / "births.db")
-    async with City(folder=folder, seed=7) as city:
+    async with City(folder=folder, free_port=free_port, seed=7) as city:
         entries, devices = one_of_each(city)
         filled = Filled(devices)
-        told = city.site("mqtt://127.0.0.1:1883")
+        told = city.site()
         site = Site.model_validate(told | {"devices": [*told["devices"], *entries]})
         for node in GATEWAYS:
             told = birth(
@@ -218,7 +219,7 @@ def test_each_reason_is_counted_once(influx1, filled):
 def test_the_table_has_every_pole(influx1, filled):
     for query, wanted in (
         (influxql.latest("energy", "voltage", 'a "quoted" name'), 12),
-        (influxql.latest("water", "level", "level"), 8),
+        (influxql.latest("water", "level", "level"), 11),
     ):
         series = influx1.query(interpolated(query))
         assert len({one["tags"]["pole"] for one in series}) == wanted

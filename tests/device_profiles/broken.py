@@ -33,7 +33,7 @@ METER = (
   current:
     labels: {en: Current, zh: 电流}
     unit: A
-    item: {name: "02020100", scale: 0.001, signed: true}
+    item: {name: "02020100", scale: 0.001}
     range: [-100, 100]
     poll: live
     emulate: {around: 2}

@@ -93,7 +93,7 @@ BROKEN = {
         "tilt", "byte: 0",
         "byte: 0, bit: 1",
         ":16: points.angle_x.item.bit: unknown key. Known are name, type, scale, offset, decimals, "
-        "measured, signed, byte, number."),
+        "measured, byte, number."),
     "a channel and type that are not hexadecimal": (
         "tilt", "name: \"03cf\", byte: 0",
         "name: \"03xy\", byte: 0",
@@ -111,10 +111,6 @@ BROKEN = {
         "charger", "name: meter.Voltage",
         "name: meter.Voltage, number: int16",
         ":16: points.voltage.item.number: only items of chirpstack have number. Delete it."),
-    "signed on another protocol": (
-        "station", "decimals: 1}",
-        "decimals: 1, signed: true}",
-        ":16: points.noise.item.signed: only items of dlt645 have signed. Delete it."),
     "bytes without a number": (
         "tilt", "byte: 2, number: int16, scale: 0.01",
         "byte: 2",
