@@ -72,14 +72,16 @@ class ChirpstackListener:
                 raise
             if self.connected:
                 wait.reset()
+            error = task.exception()
             if self.connected or not said:
-                error = task.exception()
                 log.warning("broker: connection lost or refused, trying on", broker=self._where, error=str(error))
             said = True
             self.connected = False
             await asyncio.sleep(wait.next())
 
-    async def tell(self, address: str, name: str, raw: Raw | None) -> None:
+    async def tell(
+        self, address: str, name: str, raw: Raw | None, *, before: Callable[[], None] = lambda: None
+    ) -> None:
         """Raises Refused: these sensors take no commands."""
         raise Refused(0, "a LoRaWAN sensor takes no commands here")
 

@@ -25,6 +25,20 @@ class Counters:
     errors: int = 0
 
 
+def noted(in_time: Callable[[], None]) -> tuple[Callable[[], None], list[Exception]]:
+    """in_time() for who turns every exception into an error of the device; what it raised stands in the list."""
+    stopped: list[Exception] = []
+
+    def before() -> None:
+        try:
+            in_time()
+        except Exception as reason:
+            stopped.append(reason)
+            raise
+
+    return before, stopped
+
+
 class Driver(Protocol):
     @property
     def counters(self) -> Counters: ...

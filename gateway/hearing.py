@@ -8,7 +8,7 @@ from device_profiles import items
 from device_profiles.items import Value
 from device_profiles.schema import Command, Profile
 from device_profiles.site_model import Device
-from gateway.driver import Counters, OnReadings
+from gateway.driver import Counters, OnReadings, noted
 from gateway.told import Answer, Told
 from protocols import errors
 
@@ -33,8 +33,13 @@ class Listener(Protocol):
         """
         ...
 
-    async def tell(self, address: str, name: str, raw: int | float | bool | str | None) -> None:
-        """Returns when the device took it. Raises errors.DeviceError."""
+    async def tell(
+        self, address: str, name: str, raw: int | float | bool | str | None, *, before: Callable[[], None]
+    ) -> None:
+        """Returns when the device took it. Raises errors.DeviceError.
+
+        before() is called last before the command leaves, after all waiting; what it raises stops that.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -95,13 +100,13 @@ class Hearing:
 
     async def write(self, device: Device, command: Command, wanted: Value | None, in_time: Callable[[], None]) -> None:
         assert command.item is not None
-        in_time()
+        before, stopped = noted(in_time)
         self.counters.requests += 1
         self._heard[device.where.lower()].told_at = asyncio.get_running_loop().time()
         raw = items.raw(command.item, wanted) if wanted is not None else None
         try:
             async with asyncio.timeout(TELL_S):
-                await self._listener.tell(device.where, command.item.name, raw)
+                await self._listener.tell(device.where, command.item.name, raw, before=before)
         except (errors.Timeout, TimeoutError) as error:
             self.counters.timeouts += 1
             raise errors.Timeout(str(error) or "no answer") from None
@@ -109,6 +114,8 @@ class Hearing:
             self.counters.errors += 1
             raise
         except Exception as error:  # a library that trips over a device's bytes must not end the gateway
+            if stopped:
+                raise stopped[0] from None
             self.counters.errors += 1
             raise errors.BadAnswer("noise", f"{type(error).__name__}: {error}") from error
 

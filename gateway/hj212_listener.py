@@ -100,7 +100,9 @@ class Hj212Listener:
                 self._say("cannot listen", error=str(error))
             await asyncio.sleep(backoff.next())
 
-    async def tell(self, address: str, item: str, raw: float | str | bytes | None) -> None:
+    async def tell(
+        self, address: str, item: str, raw: float | str | bytes | None, *, before: Callable[[], None] = lambda: None
+    ) -> None:
         """item: CN:field, as 1062:RtdInterval. Returns when the station says that it did it; asks once only."""
         cn, _, name = item.partition(":")
         value = f"{raw:g}" if isinstance(raw, float) else str(raw)
@@ -116,6 +118,7 @@ class Hj212Listener:
         )  # fmt: skip
         answers = self._asked[station.mn, qn] = asyncio.Queue(8)
         try:
+            before()
             station.link.write(wrap(body))
             await _confirmed(answers)
         finally:

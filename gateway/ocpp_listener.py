@@ -13,7 +13,7 @@ import http
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -92,12 +92,14 @@ class OcppListener:
                 said = True
             await asyncio.sleep(wait.next())
 
-    async def tell(self, address: str, name: str, raw: Raw | None) -> None:
+    async def tell(
+        self, address: str, name: str, raw: Raw | None, *, before: Callable[[], None] = lambda: None
+    ) -> None:
         """Raises LineDown where the charger is not connected, and whatever its answer means."""
         station = self._stations.get(address.lower())
         if station is None:
             raise LineDown("the charger is not connected")
-        await carry_out(station, name, raw, self._follow_s)
+        await carry_out(station, name, raw, follow_s=self._follow_s, before=before)
 
     async def close(self) -> None:
         """Ends all connections, in bounded time."""

@@ -109,11 +109,15 @@ class Station:
         except (ConnectionClosed, TimeoutError):
             self._socket.transport.abort()  # who does not read would keep the goodbye waiting for ever
 
-    async def ask(self, payload: Any) -> dict[str, Any]:
-        """One call to the charger (an ocpp.v16.call) -> its answer's payload. Raises DeviceError."""
+    async def ask(self, payload: Any, before: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """One call to the charger (an ocpp.v16.call) -> its answer's payload. Raises DeviceError.
+
+        before() is called when it is this call's turn; what it raises keeps the call from the charger.
+        """
         request = Call(str(uuid.uuid4()), type(payload).__name__, _camel(payload))
         await validate_payload(request, "1.6")
         async with self._turn:
+            before()
             answer: asyncio.Future[ocpp.Message] = asyncio.get_running_loop().create_future()
             self._waiting = (request.unique_id, answer)
             try:

@@ -12,7 +12,7 @@ from device_profiles import items
 from device_profiles.items import Value
 from device_profiles.schema import Command, Point, Profile
 from device_profiles.site_model import Device
-from gateway.driver import Counters, OnReadings
+from gateway.driver import Counters, OnReadings, noted
 from gateway.told import SILENT_AFTER, Answer, Told
 from protocols import errors
 from wire.backoff import Backoff
@@ -124,15 +124,7 @@ class Polling:
         assert command.item is not None
         name = command.item.name
         raw = items.raw(command.item, wanted) if wanted is not None else None
-        stopped: list[Exception] = []
-
-        def before() -> None:
-            try:
-                in_time()
-            except Exception as reason:
-                stopped.append(reason)
-                raise
-
+        before, stopped = noted(in_time)
         try:
             await self._bounded(lambda: self._asker.tell(device.where, name, raw, before=before))
         except errors.DeviceError:

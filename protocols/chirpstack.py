@@ -9,6 +9,7 @@ Source: ChirpStack documentation, "Event types" and "MQTT integration"; api/prot
 
 import base64
 import binascii
+import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -146,7 +147,9 @@ def _leaves(told: object) -> Iterator[tuple[str, Raw]]:
         if isinstance(value, dict | list) and depth < MAX_DEPTH:
             pairs = value.items() if isinstance(value, dict) else enumerate(value)
             waiting += [
-                (f"{path}.{key}", each, depth + 1) for key, each in pairs if len(path) + len(str(key)) < MAX_PATH
+                (f"{path}.{key}", each, depth + 1)
+                for key, each in itertools.islice(pairs, left)
+                if len(path) + len(str(key)) < MAX_PATH
             ]
             continue
         leaf = value[:MAX_TEXT] if isinstance(value, str) and value.isprintable() else _leaf(value)

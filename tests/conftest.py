@@ -3,12 +3,20 @@
 from pathlib import Path
 
 import pytest
+import structlog
 
 from pole.broker import Broker, BrokerError, find_program
 from tests.parts.servers import Influx1, Victoria, missing
 
 TOOLS = Path(__file__).resolve().parent.parent / ".tools"
 USERS = ("gw-1", "gw-2", "ingest", "operator", "chirpstack")
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was():
+    """What a command sets up for its log ends with its test: the next one in this process hears its own."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ class Devices:
         self.heard = heard
         await asyncio.Event().wait()
 
-    async def tell(self, address, name, raw):
+    async def tell(self, address, name, raw, *, before):
+        before()
         if address == "gone":
             raise errors.LineDown("the device is not connected")
         self.told.append((address, name, raw))
@@ -210,5 +211,21 @@ def test_a_clock_of_the_gateway_that_is_set_back_is_no_reason_to_tell_all_again(
             await watch.until(lambda: watch.of("P1/d-x", "level")[-1:] == [(None, "timeout")])
             await asyncio.sleep(2.2)
         assert watch.of("P1/d-x", "level") == [(10, None), (None, "timeout")]
+
+    asyncio.run(scene())
+
+
+def test_a_command_that_expired_while_it_waited_does_not_leave():
+    class Expired(Exception):
+        pass
+
+    def too_late():
+        raise Expired
+
+    async def scene():
+        _, devices, driver, (known,), model = start("x")
+        with pytest.raises(Expired):
+            await driver.write(known, model.commands["start"], None, too_late)
+        assert devices.told == []
 
     asyncio.run(scene())

@@ -292,6 +292,32 @@ def test_junk_is_passed_over_and_the_next_message_is_answered(junk):
     asyncio.run(scenario())
 
 
+def test_a_command_that_expires_while_another_is_under_way_never_reaches_the_charger():
+    class Expired(Exception):
+        pass
+
+    def too_late():
+        raise Expired
+
+    async def scenario():
+        ears = Ears()
+        async with listening(ears, answer_s=0.5, introduce_s=60) as listener, dial(listener) as socket:
+            await until(lambda: ears.all)
+            first = asyncio.create_task(listener.tell("CP-1", "reset", None))
+            sent = json.loads(await socket.recv())
+            second = asyncio.create_task(listener.tell("CP-1", "unlock", None, before=too_late))
+            await asyncio.sleep(0.1)
+            assert not second.done(), "it waits for its turn"
+            await socket.send(json.dumps([3, sent[1], {"status": "Accepted"}]))
+            await first
+            with pytest.raises(Expired):
+                await second
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(socket.recv(), 0.3)
+
+    asyncio.run(scenario())
+
+
 def test_a_late_answer_answers_no_other_question():
     async def scenario():
         ears = Ears()
