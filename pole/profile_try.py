@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -94,15 +95,37 @@ def try_profile(
             source = _asked_source()
         if record:
             _check_record(profile, source, channel)
-        last = asyncio.run(_run(way, profile, once=once or record, as_json=as_json, pause=pause))
+        last = _stoppable(_run(way, profile, once=once or record, as_json=as_json, pause=pause))
     except ValueError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
+        return
+    if last is None:
         return
     if not last.answered:
         raise typer.Exit(1)
     if record:
         _record(file, profile, last, way, source, yes)
+
+
+def _stoppable(work: "Coroutine[Any, Any, Round]") -> "Round | None":
+    """Runs it; None when Ctrl-C or SIGTERM ended it before."""
+    from pole import signals
+
+    done: list[Round] = []
+
+    async def service(stop: asyncio.Event) -> None:
+        working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            stopping.cancel()
+            done.append(working.result())
+        else:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    asyncio.run(signals.until_stopped(service))
+    return done[0] if done else None
 
 
 def _stand_in(emulate: str | None) -> "Profile | None":

@@ -5,6 +5,8 @@ import time
 
 import pytest
 import serial
+from dlt645.common import transform
+from dlt645.protocol.protocol import DLT645Protocol
 
 from protocols import dlt645
 from protocols.errors import BadAnswer, Refused
@@ -128,12 +130,10 @@ def test_a_port_that_vanishes_comes_back_under_its_name(tmp_path):
 
 def test_a_foreign_master_reads_it(tmp_path):
     """github/gitee chen-dongyu123/dlt645, an implementation that shares nothing with ours."""
-    transform = pytest.importorskip("dlt645.common.transform")
-    protocol = pytest.importorskip("dlt645.protocol.protocol").DLT645Protocol
 
     async def play(port):
         address, item = bytes.fromhex(ONE)[::-1], bytes.fromhex("02010100")[::-1]
-        frame = protocol.deserialize(await exchange(port, bytes(protocol.build_frame(address, 0x11, item))))
+        frame = DLT645Protocol.deserialize(await exchange(port, bytes(DLT645Protocol.build_frame(address, 0x11, item))))
         assert (bytes(frame.addr), frame.ctrl_code, bytes(frame.data[:4])) == (address, 0x91, item)
         voltage = transform.bcd_to_float(bytearray(frame.data[4:]), "XXX.X", "little")
         assert voltage == port.meter(ONE).device.value("voltage")

@@ -1,5 +1,6 @@
 """`pole demo` as a user starts it: a process of its own, with all of its children."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -40,6 +41,17 @@ def children(folder: Path) -> list[str]:
             continue
         if str(folder) in line and " demo " not in line:
             found.append(line)
+    return found
+
+
+def processes(folder: Path, node: str) -> set[int]:
+    """Process ids of a gateway of the demo in this folder."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().split(b"\0")
+            if str(folder / "site.yaml").encode() in line and node.encode() in line:
+                found.add(int(path.parent.name))
     return found
 
 
@@ -148,13 +160,9 @@ def test_a_part_that_is_killed_from_outside_is_started_again(tmp_path):
     folder = tmp_path / "run"
     demo = started(folder)
     try:
-        pid = next(
-            int(path.parent.name)
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if str(folder).encode() in path.read_bytes() and b"gw-2" in path.read_bytes()
-        )
+        (pid,) = processes(folder, "gw-2")
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: any("--node gw-2" in each for each in children(folder)), 10, "gw-2 was not started again")
+        wait_until(lambda: processes(folder, "gw-2") - {pid}, 10, "gw-2 was not started again")
     finally:
         demo.send_signal(signal.SIGINT)
         text, _ = demo.communicate(timeout=60)
