@@ -32,13 +32,14 @@ def test_the_reference_client_reads_and_sets_each_screen():
         async with scene() as (computer, handler):
             clients = {each: Multivision(handler, controller_id=each) for each in (1, 2)}
             for each, client in clients.items():
+                computer.screens[each].hold("brightness", 30 + each)
                 await client.update()
-                assert client.brightness_percent == computer.screens[each].raws()["BRIGH"]
+                assert client.brightness_percent == 30 + each
             await clients[2].set_brightness_percent(75)
             await clients[2].update()
             assert clients[2].brightness_percent == 75
             assert computer.screens[2].value("brightness") == 75
-            assert computer.screens[1].value("brightness") != 75
+            assert computer.screens[1].value("brightness") == 31
 
     asyncio.run(part())
 
