@@ -8,9 +8,9 @@ from collections.abc import Callable
 import structlog
 
 from gateway.clock import Clock, Stamps
+from gateway.disk.spool import Spool, SpoolFull
+from gateway.disk.spool_thread import SpoolThread
 from gateway.reading import Reading
-from gateway.spool import Spool, SpoolFull
-from gateway.spool_thread import SpoolThread
 
 log = structlog.get_logger("collector")
 

@@ -7,12 +7,12 @@ from typing import Any
 from device_profiles import site_buses
 from device_profiles.schema import Profile
 from device_profiles.site_model import Device
+from gateway.asked.polling import Asker, Polling
 from gateway.driver import Driver, OnReadings
-from gateway.hearing import Durable, Hearing, Listener
-from gateway.modbus_driver import ModbusDriver
-from gateway.polling import Asker, Polling
-from gateway.serial_line import SerialLine
-from gateway.tcp_line import RtuOverTcpLine, TcpLine
+from gateway.heard.hearing import Durable, Hearing, Listener
+from gateway.modbus.modbus_driver import ModbusDriver
+from gateway.modbus.serial_line import SerialLine
+from gateway.modbus.tcp_line import RtuOverTcpLine, TcpLine
 
 
 def driver(
@@ -51,11 +51,11 @@ def asker(bus: site_buses.AnyBus) -> Asker:
     """What asks the devices of a bus; nothing is opened yet. Raises TypeError for a bus whose devices are not asked."""
     match bus:
         case site_buses.Dlt645Bus():
-            from gateway.dlt645_asker import Dlt645Asker
+            from gateway.asked.dlt645_asker import Dlt645Asker
 
             return Dlt645Asker(port=bus.port, baud=bus.baud, parity=bus.parity, stop_bits=bus.stop_bits)
         case site_buses.SnmpBus():
-            from gateway.snmp_asker import SnmpAsker
+            from gateway.asked.snmp_asker import SnmpAsker
 
             return SnmpAsker(
                 version=bus.version, community=first_line(bus.community_file) or "public", user=bus.user,
@@ -63,15 +63,15 @@ def asker(bus: site_buses.AnyBus) -> Asker:
                 cipher=bus.cipher,
             )  # fmt: skip
         case site_buses.OnvifBus():
-            from gateway.onvif_asker import OnvifAsker
+            from gateway.asked.onvif_asker import OnvifAsker
 
             return OnvifAsker(user=bus.user, password=first_line(bus.password_file), basic=bus.rtsp_basic)
         case site_buses.MultivisionBus():
-            from gateway.multivision_asker import MultivisionAsker
+            from gateway.asked.multivision_asker import MultivisionAsker
 
             return MultivisionAsker()
         case site_buses.SipBus():
-            from gateway.sip_asker import SipAsker
+            from gateway.asked.sip_asker import SipAsker
 
             return SipAsker()
     raise TypeError(f"no driver for {type(bus).__name__}")
@@ -86,18 +86,18 @@ def listener(
     """
     match bus:
         case site_buses.Hj212Bus():
-            from gateway.hj212_listener import Hj212Listener
+            from gateway.heard.hj212_listener import Hj212Listener
 
             return Hj212Listener(
                 listen=bus.listen, port=bus.port, baud=bus.baud, edition=bus.edition,
                 password=first_line(bus.password_file), known=known,
             )  # fmt: skip
         case site_buses.OcppBus():
-            from gateway.ocpp_listener import OcppListener
+            from gateway.heard.ocpp_listener import OcppListener
 
             return OcppListener(listen=bus.listen, password=first_line(bus.password_file), known=known)
         case site_buses.ChirpstackBus():
-            from gateway.chirpstack_listener import ChirpstackListener
+            from gateway.heard.chirpstack_listener import ChirpstackListener
 
             return ChirpstackListener(
                 broker=bus.broker, user=bus.user, password=first_line(bus.password_file), ca=bus.ca,

@@ -21,11 +21,11 @@ from gateway.clock import Clock
 from gateway.collector import Collector
 from gateway.command_log import CommandLog
 from gateway.commands import Commands
+from gateway.disk.spool import Spool, SpoolState
+from gateway.disk.spool_thread import SpoolThread
 from gateway.driver import Driver
 from gateway.drivers import driver, first_line
 from gateway.own_device import OwnDevice, memory_bytes
-from gateway.spool import Spool, SpoolState
-from gateway.spool_thread import SpoolThread
 from gateway.uplink import Node, Uplink
 
 log = structlog.get_logger("gateway")

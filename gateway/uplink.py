@@ -18,9 +18,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.spool import Spool
-from gateway.spool_thread import SpoolThread
-from gateway.window import Send, Window
+from gateway.disk.spool import Spool
+from gateway.disk.spool_thread import SpoolThread
+from gateway.disk.window import Send, Window
 from wire import messages, stored, topics
 from wire.backoff import Backoff
 from wire.errors import WireError

@@ -27,7 +27,7 @@ def run(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
 
     from device_profiles import site as sites
     from gateway import service
-    from gateway.spool import SpoolError
+    from gateway.disk.spool import SpoolError
     from pole import logs, signals
 
     logs.set_up(as_json=as_json)
@@ -49,7 +49,7 @@ def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
     """Say what a gateway would read, and whether what it needs is there; touches neither bus nor broker."""
     from device_profiles import loader
     from device_profiles import site as sites
-    from gateway.capacity import planned_hours
+    from gateway.disk.capacity import planned_hours
 
     loaded = sites.load(site)
     name = _choose(loaded, node)

@@ -68,7 +68,7 @@ def test_imports_follow_the_layers(package):
         ("wire", "import json, device_profiles"),
         ("device_profiles", "if TYPE_CHECKING:\n    from pole import broker\n"),
         ("edge", "from device_profiles.loader import load"),
-        ("simulators", "import importlib\nimportlib.import_module('gateway.bus')"),
+        ("simulators", "import importlib\nimportlib.import_module('gateway.modbus.bus')"),
         ("dashboards", "from . import panels"),
         ("gateway", "from tests.parts import servers"),
     ],
@@ -80,7 +80,7 @@ def test_a_violation_is_found(package, source):
 @pytest.mark.parametrize(
     ("package", "source"),
     [
-        ("gateway", "import asyncio, wire.packs\nfrom device_profiles import loader\nimport gateway.bus"),
+        ("gateway", "import asyncio, wire.packs\nfrom device_profiles import loader\nimport gateway.modbus.bus"),
         ("pole", "import ingest"),
     ],
 )

@@ -6,8 +6,8 @@ from device_profiles import items
 from device_profiles.items import Raw
 from device_profiles.registers import NoValue
 from device_profiles.schema import Profile
-from gateway.hearing import Listener
-from gateway.polling import ASK_S, FAILURES_MOST, Asker
+from gateway.asked.polling import ASK_S, FAILURES_MOST, Asker
+from gateway.heard.hearing import Listener
 from gateway.told import Answer
 from pole.trial.outcome import Asked, Round, Shown
 from protocols.errors import BadAnswer, DeviceError, LineDown, Timeout

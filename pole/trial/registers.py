@@ -5,8 +5,8 @@ from collections.abc import Callable
 from device_profiles.blocks import Block, Part, address, blocks
 from device_profiles.registers import NoValue, value
 from device_profiles.schema import BIT_TABLES, WORDS, Profile
-from gateway.bus import Bus, Line
-from gateway.poller import answer_wait
+from gateway.modbus.bus import Bus, Line
+from gateway.modbus.poller import answer_wait
 from pole.trial.hints import hints
 from pole.trial.outcome import Asked, Round, Shown
 from protocols import modbus

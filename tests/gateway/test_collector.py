@@ -3,8 +3,8 @@ import asyncio
 from gateway import collector as collectors
 from gateway.clock import Clock
 from gateway.collector import Collector
-from gateway.spool import Spool, SpoolFull
-from gateway.spool_thread import SpoolThread
+from gateway.disk.spool import Spool, SpoolFull
+from gateway.disk.spool_thread import SpoolThread
 from wire import packs
 
 

@@ -11,8 +11,8 @@ from device_profiles import loader
 from device_profiles.site_model import Device
 from gateway.command_log import CommandLog
 from gateway.commands import Commands
-from gateway.modbus_driver import ModbusDriver
-from gateway.serial_line import SerialLine
+from gateway.modbus.modbus_driver import ModbusDriver
+from gateway.modbus.serial_line import SerialLine
 from simulators.device import EmulatedDevice
 from simulators.rtu_port import RtuPort
 from wire import messages

@@ -8,8 +8,8 @@ import aiomqtt
 import pytest
 
 from gateway import uplink as uplinks
-from gateway.spool import Spool
-from gateway.spool_thread import SpoolThread
+from gateway.disk.spool import Spool
+from gateway.disk.spool_thread import SpoolThread
 from gateway.uplink import Node, Uplink
 from wire import packs, stored, topics
 

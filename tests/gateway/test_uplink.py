@@ -6,10 +6,10 @@ import aiomqtt
 import pytest
 
 from gateway import uplink as uplinks
-from gateway.spool import Spool
-from gateway.spool_thread import SpoolThread
+from gateway.disk.spool import Spool
+from gateway.disk.spool_thread import SpoolThread
+from gateway.disk.window import TELEMETRY_WINDOW
 from gateway.uplink import Node, Uplink
-from gateway.window import TELEMETRY_WINDOW
 from wire import messages, packs, stored, topics
 
 AREA = "wuhou"

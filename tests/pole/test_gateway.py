@@ -81,7 +81,7 @@ def test_a_password_file_without_a_password_is_said_in_a_sentence(site, tmp_path
 
 
 def test_a_spool_that_another_gateway_has_is_said_in_a_sentence(site, tmp_path):
-    from gateway.spool import Spool
+    from gateway.disk.spool import Spool
 
     spool = Spool(path=tmp_path / "gw-1.db", max_bytes=1 << 20)
     done = pole("gateway", "run", site, "--node", "gw-1")
@@ -93,7 +93,7 @@ def test_a_spool_that_another_gateway_has_is_said_in_a_sentence(site, tmp_path):
 
 def test_a_spool_that_fails_while_it_runs_is_said_in_a_sentence_whichever_task_meets_it(site, monkeypatch, capsys):
     from gateway import service
-    from gateway.spool import SpoolError
+    from gateway.disk.spool import SpoolError
     from pole import gateway
 
     async def fail(**_):

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 import yaml
 
-from gateway.spool import Spool
+from gateway.disk.spool import Spool
 from ingest.rows import Ledger
 from ingest.sqlite_store import SqliteStore
 from pole.broker import free_port

@@ -1,0 +1,1 @@
+"""Devices that are asked, in every protocol but Modbus, IN; readings of their points OUT."""

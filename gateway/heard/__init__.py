@@ -1,0 +1,1 @@
+"""Devices that speak by themselves IN, readings of their points OUT."""

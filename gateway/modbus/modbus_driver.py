@@ -1,0 +1,70 @@
+"""The Modbus devices of one bus: polled by plan, told and read between the polls."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from device_profiles import registers
+from device_profiles.blocks import address
+from device_profiles.items import Value
+from device_profiles.schema import WORDS, Command, Profile
+from device_profiles.site_model import Device
+from gateway.driver import Counters, OnReadings
+from gateway.modbus.bus import Bus, Line
+from gateway.modbus.poller import Poller, answer_wait
+from protocols import modbus
+
+
+class ModbusDriver:
+    def __init__(
+        self,
+        *,
+        name: str,
+        line: Line,
+        devices: Sequence[Device],
+        profiles: Mapping[str, Profile],
+        on_readings: OnReadings,
+        now_ms: Callable[[], int],
+        log: Any,
+    ) -> None:
+        self._profiles = profiles
+        self._bus = Bus(name=name, line=line)
+        self._poller = Poller(
+            bus_name=name, bus=self._bus, devices=devices, profiles=profiles, on_readings=on_readings, now_ms=now_ms,
+            log=log,
+        )  # fmt: skip
+
+    @property
+    def counters(self) -> Counters:
+        return self._bus.counters
+
+    async def run(self) -> None:
+        await self._poller.run()
+
+    async def write(self, device: Device, command: Command, wanted: Value | None, in_time: Callable[[], None]) -> None:
+        at = command.write
+        assert at is not None
+        assert device.unit is not None
+        assert isinstance(wanted, int | float)
+        words = registers.words(at, wanted)
+        if at.bit is not None:  # the register's other bits stay
+            now = await self._transact(device, modbus.read(at.table, address(at, device.channel), 1))
+            words = [now[0] & ~(1 << at.bit) | words[0]]
+        request = modbus.write(at.table, address(at, device.channel), words)
+        await self._bus.transact(device.unit, request, self._wait(device), urgent=True, before=in_time)
+
+    async def read(self, device: Device, point: str) -> Value:
+        asked = self._profiles[device.profile].points[point]
+        assert asked.at is not None
+        request = modbus.read(asked.at.table, address(asked.at, device.channel), WORDS[asked.at.type])
+        return registers.value(asked, await self._transact(device, request))
+
+    async def close(self) -> None:
+        await self._bus.close()
+
+    async def _transact(self, device: Device, request: bytes) -> list[int]:
+        assert device.unit is not None
+        answer = await self._bus.transact(device.unit, request, self._wait(device), urgent=True)
+        return modbus.items(request, answer)
+
+    def _wait(self, device: Device) -> float:
+        return answer_wait(self._profiles[device.profile])
