@@ -57,7 +57,20 @@ class Document(dict[str, object]):
 
 def read_yaml(path: Path | str) -> Document:
     """File -> Document. Raises FileProblem where it cannot be read, is not YAML or is not a mapping."""
-    text = _text(Path(path))
+    return parse_yaml(read_bytes(path), path)
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """Raises FileProblem where the file cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise FileProblem(f"{path}: cannot be read: {error.strerror}. Check the path and its permissions.") from None
+
+
+def parse_yaml(content: bytes, path: Path | str) -> Document:
+    """What stands in the file at path -> Document. Raises FileProblem where it is not YAML or is not a mapping."""
+    text = _text(content, path)
     reader = _Reader(str(path))
     try:
         data = reader.read(text)
@@ -104,11 +117,7 @@ def line_of(lines: Mapping[Keys, int], keys: Keys) -> int:
     return lines.get(keys, 0)
 
 
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileProblem(f"{path}: cannot be read: {error.strerror}. Check the path and its permissions.") from None
+def _text(content: bytes, path: Path | str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -6,7 +6,20 @@ from device_profiles import loader, problems, site_checks
 from device_profiles.site_buses import BAUD_RATES, AnyBus, Bus, SerialBus, TcpBus
 from device_profiles.site_model import Device, Gateway, Pole, Site
 
-__all__ = ["BAUD_RATES", "AnyBus", "Bus", "Device", "Gateway", "Pole", "SerialBus", "Site", "TcpBus", "load", "read"]
+__all__ = [
+    "BAUD_RATES",
+    "AnyBus",
+    "Bus",
+    "Device",
+    "Gateway",
+    "Pole",
+    "SerialBus",
+    "Site",
+    "TcpBus",
+    "load",
+    "parse",
+    "read",
+]
 
 
 def load(path: Path | str) -> Site:
@@ -16,14 +29,18 @@ def load(path: Path | str) -> Site:
 
 def read(path: Path | str) -> tuple[Site, list[str]]:
     """Site file -> Site and what is allowed but doubtful, a message each. Raises FileProblem."""
-    path = Path(path)
-    data = problems.read_yaml(path)
-    site = _with_spools(problems.check(Site, data, path, context={"folder": path.parent}), path.parent)
+    return parse(problems.read_bytes(path), shown=path, folder=Path(path).parent)
+
+
+def parse(content: bytes, *, shown: Path | str, folder: Path) -> tuple[Site, list[str]]:
+    """As read, of a site that is in memory. shown: its name in messages; folder: what relative paths count from."""
+    data = problems.parse_yaml(content, shown)
+    site = _with_spools(problems.check(Site, data, shown, context={"folder": folder}), folder)
     profiles = loader.profiles()
     found = site_checks.faults(site, profiles)
     if found:
-        raise problems.problem(found, data, path)
-    doubts = problems.problem(site_checks.doubts(site, profiles), data, path).messages
+        raise problems.problem(found, data, shown)
+    doubts = problems.problem(site_checks.doubts(site, profiles), data, shown).messages
     return _with_owners(site), doubts
 
 
