@@ -15,25 +15,25 @@ from pymodbus.pdu.register_message import (
     WriteSingleRegisterResponse,
 )
 
-from simulators.unit import ILLEGAL_VALUE, EmulatedUnit, Refused
+from simulators.unit import ILLEGAL_VALUE, READS, EmulatedUnit, Refused
 
 ILLEGAL_FUNCTION = 1  # Modbus Application Protocol V1.1b3, section 7
 COIL_STATES = (b"\xff\x00", b"\x00\x00")  # on, off; all others are illegal (section 6.5)
 DECODER = DecodePDU(True)
 
-_READS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 _BITS = {1: ReadCoilsResponse, 2: ReadDiscreteInputsResponse}
 _REGISTERS = {3: ReadHoldingRegistersResponse, 4: ReadInputRegistersResponse}
 _WRITES = {5: "coil", 15: "coil", 6: "holding", 16: "holding"}
-FUNCTIONS = frozenset(_READS) | frozenset(_WRITES)
+FUNCTIONS = frozenset(READS) | frozenset(_WRITES)
 
 
 def answer(unit: EmulatedUnit, request: bytes) -> bytes:
     """Function code and data -> function code and data; what the unit refuses is a Modbus exception."""
     unit.requests += 1
     function = request[0]
-    if unit.faults.exception is not None:
-        return _encoded(ExceptionResponse(function, unit.faults.exception))
+    trouble = unit.trouble()
+    if trouble is not None:
+        return _encoded(ExceptionResponse(function, trouble))
     if function not in FUNCTIONS:
         return _encoded(ExceptionResponse(function & 0x7F, ILLEGAL_FUNCTION))
     try:
@@ -42,13 +42,13 @@ def answer(unit: EmulatedUnit, request: bytes) -> bytes:
             raise Refused(ILLEGAL_VALUE)
         if function == 5 and request[3:] not in COIL_STATES:
             raise Refused(ILLEGAL_VALUE)
-        return _encoded(_read(unit, decoded) if function in _READS else _written(unit, decoded))
+        return _encoded(_read(unit, decoded) if function in READS else _written(unit, decoded))
     except (Refused, ModbusException) as error:
         return _encoded(ExceptionResponse(function, error.code if isinstance(error, Refused) else ILLEGAL_VALUE))
 
 
 def _read(unit: EmulatedUnit, request: ModbusPDU) -> ModbusPDU:
-    words = unit.read(_READS[request.function_code], request.address, request.count)
+    words = unit.read(READS[request.function_code], request.address, request.count)
     if request.function_code in _BITS:
         return _BITS[request.function_code](bits=[bool(word) for word in words])
     return _REGISTERS[request.function_code](registers=words)

@@ -32,10 +32,10 @@ class RtuOverTcpPort(TcpPort):
 
     async def _spoken(self, number: int, request: bytes) -> bytes:
         unit = self.units.get(number)
-        if unit is None or unit.faults.silent:
+        if unit is None or not unit.hears(request):
             return b""
         await asyncio.sleep(unit.latency)
         frame = self._rtu.encode(answer(unit, request), number, 0)
-        if unit.faults.corrupt:
+        if unit.garbles():
             frame = frame[:-1] + bytes([frame[-1] ^ 0x55])
         return GARBAGE if unit.faults.garbage else frame

@@ -44,9 +44,10 @@ class TcpPort(TcpServer):
         unit = self.units.get(number)
         if unit is None:
             return self._framer.encode(bytes([request[0] | 0x80, _GATEWAY_NO_RESPONSE]), number, transaction)
-        if unit.faults.silent:
+        if not unit.hears(request):
             return b""
         await asyncio.sleep(unit.latency)
         if unit.faults.garbage:
             return GARBAGE
-        return self._framer.encode(answer(unit, request), number, transaction ^ (0x5555 if unit.faults.corrupt else 0))
+        reply = answer(unit, request)
+        return self._framer.encode(reply, number, transaction ^ (0x5555 if unit.garbles() else 0))

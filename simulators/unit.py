@@ -1,5 +1,6 @@
 """One Modbus unit: the devices (channels) behind one unit id, their common registers, and what is wrong with it."""
 
+from collections import ChainMap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,8 +9,10 @@ from device_profiles.blocks import BITS_PER_REGISTER, MAX_BITS, MAX_REGISTERS
 from device_profiles.schema import BIT_TABLES, WORDS, Location
 from simulators.device import EmulatedDevice
 
+READS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 ILLEGAL_ADDRESS = 2  # Modbus Application Protocol V1.1b3, section 7
 ILLEGAL_VALUE = 3
+BUSY = 6
 
 
 class Refused(Exception):
@@ -22,13 +25,21 @@ class Refused(Exception):
 
 @dataclass(kw_only=True)
 class Faults:
-    """What is wrong with a unit, switchable while it runs. All false: it works."""
+    """What is wrong with a unit, switchable while it runs. As it stands: nothing.
+
+    refused, mute: (table, address); a read that touches one of them gets exception 2, or no answer.
+    """
 
     silent: bool = False  # no answer at all
+    answers_every: int = 1  # 3: two requests without an answer, then one with
     slow: float = 0.0  # seconds on top of the usual latency
     corrupt: bool = False  # RTU: a wrong CRC; TCP: a wrong transaction id
+    corrupt_every: int = 0  # 10: so is every tenth answer
     garbage: bool = False  # bytes that are no frame
     exception: int | None = None  # this Modbus exception to every request
+    busy: int = 0  # so many requests more get exception 6
+    refused: frozenset[tuple[str, int]] = frozenset()
+    mute: frozenset[tuple[str, int]] = frozenset()
 
 
 class EmulatedUnit:
@@ -39,7 +50,8 @@ class EmulatedUnit:
         self.devices = devices
         self.modbus = devices[0].modbus
         self.faults = Faults()
-        self.requests = 0
+        self.requests = 0  # answered ones
+        self._heard = 0
         self._runs = {table: list(self._runs_of(table)) for table in ("coil", "discrete", "input", "holding")}
 
     @property
@@ -47,16 +59,40 @@ class EmulatedUnit:
         """Seconds from the request's end to the answer's start."""
         return self.modbus.latency + self.faults.slow
 
+    def hears(self, request: bytes) -> bool:
+        """Whether this request (a PDU) gets an answer at all."""
+        self._heard += 1
+        if self.faults.silent or self._heard % self.faults.answers_every:
+            return False
+        table = READS.get(request[0])
+        if not self.faults.mute or table is None:
+            return True
+        first, count = int.from_bytes(request[1:3], "big"), int.from_bytes(request[3:5], "big")
+        return self.faults.mute.isdisjoint((table, place) for place in range(first, first + count))
+
+    def garbles(self) -> bool:
+        """Whether the answer that leaves now is damaged on its way."""
+        every = self.faults.corrupt_every
+        return self.faults.corrupt or bool(every and self.requests % every == 0)
+
+    def trouble(self) -> int | None:
+        """The exception that the request at hand gets, whatever it asks."""
+        if self.faults.busy:
+            self.faults.busy -= 1
+            return BUSY
+        return self.faults.exception
+
     def read(self, table: str, address: int, count: int) -> list[int]:
         """Words (or bits) of one block. Raises Refused: outside of the device's registers, or more than it can send."""
         if not 1 <= count <= (MAX_BITS if table in BIT_TABLES else min(self.modbus.block, MAX_REGISTERS)):
             raise Refused(ILLEGAL_VALUE)
         if not any(first <= address and address + count <= end for first, end in self._runs[table]):
             raise Refused(ILLEGAL_ADDRESS)
-        words: dict[tuple[str, int], int] = {}
-        for device in self.devices:
-            words |= device.image()
-        return [words.get((table, place), 0) for place in range(address, address + count)]
+        places = [(table, place) for place in range(address, address + count)]
+        if not self.faults.refused.isdisjoint(places):
+            raise Refused(ILLEGAL_ADDRESS)
+        held = ChainMap(*(device.image() for device in self.devices))
+        return [held.get(place, 0) for place in places]
 
     def write(self, table: str, address: int, words: list[int]) -> None:
         """Carries out the commands whose registers these are, all or none. Raises Refused."""

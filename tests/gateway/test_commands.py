@@ -183,10 +183,10 @@ def test_started_is_on_disk_before_the_device_is_touched(tmp_path):
             seen = []
             heard = lamps.port._request
 
-            def request(number, pdu):
+            def request(number, pdu, span):
                 with sqlite3.connect(tmp_path / "commands.db") as other:
                     seen.append((pdu[0], other.execute("SELECT state FROM command").fetchone()[0]))
-                heard(number, pdu)
+                heard(number, pdu, span)
 
             lamps.port._request = request
             await lamps.send()

@@ -160,7 +160,7 @@ def test_an_exchange_takes_at_least_the_time_of_the_wire(tmp_path, meter, baud):
             return took
 
     request, answer, silence, latency = 8, 21, 3.5, 0.01
-    assert asyncio.run(scenario()) >= (request + silence + answer) * 10 / baud + latency
+    assert asyncio.run(scenario()) >= (request + answer) * 10 / baud + max(silence * 10 / baud, latency)
 
 
 def test_faults_come_and_go(tmp_path, meter):
@@ -185,6 +185,115 @@ def test_faults_come_and_go(tmp_path, meter):
             unit.heal()
             assert not (await read()).isError()
             client.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_unit_is_busy_and_flaky_and_garbles_as_often_as_told(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter, baud=115200) as port:
+            unit = port.unit(1)
+
+            async def answers(count: int) -> list[bytes]:
+                return [await exchange(port, framed("010400000001"), wait=0.1) for _ in range(count)]
+
+            good = (await answers(1))[0]
+            unit.faults.busy = 2
+            assert await answers(3) == [framed("018406"), framed("018406"), good]
+            unit.faults.answers_every = 3
+            assert sorted(await answers(6)) == [b"", b"", b"", b"", good, good]
+            unit.faults.answers_every = 1
+            unit.faults.corrupt_every = 2
+            assert sum(answer == good for answer in await answers(4)) == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_hole_is_refused_or_kept_silent(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter, baud=115200) as port:
+            unit = port.unit(1)
+            unit.faults.refused = frozenset({("input", 3)})
+            unit.faults.mute = frozenset({("input", 5)})
+            assert len(await exchange(port, framed("010400000003"), wait=0.1)) == 11
+            assert await exchange(port, framed("010400000004"), wait=0.1) == framed("018402")
+            assert await exchange(port, framed("010400040002"), wait=0.1) == b""
+            assert len(await exchange(port, framed("010300640001"), wait=0.1)) == 7
+
+    asyncio.run(scenario())
+
+
+def test_an_adapter_echoes_and_a_line_is_noisy(tmp_path, meter):
+    async def scenario() -> None:
+        request = framed("010400000001")
+        async with port_of(tmp_path, meter, baud=115200) as port:
+            good = await exchange(port, request, wait=0.1)
+            port.faults.echo = True
+            assert await exchange(port, request, wait=0.1) == request + good
+            port.faults.echo, port.faults.noise = False, b"\xff\x00"
+            assert await exchange(port, request, wait=0.1) == good + b"\xff\x00"
+
+    asyncio.run(scenario())
+
+
+def impatient(port: RtuPort, pause: float, count: int = 2) -> bytes:
+    """Several requests, each `pause` seconds after the answer before it."""
+    request = framed("010400000001")
+    with serial.Serial(str(port.path), port.line.baud, timeout=0.3) as line:
+        for _ in range(count):
+            line.write(request)
+            answer = line.read(7)
+            time.sleep(pause)
+    return answer
+
+
+@pytest.mark.parametrize(("strict", "pause", "understood"), [(True, 0, 1), (False, 0, 2), (True, 0.02, 2)])
+def test_what_comes_before_the_silence_is_counted_and_a_strict_device_does_not_understand_it(
+    tmp_path, meter, strict, pause, understood
+):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter, baud=2400) as port:  # 3.5 characters: 15 ms
+            port.strict = strict
+            await asyncio.to_thread(impatient, port, pause)
+            assert port.account.answered == understood
+            assert port.account.violations == (0 if pause else 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_late_answer_runs_into_the_next_request(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter, baud=1200) as port:
+            port.unit(1).faults.slow = 0.3
+
+            def talk() -> bytes:
+                with serial.Serial(str(port.path), 1200, timeout=0.4) as line:
+                    line.write(framed("010400000001"))
+                    time.sleep(0.33)  # 67 ms request, then 310 ms: the first answer begins within the second request
+                    line.write(framed("020400000001"))
+                    return line.read(64)
+
+            heard = await asyncio.to_thread(talk)
+            assert port.account.collisions == 1
+            assert port.account.broken == 1  # the second request
+            assert not FramerRTU.check_CRC(heard[:-2], int.from_bytes(heard[-2:], "big"))
+
+    asyncio.run(scenario())
+
+
+def test_the_account_is_the_time_that_the_line_needs(tmp_path, meter):
+    async def scenario() -> None:
+        async with port_of(tmp_path, meter) as port:
+            await exchange(port, framed("010400000008"), wait=0.1)
+            await exchange(port, framed("030400000008"), wait=0.1)  # nobody
+            character, silence, latency = 10 / 9600, 35 / 9600, 0.01
+            asked, nobody = port.account.journal
+            assert asked.wire == pytest.approx((8 + 21) * character + latency + silence)
+            assert asked.end - asked.start == pytest.approx(asked.wire - silence)
+            assert nobody.wire == pytest.approx(8 * character + silence)
+            assert (asked.answered, nobody.answered) == (True, False)
+            assert port.account.wire_s == pytest.approx(asked.wire + nobody.wire)
+            assert port.account.characters == 8 + 21 + 8
 
     asyncio.run(scenario())
 

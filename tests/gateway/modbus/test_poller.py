@@ -234,7 +234,7 @@ def test_a_block_that_never_answers_is_asked_rarely_and_its_neighbour_as_ever(tm
     async def scene():
         model = profile(points={"level": point(0), "far": point(500)})
         async with port(tmp_path / "bus", model, [1]) as emulated:
-            emulated._request = _deaf_to(emulated, 500)
+            emulated.unit(1).faults.mute = frozenset({("holding", 500)})
             watch = Watch(serial(tmp_path / "bus"), model, [1])
             async with polling(watch):
                 await watch.until(lambda: watch.logged("block without an answer"))
@@ -248,16 +248,6 @@ def test_a_block_that_never_answers_is_asked_rarely_and_its_neighbour_as_ever(tm
         assert watch.logged("no answer") == []
 
     asyncio.run(scene())
-
-
-def _deaf_to(emulated, address):
-    heard = emulated._request
-
-    def request(number, pdu):
-        if int.from_bytes(pdu[1:3], "big") != address:
-            heard(number, pdu)
-
-    return request
 
 
 def test_a_port_that_vanishes_and_comes_back(tmp_path, monkeypatch):
