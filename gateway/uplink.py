@@ -33,7 +33,7 @@ RETRY_S = (0.3, 10.0)  # first wait and longest wait between connections
 COMMANDS_AT_ONCE = 8
 STATUS_S = 5.0
 SESSION_S = 3600  # a command for a node that is away waits so long at the broker
-TICK_S = 0.5  # backfill's allowance and resends are looked at so often
+TICK_S = 0.5  # resends, and whether backfill may begin, are looked at so often
 COALESCE_S = 0.05  # confirmations that arrive together are one commit
 MAX_WAITING = 64  # commands, and replies while the broker is away
 
@@ -61,7 +61,10 @@ class Node:
 
 
 class Uplink:
-    """status(online) and birth() give the messages as wire.messages describes them."""
+    """status(online) and birth() give the messages as wire.messages describes them.
+
+    on_config(payload, retained) takes what comes by down/config.
+    """
 
     def __init__(
         self,
@@ -71,14 +74,19 @@ class Uplink:
         status: Callable[[bool], Awaitable[dict[str, object]]],
         birth: Callable[[], dict[str, object]],
         on_command: Callable[[bytes, Reply], Coroutine[Any, Any, None]],
+        on_config: Callable[[bytes, bool], None],
     ) -> None:
         self._node = node
         self._disk = disk
         self._status = status
         self._birth = birth
         self._on_command = on_command
+        self._on_config = on_config
         self._window = Window()
         self._wake = asyncio.Event()
+        self._birth_due = False
+        self._status_due = asyncio.Event()
+        self._moved = asyncio.Event()
         self._confirmations: list[tuple[str, list[list[int]]]] = []
         self._confirmed = asyncio.Event()
         self._commands: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
@@ -88,6 +96,21 @@ class Uplink:
     def wake(self) -> None:
         """There is a new pack in the spool."""
         self._wake.set()
+
+    def announce(self) -> None:
+        """The birth has changed: it goes out before any pack that is not under way yet."""
+        self._birth_due = True
+        self._wake.set()
+
+    def tell_status(self) -> None:
+        """The status has changed so that somebody waits for it."""
+        self._status_due.set()
+
+    def move(self, node: Node) -> None:
+        """From now on the broker is reached like this; the area and the node's name stay."""
+        if node != self._node:
+            self._node = node
+            self._moved.set()
 
     async def run(self) -> None:
         wait, said = Backoff(first=RETRY_S[0], most=RETRY_S[1]), False
@@ -104,6 +127,7 @@ class Uplink:
             await asyncio.sleep(wait.next())
 
     async def _session(self) -> None:
+        self._moved.clear()
         will = aiomqtt.Will(self._topic("status"), await self._encoded_status(online=False), qos=1, retain=True)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_S
@@ -120,9 +144,10 @@ class Uplink:
             max_queued_incoming_messages=1000,
         ) as client:
             epoch = self._disk.spool.epoch
-            await self._disk.run(lambda spool: self._window.reset())
-            await client.subscribe([(self._down("stored"), 0), (self._down("command"), 1)])
-            await self._publish(client, "birth", messages.encode(self._birth(), messages.BIRTH))
+            now = time.monotonic()
+            await self._disk.run(lambda spool: self._window.reset(now))
+            await client.subscribe([(self._down("stored"), 0), (self._down("command"), 1), (self._down("config"), 1)])
+            await self._tell_birth(client)
             await self._publish(client, "status", await self._encoded_status(online=True))
             self.connected = True
             log.info("broker: connected", **self._address())
@@ -132,9 +157,12 @@ class Uplink:
                 tasks.create_task(self._confirm(), name="confirm")
                 tasks.create_task(self._reply(client), name="reply")
                 tasks.create_task(self._tell_status(client), name="status")
+                tasks.create_task(self._leave(client), name="leave")
 
     async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, epoch: str) -> None:
         while True:
+            if self._birth_due:
+                await self._tell_birth(client)
             now_ms, now = time.time_ns() // 1_000_000, time.monotonic()
             sends = await self._disk.run(functools.partial(self._window.take, now_ms=now_ms, now=now))
             if self._disk.spool.epoch != epoch:
@@ -161,6 +189,9 @@ class Uplink:
                     self._take_confirmation(*stored.decode(body))
                 except WireError as error:
                     log.warning("confirmation refused", error=str(error), topic=str(message.topic))
+                continue
+            if str(message.topic) == self._down("config"):
+                self._on_config(body, message.retain)
                 continue
             try:
                 self._commands.put_nowait(body)
@@ -205,8 +236,21 @@ class Uplink:
 
     async def _tell_status(self, client: aiomqtt.Client) -> None:
         while True:
-            await asyncio.sleep(STATUS_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STATUS_S):
+                    await self._status_due.wait()
+            self._status_due.clear()
             await self._publish(client, "status", await self._encoded_status(online=True))
+
+    async def _tell_birth(self, client: aiomqtt.Client) -> None:
+        self._birth_due = False
+        await self._publish(client, "birth", messages.encode(self._birth(), messages.BIRTH))
+
+    async def _leave(self, client: aiomqtt.Client) -> None:
+        """Ends the session once the broker is to be reached otherwise; the old one hears that nobody is online."""
+        await self._moved.wait()
+        await self._publish(client, "status", await self._encoded_status(online=False))
+        raise aiomqtt.MqttError("the site file says another way to the broker")
 
     async def say_goodbye(self) -> None:
         """After run() was cancelled: the last counts, marked offline. A broker that is away is no error."""
@@ -263,8 +307,8 @@ def _take_in(window: Window, confirmations: list[tuple[str, list[list[int]]]], s
     if spool.confirm_all(confirmations) is None:
         return False
     for epoch, ranges in confirmations:
-        if epoch == spool.epoch:
-            window.confirmed(ranges)  # also of packs that are not on the disk any more: they were dropped meanwhile
+        if epoch == spool.epoch:  # also of packs that are not on the disk any more: they were dropped meanwhile
+            window.confirmed(ranges, time.monotonic())
     return True
 
 

@@ -1,49 +1,48 @@
-"""What can still be read from a damaged spool, and how a new file takes its place.
+"""What can still be read from a damaged spool goes into a new file, which then takes its place.
 
 The successor is complete on the disk before the damaged file moves, so a power cut in between loses nothing: it is
 built again, or its move is finished.
 """
 
 import contextlib
-import json
 import os
 import secrets
 import sqlite3
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway.disk.spool_file import is_damaged
-from wire import packs
-from wire.errors import PackError
+from gateway.disk import rows, unclocked
+from gateway.disk.leaves import Leaves
+from gateway.disk.rows import Kept, State
+from gateway.disk.spool_file import open_file
 
 DAMAGED_KEPT = 3  # files set aside; the oldest go first
 
 
 @dataclass(frozen=True)
 class Salvaged:
-    """packs: (is it an event, payload), oldest first. lost: how many were pending but unreadable, None if unknown."""
+    """lost: packs that were pending but cannot be read, None if unknown."""
 
-    packs: list[tuple[bool, bytes]]
+    aside: Path
+    saved: int
     lost: int | None
-    last_ms: int
-    set_back: int
 
 
-def salvage(path: Path) -> Salvaged:
-    """Read a spool that SQLite calls malformed. Raises sqlite3.DatabaseError only for what is not the file's fault."""
-    db = sqlite3.connect(path)
+def begin_again(path: Path) -> Salvaged:
+    """A new epoch with every pack that can still be read; the damaged file is set aside.
+
+    Raises sqlite3.OperationalError and OSError where the disk has no room for it, or cannot be read now.
+    """
+    new = successor(path)
+    new.unlink(missing_ok=True)
     try:
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # needs no index file beside a log, and so no room for one
-        state = _state(db)
-        found = _packs(db, state[0] if state else 0)
-    finally:
-        db.close()
-    if state is None:
-        return Salvaged(found, None, 0, 0)
-    head, stored, dropped, last_ms, set_back = state
-    return Salvaged(found, max(0, head - stored - dropped - len(found)), last_ms, set_back)
+        # Unbounded, for it may be a little longer here; without a log, for until the swap the damaged file counts.
+        with Leaves(path) as leaves, contextlib.closing(open_file(new, max_pages=1 << 30, journal="MEMORY")) as db:
+            saved, lost = _fill(db, leaves)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    return Salvaged(swap(path), saved, lost)
 
 
 def successor(path: Path) -> Path:
@@ -54,10 +53,20 @@ def successor(path: Path) -> Path:
 def swap(path: Path) -> Path:
     """The successor takes the place of the spool, which is set aside under the name that is returned."""
     aside = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
+    sync_folder(path)
     os.replace(path, aside)  # first: without it, finish_swap() knows that the successor is complete
     _finish(path, aside)
     _forget_older(path)
     return aside
+
+
+def sync_folder(path: Path) -> None:
+    """What a folder says of its files is on the disk: their names are not synced with their content."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _forget_older(path: Path) -> None:
@@ -79,56 +88,41 @@ def _finish(path: Path, aside: Path) -> None:
         part = path.with_name(path.name + ending)
         if part.exists():
             os.replace(part, aside.with_name(aside.name + ending))
+    sync_folder(path)  # a log of the damaged file beside the new one would be taken for its own
     os.replace(successor(path), path)
+    sync_folder(path)
 
 
-def _state(db: sqlite3.Connection) -> tuple[int, int, int, int, int] | None:
-    try:
-        row = db.execute("SELECT head, stored, dropped, last_ms, set_back FROM state").fetchone()
-        head, stored, dropped, last_ms, set_back = row
-        return head, stored, sum(json.loads(dropped).values()), last_ms, set_back
-    except sqlite3.DatabaseError as error:
-        if not is_damaged(error):  # a full disk, say: taken for damage, it would cost every pack
-            raise
-        return None
-    except (TypeError, ValueError, AttributeError):
-        return None
+def _fill(db: sqlite3.Connection, leaves: Leaves) -> tuple[int, int | None]:
+    """Returns how many packs were saved, and how many were lost."""
+    new = rows.read_state(db)
+    assert new is not None
+    saved, newest_ms = 0, 0
+    for pack in leaves.packs():
+        saved += 1
+        newest_ms = max(newest_ms, pack.newest_ms)
+        new.head, new.readings = saved, new.readings + pack.readings
+        rows.write_pack(db, renumbered(pack, new.epoch, saved))
+    old = leaves.state()
+    lost = max(0, old.pending - saved) if old is not None else None
+    _account(new, old, lost, newest_ms)
+    rows.write_state(db, new)
+    unclocked.restore(db, leaves)
+    db.commit()
+    return saved, lost
 
 
-def _packs(db: sqlite3.Connection, head: int) -> list[tuple[bool, bytes]]:
-    """From both ends until a damaged page stops the walk, then number by number in between."""
-    found: dict[int, tuple[bool, bytes]] = {}
-    first = _walk(db, "ASC", found)
-    last = _walk(db, "DESC", found)
-    for number in range(first + 1, last if last > first else head + 1):
-        with _despite_damage():
-            row = db.execute("SELECT sq, event, crc, body FROM packs WHERE sq = ?", (number,)).fetchone()
-            _take(row, found)
-    return [found[number] for number in sorted(found)]
+def _account(new: State, old: State | None, lost: int | None, newest_ms: int) -> None:
+    new.last_ms = newest_ms if old is None else old.last_ms
+    new.set_back = 0 if old is None else old.set_back
+    if lost:
+        new.head += lost
+        new.dropped = {"damaged": lost}
 
 
-def _walk(db: sqlite3.Connection, direction: str, found: dict[int, tuple[bool, bytes]]) -> int:
-    number = 0
-    with _despite_damage():
-        # NOT INDEXED: a damaged index must not hide the rows of the table.
-        for row in db.execute(f"SELECT sq, event, crc, body FROM packs NOT INDEXED ORDER BY sq {direction}"):
-            number = row[0]
-            _take(row, found)
-    return number
-
-
-@contextlib.contextmanager
-def _despite_damage() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if not is_damaged(error):
-            raise
-
-
-def _take(row: tuple[int, int, int, bytes] | None, found: dict[int, tuple[bool, bytes]]) -> None:
-    if row is None or not isinstance(row[3], bytes) or zlib.crc32(row[3]) != row[2]:
-        return
-    with contextlib.suppress(PackError):
-        packs.decode(row[3])
-        found[row[0]] = (bool(row[1]), row[3])
+def renumbered(pack: Kept, epoch: str, number: int) -> Kept:
+    """The same readings under another number. Nothing before its identity in a pack can look like one."""
+    before, label, rest = pack.body.partition(b'"ep":"')
+    after = rest.index(b'"sq":%d,' % pack.number) + len(b'"sq":%d,' % pack.number)
+    body = before + label + b'%s","sq":%d,' % (epoch.encode(), number) + rest[after:]
+    return replace(pack, number=number, body=body)

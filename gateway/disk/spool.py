@@ -7,26 +7,31 @@ SpoolError          the file cannot be used; str() says what to do
 └── SpoolFull       nothing may be dropped for the new pack, or the disk has no room at all
 """
 
-import contextlib
-import json
 import sqlite3
-import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
-from gateway.disk.salvage import Salvaged, finish_swap, salvage, successor, swap
+from gateway.clock import Boot
+from gateway.disk import rows
+from gateway.disk.rows import Kept, State
+from gateway.disk.salvage import begin_again, finish_swap
 from gateway.disk.spool_file import PAGE, Ballast, is_damaged, is_full, open_file
+from gateway.disk.unclocked import Taken, Unclocked
 from gateway.reading import Reading
 from wire import packs
 from wire.errors import PackError
 
+T = TypeVar("T")
+
 log = structlog.get_logger("spool")
 
-ROW_BYTES = 60  # what a pack costs beside its body, with its place in an index
+PACK_READINGS = 200  # of those that waited for the time
+ROW_BYTES = 30  # what a pack costs beside its body
+_PACK = "sq, newest_ms, readings, crc, body"
 DROP_AT_ONCE = 64  # packs; dropping one by one would cost a sync for each
 
 
@@ -51,16 +56,7 @@ class SpoolState:
     bytes: int
     last_ms: int
     set_back: int
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A pack on the disk."""
-
-    number: int
-    event: bool
-    newest_ms: int
-    body: bytes
+    unclocked: int  # readings that wait for the time
 
 
 class Spool:
@@ -70,12 +66,14 @@ class Spool:
         self.path = path
         self._max_pages = max(64, max_bytes // PAGE)
         self._ballast = Ballast(path)
+        self._unclocked = Unclocked()
         self.written_bytes = 0  # since the file was opened, with what a row costs beside its body
         finish_swap(path)
         try:
             self._db = open_file(path, max_pages=self._max_pages)
         except sqlite3.DatabaseError as error:
             self._begin_again_if_damaged(error)
+        self._unclocked.load(self._db)
         self.epoch = self.state().epoch
         self._ballast.restore()
 
@@ -83,26 +81,33 @@ class Spool:
         self._db.close()
 
     def state(self) -> SpoolState:
-        row = self._db.execute("SELECT epoch, head, stored, readings, dropped, last_ms, set_back FROM state").fetchone()
-        epoch, head, stored, readings, dropped_json, last_ms, set_back = row
-        dropped: dict[str, int] = json.loads(dropped_json)
-        pending = head - stored - sum(dropped.values())
-        return SpoolState(epoch, head, stored, pending, dropped, readings, self._bytes(), last_ms, set_back)
+        state = self._state()
+        return SpoolState(pending=state.pending, bytes=self._bytes(), unclocked=self._unclocked.readings, **vars(state))
 
     def append(self, *, event: bool, readings: list[Reading], last_ms: int = 0, set_back: int = 0) -> list[int]:
         """Number the readings and put them on the disk, as one pack or more. Returns the numbers, durable.
 
         A single reading that breaks the wire's rules is dropped and logged; the others are kept. Raises SpoolFull.
         """
-        while True:
-            try:
-                return self._append(event, readings, last_ms, set_back)
-            except sqlite3.DatabaseError as error:
-                self._db.rollback()
-                if not is_full(error):
-                    self._begin_again_if_damaged(error)
-                elif not self._make_room(error):
-                    raise SpoolFull(f"spool {self.path}: {error}, and nothing may be dropped for it") from error
+        return self._durably(lambda: self._append(event, readings, last_ms, set_back))
+
+    def append_unclocked(self, *, event: bool, readings: list[Reading], boot: str, boot_ms: int) -> None:
+        """Put readings on the disk that get their time, and a number, by give_times(). Raises SpoolFull.
+
+        boot_ms: now, since the boot; time_ms counts likewise, or is what a device told.
+        """
+        self._durably(lambda: self._append_unclocked(event, readings, boot, boot_ms))
+
+    def oldest_unclocked(self, now: Boot) -> int | None:
+        """The time of the first reading that waits for it."""
+        return self._unclocked.oldest(self._db, now)
+
+    def give_times(self, now: Boot, *, last_ms: int, set_back: int) -> bool:
+        """Number the oldest readings that wait for the time, in one commit. False where none is left. Raises SpoolFull.
+
+        What an earlier boot left is told with estimated times, and each point's first with the quality `clock`.
+        """
+        return self._durably(lambda: self._give_times(now, last_ms, set_back))
 
     def confirm(self, epoch: str, ranges: Iterable[list[int]]) -> int:
         """Delete the packs that are in the database. Returns how many were still here."""
@@ -122,24 +127,43 @@ class Spool:
 
     def events(self, *, after: int, limit: int) -> list[Kept]:
         """Events with a number above after, oldest first."""
-        return self._kept("event = 1 AND sq > ? ORDER BY sq LIMIT ?", after, limit)
+        return self._kept(True, "sq > ? ORDER BY sq LIMIT ?", after, limit)
 
     def telemetry(self, *, after: int, before: int, limit: int) -> list[Kept]:
         """Telemetry numbered above after and below before, oldest first."""
-        return self._kept("event = 0 AND sq > ? AND sq < ? ORDER BY sq LIMIT ?", after, before, limit)
+        return self._kept(False, "sq > ? AND sq < ? ORDER BY sq LIMIT ?", after, before, limit)
 
     def pack(self, number: int) -> Kept | None:
-        found = self._kept("sq = ?", number)
+        found = self._kept(False, "sq = ?", number) or self._kept(True, "sq = ?", number)
         return found[0] if found else None
 
-    def first_since(self, time_ms: int) -> int:
-        """The number at which telemetry newer than time_ms begins; head + 1 where there is none."""
-        rows = self._read(
-            "SELECT sq FROM packs WHERE event = 0 AND newest_ms >= ? ORDER BY newest_ms, sq LIMIT 1", time_ms
-        )
-        return int(rows[0][0]) if rows else self.state().head + 1
+    def first_since(self, time_ms: int, *, after: int = 0) -> int:
+        """The number from which on all telemetry is newer than time_ms, above after; head + 1 where there is none."""
+        first = self.state().head + 1
+        while found := self._read(
+            "SELECT sq, newest_ms FROM telemetry WHERE sq > ? AND sq < ? ORDER BY sq DESC LIMIT 64", after, first
+        ):
+            for number, newest_ms in found:
+                if newest_ms < time_ms:
+                    return first
+                first = int(number)
+        return first
 
     # --- inside ---
+
+    def _durably(self, write: Callable[[], T]) -> T:
+        """write() is one transaction, which is tried again where room could be made for it."""
+        while True:
+            try:
+                result = write()
+                self._ballast.restore()
+                return result
+            except sqlite3.DatabaseError as error:
+                self._db.rollback()
+                if not is_full(error):
+                    self._begin_again_if_damaged(error)
+                elif not self._make_room(error):
+                    raise SpoolFull(f"spool {self.path}: {error}, and nothing may be dropped for it") from error
 
     def _begin_again_if_damaged(self, error: sqlite3.DatabaseError) -> None:
         """Begin a new epoch with every pack that can still be read, and then set the damaged file aside."""
@@ -154,91 +178,100 @@ class Spool:
             self._db.close()
         self._ballast.drop()
         try:
-            old = salvage(self.path)
-        except sqlite3.DatabaseError as trouble:
-            raise SpoolError(f"spool {self.path} is damaged, and cannot be read now: {trouble}: make room") from trouble
-        self._take_over(old)
-        aside = swap(self.path)
+            old = begin_again(self.path)
+        except (sqlite3.DatabaseError, OSError) as trouble:
+            raise SpoolError(
+                f"spool {self.path} is damaged ({error}), and its packs cannot be saved: {trouble}: make room"
+            ) from trouble
         self._db = open_file(self.path, max_pages=self._max_pages)
+        self._unclocked.load(self._db)
         self.epoch = self.state().epoch
         log.error(
             "spool damaged: set aside, new epoch",
-            spool=str(self.path), aside=str(aside), reason=str(error), packs_saved=len(old.packs),
+            spool=str(self.path), aside=str(old.aside), reason=str(error), packs_saved=old.saved,
             packs_lost=old.lost if old.lost is not None else "unknown, its state cannot be read",
         )  # fmt: skip
 
-    def _take_over(self, old: Salvaged) -> None:
-        """All of it into a new file beside the damaged one. Raises SpoolError where the disk has no room for it."""
-        new = successor(self.path)
-        new.unlink(missing_ok=True)
-        try:
-            # Unbounded, for it may be a little longer here; without a log, for until the swap the damaged file counts.
-            with contextlib.closing(open_file(new, max_pages=1 << 30, journal="MEMORY")) as self._db:
-                self._fill(old)
-        except sqlite3.OperationalError as error:
-            new.unlink(missing_ok=True)
-            raise SpoolError(
-                f"spool {self.path} is damaged, and its {len(old.packs)} packs cannot be saved: {error}: make room"
-            ) from error
-
-    def _fill(self, old: Salvaged) -> None:
-        lost = old.lost or 0
-        dropped = json.dumps({"damaged": lost} if lost else {})
-        self._db.execute(
-            "UPDATE state SET head = ?, dropped = ?, last_ms = ?, set_back = ?",
-            (lost, dropped, old.last_ms, old.set_back),
-        )
-        for event, body in old.packs:
-            pack = packs.decode(body)
-            kept = [(f"{pole}/{device}", point, ms, value, q) for pole, device, point, ms, value, q, _ in pack.readings]
-            self._insert(event, kept)
-        self._db.commit()
-
     def _append(self, event: bool, readings: list[Reading], last_ms: int, set_back: int) -> list[int]:
-        numbers = self._insert(event, readings)
+        state = self._state()
+        numbers = self._number(state, event, readings)
         if last_ms:
-            self._db.execute("UPDATE state SET last_ms = ?, set_back = ?", (last_ms, set_back))
+            state.last_ms, state.set_back = last_ms, set_back
+        rows.write_state(self._db, state)
         self._db.commit()
-        self._ballast.restore()
         return numbers
 
-    def _insert(self, event: bool, readings: list[Reading]) -> list[int]:
-        epoch, head = self._db.execute("SELECT epoch, head FROM state").fetchone()
+    def _number(self, state: State, event: bool, readings: list[Reading]) -> list[int]:
         numbers = []
-        for part, body in _bodies(epoch, head + 1, readings):
-            head += 1
-            newest = max(reading[2] for reading in part)
-            row = (head, int(event), newest, len(part), zlib.crc32(body), body)
-            self._db.execute("INSERT INTO packs VALUES (?, ?, ?, ?, ?, ?)", row)
+        for part, body in _bodies(state.epoch, state.head + 1, readings):
+            state.head += 1
+            state.readings += len(part)
+            rows.write_pack(self._db, Kept(state.head, event, max(each[2] for each in part), len(part), body))
             self.written_bytes += len(body) + ROW_BYTES
-            self._db.execute("UPDATE state SET head = ?, readings = readings + ?", (head, len(part)))
-            numbers.append(head)
+            numbers.append(state.head)
         return numbers
+
+    def _append_unclocked(self, event: bool, readings: list[Reading], boot: str, boot_ms: int) -> None:
+        rows.write_state(self._db, self._state())  # as every commit of a spool does
+        self.written_bytes += ROW_BYTES + self._unclocked.insert(self._db, boot, boot_ms, event, readings)
+        self._db.commit()
+        self._unclocked.inserted(boot, boot_ms, len(readings))
+
+    def _give_times(self, now: Boot, last_ms: int, set_back: int) -> bool:
+        taken = self._unclocked.take(self._db, now)
+        if not taken.rows:
+            return False
+        state = self._state()
+        for event, readings in taken.timed.items():
+            for first in range(0, len(readings), PACK_READINGS):
+                self._number(state, event, readings[first : first + PACK_READINGS])
+            last_ms = max([last_ms, *(reading[2] for reading in readings)])
+        state.last_ms, state.set_back = last_ms, set_back
+        self._leave(state, taken, taken.damaged, "damaged")
+        return True
+
+    def _leave(self, state: State, taken: Taken, lost: int, reason: str) -> None:
+        """Commits that rows left the table of readings that wait for the time; one that is lost counts like a pack."""
+        if lost:
+            log.error("readings that waited for the time: dropped", spool=str(self.path), rows=lost, reason=reason)
+            state.head += lost
+            state.dropped[reason] = state.dropped.get(reason, 0) + lost
+        rows.write_state(self._db, state)
+        self._db.commit()
+        self._unclocked.left(taken)
 
     def _confirm(self, messages: Iterable[tuple[str, Iterable[list[int]]]]) -> int:
-        own = self._db.execute("SELECT epoch FROM state").fetchone()[0]
+        state = self._state()
         gone = 0
         for epoch, ranges in messages:
-            if epoch != own:
+            if epoch != state.epoch:
                 continue
             for first, last in ranges:
-                gone += self._db.execute("DELETE FROM packs WHERE sq BETWEEN ? AND ?", (first, last)).rowcount
-        self._db.execute("UPDATE state SET stored = stored + ?", (gone,))
+                for table in rows.TABLES:
+                    gone += self._db.execute(f"DELETE FROM {table} WHERE sq BETWEEN ? AND ?", (first, last)).rowcount
+        state.stored += gone
+        rows.write_state(self._db, state)
         self._db.commit()
         return gone
 
-    def _kept(self, where: str, *arguments: int) -> list[Kept]:
-        rows = self._read(f"SELECT sq, event, newest_ms, crc, body FROM packs WHERE {where}", *arguments)
+    def _state(self) -> State:
+        state = rows.read_state(self._db)
+        if state is None:
+            raise sqlite3.DatabaseError("its counts are missing")
+        return state
+
+    def _kept(self, event: bool, where: str, *arguments: int) -> list[Kept]:
+        found = self._read(f"SELECT {_PACK} FROM {rows.TABLES[event]} WHERE {where}", *arguments)
         good = []
-        for number, event, newest_ms, crc, body in rows:
-            if zlib.crc32(body) == crc:
-                good.append(Kept(number, bool(event), newest_ms, body))
-            else:
-                log.error("pack damaged on the disk: dropped", spool=str(self.path), number=number)
-                try:
-                    self._drop([number], "damaged")
-                except sqlite3.OperationalError:  # the disk takes not even that: it is met again
-                    self._db.rollback()
+        for row in found:
+            if (pack := rows.pack_of(event, row)) is not None:
+                good.append(pack)
+                continue
+            log.error("pack damaged on the disk: dropped", spool=str(self.path), number=row[0])
+            try:
+                self._drop(rows.TABLES[event], [row[0]], "damaged")
+            except sqlite3.OperationalError:  # the disk takes not even that: it is met again
+                self._db.rollback()
         return good
 
     def _read(self, query: str, *arguments: int) -> list[tuple[Any, ...]]:
@@ -257,23 +290,26 @@ class Spool:
 
     def _drop_oldest(self, error: sqlite3.DatabaseError) -> bool:
         try:
-            rows = self._db.execute("SELECT sq FROM packs WHERE event = 0 ORDER BY sq LIMIT ?", (DROP_AT_ONCE,))
-            oldest = [row[0] for row in rows]
+            found = self._db.execute("SELECT sq FROM telemetry ORDER BY sq LIMIT ?", (DROP_AT_ONCE,))
+            oldest = [row[0] for row in found]
             if oldest:
-                self._drop(oldest, "full")
+                self._drop("telemetry", oldest, "full")
                 log.warning(
                     "spool full: oldest telemetry dropped", spool=str(self.path), packs=len(oldest), error=str(error)
                 )
+                return True
+            waiting = self._unclocked.drop_oldest(self._db, DROP_AT_ONCE)
+            self._leave(self._state(), waiting, waiting.rows, "clock")
+            return bool(waiting.rows)
         except sqlite3.OperationalError:
             self._db.rollback()
             return False
-        return bool(oldest)
 
-    def _drop(self, numbers: list[int], reason: str) -> None:
-        dropped: dict[str, int] = json.loads(self._db.execute("SELECT dropped FROM state").fetchone()[0])
-        dropped[reason] = dropped.get(reason, 0) + len(numbers)
-        self._db.executemany("DELETE FROM packs WHERE sq = ?", [(number,) for number in numbers])
-        self._db.execute("UPDATE state SET dropped = ?", (json.dumps(dropped),))
+    def _drop(self, table: str, numbers: list[int], reason: str) -> None:
+        state = self._state()
+        gone = sum(self._db.execute(f"DELETE FROM {table} WHERE sq = ?", (number,)).rowcount for number in numbers)
+        state.dropped[reason] = state.dropped.get(reason, 0) + gone
+        rows.write_state(self._db, state)
         self._db.commit()
 
     def _bytes(self) -> int:

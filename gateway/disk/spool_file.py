@@ -1,31 +1,31 @@
 """The SQLite file of a spool: how it is opened, what its errors mean, and the room that is kept for a full disk."""
 
+import fcntl
 import os
 import secrets
 import shutil
 import sqlite3
+import threading
 from pathlib import Path
 
-PAGE = 4096
+import structlog
+
+from gateway.disk import rows, write_ahead_log
+from gateway.disk.rows import State
+
+log = structlog.get_logger("spool")
+
+PAGE = write_ahead_log.PAGE
 WAL_BYTES = 1 << 20  # kept allocated, so that a full disk still has room for the commit that makes room
 BALLAST_BYTES = 1 << 20  # given up when the disk is full, for the same end
+CHECK_S = 2.0  # for looking at a whole backlog at the start; on a slow card the rest is looked at when it is sent
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS state (
-    one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT NOT NULL, head INTEGER NOT NULL, stored INTEGER NOT NULL,
-    readings INTEGER NOT NULL, dropped TEXT NOT NULL, last_ms INTEGER NOT NULL, set_back INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS packs (
-    sq INTEGER PRIMARY KEY, event INTEGER NOT NULL, newest_ms INTEGER NOT NULL, readings INTEGER NOT NULL,
-    crc INTEGER NOT NULL, body BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS telemetry_by_time ON packs (newest_ms, sq) WHERE event = 0;
-CREATE INDEX IF NOT EXISTS events ON packs (sq) WHERE event = 1;
-"""
+_LOCKS = (0x40000000, 512)  # where SQLite locks a file (sqlite.org, os.h): offset, bytes
 
 
 def open_file(path: Path, *, max_pages: int, journal: str = "WAL") -> sqlite3.Connection:
     """A checked spool, made where there is none. Raises sqlite3.DatabaseError."""
+    _check_log(path)
     db = sqlite3.connect(path, timeout=5, check_same_thread=False)
     try:
         db.execute(f"PRAGMA page_size = {PAGE}")
@@ -35,18 +35,56 @@ def open_file(path: Path, *, max_pages: int, journal: str = "WAL") -> sqlite3.Co
         db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         db.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // PAGE}")
         db.execute(f"PRAGMA max_page_count = {max_pages}")
-        db.executescript(_SCHEMA)
-        if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        db.execute(
-            "INSERT OR IGNORE INTO state VALUES (1, ?, 0, 0, 0, '{}', 0, 0)",
-            (secrets.token_hex(4),),
-        )
-        db.commit()
+        db.executescript(f"BEGIN; {rows.SCHEMA} COMMIT;")
+        _check(path, db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _check_log(path: Path) -> None:
+    # Before SQLite opens the file, because it would fold into it what it makes of the log.
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCKS[1], _LOCKS[0])
+        except OSError:
+            return  # somebody has it open, and SQLite will say so
+        if write_ahead_log.read(path).lost:
+            raise sqlite3.DatabaseError("its write-ahead log is damaged")
+
+
+def _check(path: Path, db: sqlite3.Connection) -> None:
+    watch = threading.Timer(CHECK_S, db.interrupt)
+    watch.start()
+    try:
+        state = _check_state(db)
+        if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        counted = db.execute("SELECT (SELECT count(*) FROM telemetry) + (SELECT count(*) FROM events)").fetchone()[0]
+        if counted != state.pending:
+            raise sqlite3.DatabaseError(f"it holds {counted} packs, and should hold {state.pending}")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_INTERRUPT":
+            raise
+        log.info("a large backlog on a slow disk: looked at as it is sent", spool=str(path), checked_s=CHECK_S)
+    finally:
+        watch.cancel()
+        watch.join()
+
+
+def _check_state(db: sqlite3.Connection) -> State:
+    state = rows.read_state(db)
+    last = max(db.execute(f"SELECT coalesce(max(sq), 0) FROM {table}").fetchone()[0] for table in rows.TABLES)
+    if state is None and not last:
+        state = State(secrets.token_hex(4))
+        rows.write_state(db, state)
+        db.commit()
+    if state is None or last > state.head:
+        raise sqlite3.DatabaseError("its counts are missing or older than its packs")
+    return state
 
 
 class Ballast:
@@ -78,7 +116,12 @@ class Ballast:
 
 
 _NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_SHMSIZE")
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_ERROR")
+_DAMAGED = (
+    "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ",
+    "SQLITE_ERROR",  # a table that is not there although the file was opened as a spool
+    "SQLITE_CONSTRAINT",  # a number that is there already
+    "SQLITE_CANTOPEN_DIRTYWAL",
+)  # fmt: skip
 
 
 def is_full(error: sqlite3.DatabaseError) -> bool:
@@ -86,5 +129,5 @@ def is_full(error: sqlite3.DatabaseError) -> bool:
 
 
 def is_damaged(error: sqlite3.DatabaseError) -> bool:
-    # SQLITE_ERROR: a table that is not there although the file was opened as a spool. No name: quick_check's verdict.
+    # No name: the verdict of a check.
     return getattr(error, "sqlite_errorname", "SQLITE_CORRUPT").startswith(_DAMAGED)

@@ -166,7 +166,7 @@ def test_a_damaged_pack_on_a_disk_that_takes_nothing_hides_no_other(tmp_path):
     spool = open_spool(tmp_path)
     for index in range(3):
         spool.append(event=False, readings=readings(2, T0 + index * 1000))
-    spool._db.execute("UPDATE packs SET crc = crc + 1 WHERE sq = 2")
+    spool._db.execute("UPDATE telemetry SET crc = crc + 1 WHERE sq = 2")
     spool._db.commit()
     spool._db.execute("PRAGMA query_only = 1")
     assert [pack.number for pack in spool.telemetry(after=0, before=99, limit=99)] == [1, 3]
@@ -223,9 +223,9 @@ def test_kill_9_while_a_damaged_file_is_replaced_loses_nothing_that_could_be_rea
 def test_a_flipped_bit_in_a_pack_is_found_and_costs_that_pack_alone(tmp_path):
     fill(tmp_path, 80)
     db = sqlite3.connect(tmp_path / "gw.db")
-    body = bytearray(db.execute("SELECT body FROM packs WHERE sq = 62").fetchone()[0])
+    body = bytearray(db.execute("SELECT body FROM telemetry WHERE sq = 62").fetchone()[0])
     body[len(body) // 2] ^= 0x10
-    db.execute("UPDATE packs SET body = ? WHERE sq = 62", (bytes(body),))
+    db.execute("UPDATE telemetry SET body = ? WHERE sq = 62", (bytes(body),))
     db.commit()
     db.close()
     spool = open_spool(tmp_path)

@@ -8,6 +8,17 @@ from gateway.disk.spool import Spool
 NOW_MS = 1_800_000_000_000
 
 
+class AtOnce(random.Random):
+    """No wait before backfill begins."""
+
+    def uniform(self, low, high):
+        return low
+
+
+def new_window():
+    return window.Window(jitter=AtOnce())
+
+
 @pytest.fixture
 def spool(tmp_path):
     spool = Spool(path=tmp_path / "gw.db", max_bytes=64 << 20)
@@ -30,7 +41,7 @@ def test_events_then_live_then_what_is_left_from_before(spool):
     old = add(spool, 3, age_s=600)
     events = add(spool, 2, age_s=600, event=True)
     live = add(spool, 2)
-    sends = window.Window().take(spool, NOW_MS, 1.0)
+    sends = new_window().take(spool, NOW_MS, 1.0)
     assert channels(sends) == [
         *[("event", number) for number in events],
         *[("telemetry", number) for number in live],
@@ -40,39 +51,82 @@ def test_events_then_live_then_what_is_left_from_before(spool):
 
 def test_a_window_at_most_is_under_way_and_the_rest_waits_on_the_disk(spool):
     numbers = add(spool, 100)
-    under_way = window.Window()
+    under_way = new_window()
     first = under_way.take(spool, NOW_MS, 1.0)
     assert [send.number for send in first] == numbers[: window.TELEMETRY_WINDOW]
     assert under_way.take(spool, NOW_MS, 1.1) == []
     spool.confirm(spool.epoch, [[1, 5]])
-    under_way.confirmed([[1, 5]])
+    under_way.confirmed([[1, 5]], 1.1)
     assert [send.number for send in under_way.take(spool, NOW_MS, 1.2)] == numbers[32:37]
 
 
-def test_backfill_leaves_half_the_window_to_live_readings(spool):
+def test_backfill_takes_nothing_of_the_window_of_live_readings(spool):
     add(spool, 200, age_s=600)
-    under_way = window.Window()
-    assert len(under_way.take(spool, NOW_MS, 1.0)) == window.TELEMETRY_WINDOW // 2
-    live = add(spool, 3)
+    under_way = new_window()
+    assert len(under_way.take(spool, NOW_MS, 1.0)) == window.BACKFILL_FIRST
+    live = add(spool, 40)[: window.TELEMETRY_WINDOW]
     assert channels(under_way.take(spool, NOW_MS, 1.1)) == [("telemetry", number) for number in live]
 
 
-def test_backfill_keeps_its_rate(spool):
-    add(spool, 500, age_s=600)
-    under_way = window.Window()
-    sent = 0
-    for tick in range(101):  # ten seconds, everything confirmed at once
-        sends = under_way.take(spool, NOW_MS, 1.0 + tick / 10)
-        sent += len(sends)
-        for send in sends:
-            spool.confirm(spool.epoch, [[send.number, send.number]])
-            under_way.confirmed([[send.number, send.number]])
-    assert window.BACKFILL_RATE * 9 <= sent <= window.BACKFILL_RATE * 11 + 1
+def drain(spool, under_way, *, rate, seconds):
+    """Stores rate packs a second, 50 ms after they came at the soonest. (sent, most under way in the second half)"""
+    waiting, sent, most, free_at = [], 0, 0, 0.0
+    for tick in range(int(seconds * 20)):
+        now = 1.0 + tick / 20
+        while waiting and waiting[0][0] <= now:
+            _, number = waiting.pop(0)
+            spool.confirm(spool.epoch, [[number, number]])
+            under_way.confirmed([[number, number]], now)
+        for send in under_way.take(spool, NOW_MS, now):
+            free_at = max(free_at, now) + 1 / rate
+            waiting.append((free_at + 0.05, send.number))
+            sent += 1
+        most = max(most, len(waiting)) if tick > seconds * 10 else 0
+    return sent, most
+
+
+def test_backfill_grows_to_its_window_while_it_is_stored_soon(spool):
+    add(spool, 1000, age_s=600)
+    sent, most = drain(spool, new_window(), rate=10_000, seconds=1)
+    assert most == window.BACKFILL_WINDOW
+    assert sent > 300
+
+
+def test_where_storing_is_slow_backfill_asks_for_no_more_than_is_stored_soon(spool):
+    add(spool, 400, age_s=600)
+    sent, most = drain(spool, new_window(), rate=10, seconds=20)
+    assert most <= 2 * 10 * window.SOON_S
+    assert sent > 150, "and leaves nothing idle"
+
+
+def test_where_nothing_is_stored_any_more_one_pack_is_tried(spool):
+    add(spool, 300, age_s=600)
+    under_way = new_window()
+    for send in under_way.take(spool, NOW_MS, 1.0):
+        spool.confirm(spool.epoch, [[send.number, send.number]])
+        under_way.confirmed([[send.number, send.number]], 1.1)
+    assert len(under_way.take(spool, NOW_MS, 1.2)) == 2 * window.BACKFILL_FIRST
+    assert len(under_way.take(spool, NOW_MS, 1.2 + window.RESEND_S)) == 2 * window.BACKFILL_FIRST, "again"
+    assert under_way._share.packs == 1
+
+
+def test_nodes_that_come_back_together_do_not_begin_to_send_together(spool):
+    add(spool, 10, age_s=600)
+    (live,) = add(spool, 1)
+    begins = set()
+    for seed in range(20):
+        under_way = window.Window(jitter=random.Random(seed))
+        under_way.reset(100.0)
+        sends = [(tick, send) for tick in range(40) for send in under_way.take(spool, NOW_MS, 100 + tick / 10)]
+        assert [(tick, send.number) for tick, send in sends if send.channel == "telemetry"] == [(0, live)]
+        begins.add(min(tick for tick, send in sends if send.channel == "backfill"))
+    assert len(begins) > 10
+    assert max(begins) <= window.BACKFILL_AFTER_S * 10
 
 
 def test_what_is_not_confirmed_in_time_is_sent_again_ever_less_often(spool):
     (number,) = add(spool, 1)
-    under_way = window.Window()
+    under_way = new_window()
     times = [second for second in range(1000) if under_way.take(spool, NOW_MS, float(second))]
     assert times[:5] == [0, 20, 60, 120, 180]
     spool.confirm(spool.epoch, [[number, number]])
@@ -81,42 +135,42 @@ def test_what_is_not_confirmed_in_time_is_sent_again_ever_less_often(spool):
 
 def test_what_was_overtaken_is_sent_again_at_once_and_once(spool):
     early, lost = add(spool, 2)
-    under_way = window.Window()
+    under_way = new_window()
     under_way.take(spool, NOW_MS, 1.0)
     (late,) = add(spool, 1)
     under_way.take(spool, NOW_MS, 3.0)
-    under_way.confirmed([[early, early]])
+    under_way.confirmed([[early, early]], 3.0)
     assert under_way.take(spool, NOW_MS, 3.1) == [], "sent together with what was confirmed: it may still come"
-    under_way.confirmed([[late, late]])
+    under_way.confirmed([[late, late]], 3.1)
     assert [send.number for send in under_way.take(spool, NOW_MS, 3.2)] == [lost]
     (later,) = add(spool, 1)
     under_way.take(spool, NOW_MS, 6.0)
-    under_way.confirmed([[later, later]])
+    under_way.confirmed([[later, later]], 6.1)
     assert under_way.take(spool, NOW_MS, 6.1) == []
 
 
 def test_a_new_connection_sends_everything_that_is_left(spool):
     numbers = add(spool, 5)
-    under_way = window.Window()
+    under_way = new_window()
     under_way.take(spool, NOW_MS, 1.0)
-    under_way.reset()
+    under_way.reset(0.0)
     assert [send.number for send in under_way.take(spool, NOW_MS, 1.0)] == numbers
 
 
 def test_live_packs_that_wait_too_long_become_backfill(spool):
     numbers = add(spool, 40)
-    under_way = window.Window()
+    under_way = new_window()
     assert len(under_way.take(spool, NOW_MS, 1.0)) == 32
     spool.confirm(spool.epoch, [[1, 32]])
-    under_way.confirmed([[1, 32]])
+    under_way.confirmed([[1, 32]], 1.1)
     later = under_way.take(spool, NOW_MS + 2 * window.LIVE_MS, 2.0)
-    assert channels(later) == [("backfill", number) for number in numbers[32:]]
+    assert channels(later) == [("backfill", number) for number in numbers[32:36]]
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_whatever_the_clock_and_the_confirmations_do_everything_arrives(spool, seed):
     source = random.Random(seed)
-    under_way, received = window.Window(), set()
+    under_way, received = new_window(), set()
     clock_ms, numbers = NOW_MS, set()
     for tick in range(600):
         if tick < 200:
@@ -124,12 +178,12 @@ def test_whatever_the_clock_and_the_confirmations_do_everything_arrives(spool, s
             event = source.random() < 0.1
             numbers |= set(spool.append(event=event, readings=[("P1/a", "x", clock_ms, tick, None)]))
         if source.random() < 0.02:
-            under_way.reset()
+            under_way.reset(0.0)
         for send in under_way.take(spool, clock_ms, float(tick * 5)):
             if source.random() < 0.7:  # the others, or their confirmations, are lost
                 received.add(send.number)
                 spool.confirm(spool.epoch, [[send.number, send.number]])
-                under_way.confirmed([[send.number, send.number]])
+                under_way.confirmed([[send.number, send.number]], float(tick * 5))
         clock_ms += 5000
     assert received == numbers
     assert spool.state().pending == 0
