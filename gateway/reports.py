@@ -2,6 +2,8 @@
 
 FIRST, CHANGE, SILENCE = "first", "change", "silence"
 
+_TEXT = (str, type(None))
+_WHOLE = (bool, *_TEXT)  # no deadband applies
 _ROUNDING = 1e-9  # 20.2 - 20.1 is a little less than 0.1, and still reaches a deadband of 0.1
 
 
@@ -24,7 +26,7 @@ class Report:
         """
         if self._told_at is None:
             why = FIRST
-        elif quality != self._quality or self._differs(value):
+        elif quality != self._quality or (value != self._value and self._differs(value)):
             why = CHANGE
         elif now - self._told_at >= self._silence:
             why = SILENCE
@@ -34,7 +36,7 @@ class Report:
         return why
 
     def _differs(self, value: float | bool | str | None) -> bool:
-        if isinstance(value, bool | str | None) or isinstance(self._value, str | None):
-            return value != self._value
-        change = abs(value - self._value)
-        return change > 0 and change >= self._deadband
+        """Whether a value that is another one differs by enough."""
+        if isinstance(value, _WHOLE) or isinstance(self._value, _TEXT):
+            return True
+        return abs(value - self._value) >= self._deadband
