@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pole import gateway, ingest, profile, query, reconcile, send, site
+from pole import bus, gateway, ingest, profile, query, reconcile, send, site
 from pole.demo import verb as demo
 
 EXTRAS = {"ingest": "ingest", "query": "ingest", "reconcile": "ingest", "demo": "gateway,ingest,sim"}  # by verb
@@ -42,6 +42,7 @@ app.add_typer(gateway.app, name="gateway")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(profile.app, name="profile")
 app.add_typer(site.app, name="site")
+app.add_typer(bus.app, name="bus")
 app.command("send")(send.send)
 app.command("reconcile")(reconcile.reconcile)
 app.command("query")(query.query)

@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -77,7 +76,7 @@ def try_profile(
 
     from device_profiles import loader
     from device_profiles.schema import seconds
-    from pole import logs
+    from pole import logs, signals
     from pole.trial.way import Given, Way
 
     logs.set_up(as_json=False)
@@ -95,7 +94,7 @@ def try_profile(
             source = _asked_source()
         if record:
             _check_record(profile, source, channel)
-        last = _stoppable(_run(way, profile, once=once or record, as_json=as_json, pause=pause))
+        last = signals.run_stoppable(_run(way, profile, once=once or record, as_json=as_json, pause=pause))
     except ValueError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
@@ -106,26 +105,6 @@ def try_profile(
         raise typer.Exit(1)
     if record:
         _record(file, profile, last, way, source, yes)
-
-
-def _stoppable(work: "Coroutine[Any, Any, Round]") -> "Round | None":
-    """Runs it; None when Ctrl-C or SIGTERM ended it before."""
-    from pole import signals
-
-    done: list[Round] = []
-
-    async def service(stop: asyncio.Event) -> None:
-        working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            stopping.cancel()
-            done.append(working.result())
-        else:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-
-    asyncio.run(signals.until_stopped(service))
-    return done[0] if done else None
 
 
 def _stand_in(emulate: str | None) -> "Profile | None":

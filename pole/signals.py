@@ -2,7 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 async def until_stopped(service: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -18,3 +21,21 @@ async def until_stopped(service: Callable[[asyncio.Event], Awaitable[None]]) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     await service(stop)
+
+
+def run_stoppable(work: Coroutine[Any, Any, Result]) -> Result | None:
+    """Runs it in a loop of its own; None when Ctrl-C or SIGTERM ended it before. Raises what it raises."""
+    done: list[Result] = []
+
+    async def service(stop: asyncio.Event) -> None:
+        working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            stopping.cancel()
+            done.append(working.result())
+        else:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    asyncio.run(until_stopped(service))
+    return done[0] if done else None

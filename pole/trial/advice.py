@@ -35,8 +35,8 @@ _OTHERS = {
 }
 
 
-def advice(protocol: str, error: DeviceError, *, serial: bool, settings: str, unit: int) -> list[str]:
-    """settings: of the line, as 9600 8N1."""
+def advice(protocol: str, error: DeviceError, *, serial: bool, settings: str, unit: int | None) -> list[str]:
+    """settings: of the line, as 9600 8N1. unit: None where all were asked."""
     if isinstance(error, LineDown) and serial:
         return [_PORT]
     if protocol != "modbus":
@@ -45,6 +45,12 @@ def advice(protocol: str, error: DeviceError, *, serial: bool, settings: str, un
         return ["is it on, is the address right, and is Modbus TCP enabled in it?"]
     if isinstance(error, BadAnswer):
         return ["bytes come, but no right frame:", f"baud and parity ({settings})? two devices with unit {unit}?"]
+    if unit is None:
+        return (
+            [*_WIRES, f"{settings}: --baud, --parity, --all-rates", "is the device slow? --wait 1s"]
+            if serial
+            else ["is it Modbus TCP, or RTU frames (--framing rtu)? Is the device slow? --wait 3s"]
+        )
     if not serial:
         return [f"unit {unit} (--unit)? behind a converter, is it Modbus TCP, or RTU frames (--framing rtu)?"]
     return [

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import TypeAdapter, ValidationError
-
 from device_profiles import site_buses
 from device_profiles.schema import Profile
-from device_profiles.wording import suggestion
 from gateway import drivers
+from pole import bus_port
 from pole.broker import free_port
 from pole.trial.advice import advice
 from pole.trial.outcome import Round
@@ -83,12 +81,12 @@ class Way:
             keys, address = self._asked()
             if self._given.stand_in is not None:
                 keys, address = await self._emulated(stack, keys)
-            described = _bus(keys).describe()
+            described = bus_port.bus(keys).describe()
             if self._given.record and self._profile.protocol != "modbus":
                 self._recorder = Recorder(self._profile)
                 keys, address = await self._recorder.tap(stack, keys, address)
                 self.framing = FRAMINGS.get(self._profile.protocol, "text")
-            trial = self._trial(_bus(keys), address, described)
+            trial = self._trial(bus_port.bus(keys), address, described)
             if self._given.stand_in is not None:
                 self.where = f"an emulated {self._given.stand_in.profile}, {self.where}"
             stack.push_async_callback(trial.close)
@@ -151,16 +149,12 @@ class Way:
             raise ValueError("where is the device? Say --port with its host, as in --port 10.0.0.7, or --emulate")
 
     def _modbus_port(self, port: str) -> dict[str, Any]:
-        if port.startswith("/"):
-            defaults = self._profile.modbus
-            assert defaults is not None
-            return {"port": port, "baud": defaults.baud, "parity": defaults.parity, "stop_bits": defaults.stop_bits}
-        host, colon, number = port.rpartition(":")
-        if colon and not number.isdigit():
-            raise ValueError(f"--port {port} is neither a path (/dev/…) nor host:port")
-        return {"host": host if colon else port, "framing": self._given.framing} | (
-            {"port": int(number)} if colon else {}
-        )
+        defaults = self._profile.modbus
+        assert defaults is not None
+        keys = bus_port.keys(port, self._given.framing)
+        if "host" in keys:
+            return keys
+        return keys | {"baud": defaults.baud, "parity": defaults.parity, "stop_bits": defaults.stop_bits}
 
     async def _emulated(self, stack: contextlib.AsyncExitStack, keys: dict[str, Any]) -> tuple[dict[str, Any], str]:
         from pole.trial.emulator import emulated
@@ -198,22 +192,6 @@ class Way:
                 profile=self._profile, listener=drivers.listener(bus), address=address, wait=self._patience
             )
         return AskedTrial(profile=self._profile, asker=drivers.asker(bus), address=address)
-
-
-def _bus(keys: dict[str, Any]) -> site_buses.AnyBus:
-    """Raises ValueError with one sentence."""
-    try:
-        bus: site_buses.AnyBus = TypeAdapter(site_buses.Bus).validate_python(keys)
-        return bus
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][-1]) if first["loc"] else "the bus"
-        if first["type"] == "extra_forbidden":
-            known = [name for arm in site_buses.AnyBus.__subclasses__() for name in arm.model_fields]
-            raise ValueError(
-                f"such a device has no {key}.{suggestion(key, known)} docs/site.md lists the keys"
-            ) from None
-        raise ValueError(f"{key}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _setting(text: str) -> tuple[str, object]:

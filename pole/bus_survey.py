@@ -1,0 +1,169 @@
+"""A scan of one port from its first rate to its last: what was found is there at any moment, for who stops it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from device_profiles import fingerprint
+from device_profiles.fingerprint import Verdict
+from device_profiles.schema import Profile
+from device_profiles.site_buses import SerialBus, TcpBus
+from gateway import drivers
+from gateway.modbus.bus import Line
+from gateway.modbus.scan import listening, probe, search
+from gateway.modbus.scan.examine import Examination
+from gateway.modbus.scan.probe import Found, Garbled
+from pole.bus_meter import Meter, find_meter
+from protocols.errors import LineDown
+
+PATIENCE = 3  # times what the unit needed for its first answer
+EXAMINED_S = 3.0  # an examination at 9600 baud, about
+LOCKED = "exclusively lock"  # pyserial's word for a port that another program has
+
+Way = SerialBus | TcpBus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Present:
+    """One unit that answers. notes: what is wrong with how it does."""
+
+    way: Way
+    unit: int
+    seconds: float
+    refusal: int | None
+    verdict: Verdict
+    notes: tuple[str, ...] = ()
+
+    def sentence(self) -> str:
+        """What it is, as far as its answers tell."""
+        if self.verdict.candidates or self.refusal is None:
+            return "; ".join((self.verdict.sentence(), *self.notes))
+        return "; ".join(
+            (f"answers, but refuses what is asked (exception {self.refusal}): no profile fits", *self.notes)
+        )
+
+
+class Show(Protocol):
+    """Where progress goes."""
+
+    def way(self, way: Way) -> None: ...
+    def unit(self, unit: int) -> None: ...
+    def examining(self, unit: int) -> None: ...
+    def present(self, present: Present) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Survey:
+    """presents, garbled, meters and notes grow while it runs; is_whole once it came to its end."""
+
+    ways: Sequence[Way]
+    units: Sequence[int]
+    wait: float | None
+    dlt645: bool
+    show: Show
+    profiles: Mapping[str, Profile]
+    presents: list[Present] = field(default_factory=list)
+    garbled: list[tuple[Way, Garbled]] = field(default_factory=list)
+    meters: list[Meter] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    is_whole: bool = False
+
+    def expected_seconds(self) -> float:
+        """Without what is found: that takes EXAMINED_S each."""
+        return sum(
+            probe.expected_seconds(drivers.line(way), len(self._asked(way)), self._wait(way)) for way in self.ways
+        )
+
+    async def run(self) -> None:
+        """Raises LineDown."""
+        for way in self.ways:
+            self.show.way(way)
+            await self._scan(way)
+        if self.dlt645 and isinstance(self.ways[0], SerialBus):
+            self.meters.extend(await find_meter(self.ways[0].port, self.profiles))
+        self.is_whole = True
+
+    async def _scan(self, way: Way) -> None:
+        if isinstance(way, SerialBus):
+            assert way.line is not None
+            heard = await listening.listen(port=way.port, settings=way.line, unit=self.units[0])
+            self._note(way, *heard.sentences())
+        line = drivers.line(way)
+        hunt = search.Search(line=line, units=self._asked(way), wait=self._wait(way), on_unit=self.show.unit)
+        try:
+            if isinstance(way, TcpBus) and await hunt.ignores_units():
+                self._note(way, search.IGNORES_UNITS)
+                hunt = search.Search(line=line, units=self.units[:1], wait=self._wait(way), on_unit=self.show.unit)
+            async for outcome in hunt.everybody():
+                await self._take(way, line, outcome)
+            if hunt.trouble:
+                self._note(way, hunt.trouble)
+        finally:
+            await line.close()
+
+    async def _take(self, way: Way, line: Line, outcome: Found | Garbled) -> None:
+        if isinstance(outcome, Garbled):
+            self.garbled.append((way, outcome))
+            self.show.note(garbled_sentence(outcome))
+            return
+        self.show.examining(outcome.unit)
+        wait = max(self._wait(way), PATIENCE * outcome.seconds)
+        examination = Examination(line=line, unit=outcome.unit, wait=wait, settings=way.line)
+        present = Present(
+            way=way, unit=outcome.unit, seconds=outcome.seconds, refusal=outcome.refusal,
+            verdict=fingerprint.rank(self.profiles, await examination.run(self.profiles)),
+            notes=_notes(outcome, examination),
+        )  # fmt: skip
+        self.presents.append(present)
+        self.show.present(present)
+
+    def _asked(self, way: Way) -> list[int]:
+        """A device that answers with one stop bit also does with two: it is not told twice."""
+        if not isinstance(way, SerialBus) or way.stop_bits == 1:
+            return list(self.units)
+        twin = {each.unit for each in self.presents if each.way == way.model_copy(update={"stop_bits": 1})}
+        return [unit for unit in self.units if unit not in twin]
+
+    def _wait(self, way: Way) -> float:
+        if self.wait is not None:
+            return self.wait
+        return probe.usual_wait(way.line, way.framing if isinstance(way, TcpBus) else "rtu")
+
+    def _note(self, way: Way, *texts: str) -> None:
+        for text in texts:
+            self.notes.append(text)
+            self.show.note(text)
+
+
+def _notes(found: Found, examination: Examination) -> tuple[str, ...]:
+    spoilt, asked = examination.spoilt + found.spoilt, examination.asked + found.spoilt + 1
+    notes = []
+    if found.is_late:
+        notes.append(f"answers late, after {found.seconds:.1f} s: give its profile a latency, or look for a fault")
+    if spoilt:
+        notes.append(f"{spoilt} of {asked} answers were spoilt: two devices with this unit, or a disturbed line")
+    return tuple(notes)
+
+
+def garbled_sentence(garbled: Garbled) -> str:
+    """Why something answers and cannot be understood."""
+    return (
+        f"unit {garbled.unit}: something answers, but never with a right frame ({garbled.detail}): two devices with "
+        "this unit, or one with another baud rate or parity"
+    )
+
+
+def port_trouble(error: LineDown) -> str:
+    """What to do about a port that cannot be used."""
+    text = str(error)
+    port = text.partition(":")[0]
+    if LOCKED in text:
+        return (
+            f"{port} is in use by another program. Stop the gateway that polls it (pole gateway run), then try again."
+        )
+    if "No such file" in text:
+        return f"{port} is not there. Plugged in? `ls -l /dev/serial/by-id` shows the adapters."
+    if "Permission denied" in text:
+        return f"{port}: you may not use it. Join the group that owns it: sudo usermod -aG dialout $USER, log in again."
+    return text
