@@ -1,4 +1,8 @@
-"""Readings as they come from the buses -> packs in the spool: events at once, telemetry once a second."""
+"""Readings as they come from the buses -> packs in the spool: events at once, telemetry once a second.
+
+While the clock is not believed they go to the spool with the time since the start of the machine. Once it is, these get
+their times and numbers first, in their order, and what comes meanwhile queues behind them on the disk.
+"""
 
 import asyncio
 import contextlib
@@ -7,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.clock import Clock, Stamps
+from gateway.clock import GRID_MS, WALL_FROM_MS, Boot, Clock, Stamps, believed
 from gateway.disk.spool import Spool, SpoolFull
 from gateway.disk.spool_thread import SpoolThread
 from gateway.reading import Reading
@@ -17,6 +21,7 @@ log = structlog.get_logger("collector")
 FLUSH_S = 1.0
 PACK_READINGS = 200
 MAX_HELD = 20_000  # readings in memory while the disk takes none; then the oldest telemetry goes
+TIMES_S = 1.0  # at a time, readings that waited get theirs for so long; what is new must not wait in memory
 
 
 class Collector:
@@ -27,6 +32,9 @@ class Collector:
         self._clock = clock
         self._on_durable = on_durable
         self._stamps = Stamps()
+        self._untimed = {True: 0, False: 0}  # is it an event -> rows of the spool that wait for their time
+        self._stepped_ms = 0  # of the clock's steps, those that are in the stamps held
+        self._since_ms = 0  # the clock gave no stamp that is held before it
         self._held: dict[bool, list[Reading]] = {True: [], False: []}  # is it an event
         self._wake = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []  # who wants to know when what is held is on the disk
@@ -35,6 +43,7 @@ class Collector:
 
     def add(self, readings: list[Reading], event: bool) -> None:
         """Takes readings from a poller; never waits."""
+        self._follow_step()  # which these have seen already
         held = self._held[event]
         for device, point, time_ms, value, quality in readings:
             held.append((device, point, self._stamps.unlike(device, point, time_ms), value, quality))
@@ -61,7 +70,7 @@ class Collector:
             self._wake.clear()
             last = self._stopping
             waiting, self._waiting = self._waiting, []
-            if await self._append(event=True) & await self._append(event=False):
+            if await self._flush():
                 for done in waiting:
                     if not done.done():
                         done.set_result(None)
@@ -72,22 +81,89 @@ class Collector:
             self.unspooled += left
             log.error("the gateway stops and the disk takes nothing: readings lost", readings=left)
 
-    async def _append(self, *, event: bool) -> bool:
+    async def look(self) -> None:
+        """Whether the clock is believed now; then what is held gets its time."""
+        believable = self._clock.is_believable()
+        if not believable or self._clock.known:
+            self._clock.known = believable
+            return
+        untimed, oldest = await self._disk.run(functools.partial(_untimed, boot=self._clock.boot()))
+        # --- no await from here on: a stamp is either given before all of it, or after
+        self._clock.believe(oldest)
+        self._untimed = untimed
+        self._move(self._timed)
+
+    async def _flush(self) -> bool:
         """What is held goes to the disk; False where the disk refuses some: that is held further, before newer ones."""
-        held, self._held[event] = self._held[event], []
-        last_ms, set_back = self._clock.last_ms, self._clock.set_back
+        await self.look()
+        self._follow_step()
+        begins_ms = self._clock.last_ms
+        await self._give_times()
+        if await self._append(event=True) & await self._append(event=False):
+            self._since_ms = begins_ms
+            return True
+        return False
+
+    async def _give_times(self) -> None:
+        """Readings that waited for the time get it."""
+        until = asyncio.get_running_loop().time() + TIMES_S
         try:
-            while held:
-                part = held[:PACK_READINGS]
-                await self._disk.run(
-                    functools.partial(_append, event=event, readings=part, last_ms=last_ms, set_back=set_back)
-                )
-                del held[:PACK_READINGS]
+            while self._clock.known and any(self._untimed.values()) and asyncio.get_running_loop().time() < until:
+                left = await self._disk.run(functools.partial(_give_times, clock=self._clock))
+                if left != self._untimed:
+                    self._on_durable()
+                self._untimed = left
+        except SpoolFull as full:
+            log.error("readings that waited for the time wait for room on the disk", error=str(full))
+
+    async def _append(self, *, event: bool) -> bool:
+        held = self._held[event]
+        left = len(held)
+        write = self._how(event)
+        try:
+            while left:
+                part = held[: min(left, PACK_READINGS)]
+                await self._disk.run(functools.partial(write, readings=part))
+                del held[: len(part)]
+                left -= len(part)
                 self._on_durable()
         except SpoolFull as full:
             log.error("readings held in memory until the disk has room", held=len(held), error=str(full))
-        self._held[event] = held + self._held[event]
-        return not held
+        return not left
+
+    def _how(self, event: bool) -> Callable[..., None]:
+        """How readings that are held are written: numbered, or where they wait for the time and who is before them."""
+        if self._clock.known and not self._untimed[event]:
+            memory = {"last_ms": self._clock.last_ms, "set_back": self._clock.set_back}
+            return functools.partial(_append, event=event, memory=memory)
+        boot = "" if self._clock.known else self._clock.boot().id
+        return functools.partial(_append_unclocked, event=event, boot=boot, boot_ms=self._clock.since_boot_ms())
+
+    def _follow_step(self) -> None:
+        """What is held got its stamps before the wall clock was set: they move with it."""
+        step = self._clock.stepped_ms - self._stepped_ms
+        if not step:
+            return
+        self._stepped_ms += step
+
+        def moved(time_ms: int) -> int:
+            if time_ms < self._since_ms:  # a device's own time
+                return time_ms
+            return time_ms // GRID_MS * GRID_MS + step + self._clock.set_back % GRID_MS
+
+        self._move(moved)
+        self._since_ms = moved(self._since_ms)
+
+    def _timed(self, time_ms: int) -> int:
+        if time_ms < WALL_FROM_MS:
+            return time_ms + self._clock.boot().began_ms
+        told = believed(time_ms, self._clock.last_ms)
+        return self._clock.last_ms if told is None else told
+
+    def _move(self, moved: Callable[[int], int]) -> None:
+        self._stamps.move(moved)
+        for held in self._held.values():
+            held[:] = [(device, point, moved(ms), value, quality) for device, point, ms, value, quality in held]
 
     def _forget_oldest(self) -> None:
         excess = len(self._held[True]) + len(self._held[False]) - MAX_HELD
@@ -99,5 +175,17 @@ class Collector:
             log.error("memory full and the disk takes nothing: oldest readings lost", readings=excess)
 
 
-def _append(spool: Spool, *, event: bool, readings: list[Reading], last_ms: int, set_back: int) -> None:
-    spool.append(event=event, readings=readings, last_ms=last_ms, set_back=set_back)
+def _append(spool: Spool, readings: list[Reading], event: bool, memory: dict[str, int]) -> None:
+    spool.append(event=event, readings=readings, **memory)
+
+
+def _append_unclocked(spool: Spool, readings: list[Reading], event: bool, boot: str, boot_ms: int) -> None:
+    spool.append_unclocked(event=event, readings=readings, boot=boot, boot_ms=boot_ms)
+
+
+def _untimed(spool: Spool, boot: Boot) -> tuple[dict[bool, int], int | None]:
+    return spool.untimed, spool.oldest_unclocked(boot)
+
+
+def _give_times(spool: Spool, clock: Clock) -> dict[bool, int]:
+    return spool.give_times(clock.boot(), last_ms=clock.last_ms, set_back=clock.set_back)

@@ -98,14 +98,20 @@ class Spool:
         """
         self._durably(lambda: self._append_unclocked(event, readings, boot, boot_ms))
 
+    @property
+    def untimed(self) -> dict[bool, int]:
+        """Is it an event -> how many rows wait for the time."""
+        return self._unclocked.rows
+
     def oldest_unclocked(self, now: Boot) -> int | None:
         """The time of the first reading that waits for it."""
         return self._unclocked.oldest(self._db, now)
 
-    def give_times(self, now: Boot, *, last_ms: int, set_back: int) -> bool:
-        """Number the oldest readings that wait for the time, in one commit. False where none is left. Raises SpoolFull.
+    def give_times(self, now: Boot, *, last_ms: int, set_back: int) -> dict[bool, int]:
+        """Number the oldest readings that wait for the time, in one commit. Returns how many rows wait further.
 
-        What an earlier boot left is told with estimated times, and each point's first with the quality `clock`.
+        Its key is whether they are events, which come first. What an earlier boot left is told with estimated times,
+        and before each point's first one the quality `clock`. Raises SpoolFull.
         """
         return self._durably(lambda: self._give_times(now, last_ms, set_back))
 
@@ -215,12 +221,10 @@ class Spool:
         rows.write_state(self._db, self._state())  # as every commit of a spool does
         self.written_bytes += ROW_BYTES + self._unclocked.insert(self._db, boot, boot_ms, event, readings)
         self._db.commit()
-        self._unclocked.inserted(boot, boot_ms, len(readings))
+        self._unclocked.inserted(boot, boot_ms, event, len(readings))
 
-    def _give_times(self, now: Boot, last_ms: int, set_back: int) -> bool:
+    def _give_times(self, now: Boot, last_ms: int, set_back: int) -> dict[bool, int]:
         taken = self._unclocked.take(self._db, now)
-        if not taken.rows:
-            return False
         state = self._state()
         for event, readings in taken.timed.items():
             for first in range(0, len(readings), PACK_READINGS):
@@ -228,7 +232,7 @@ class Spool:
             last_ms = max([last_ms, *(reading[2] for reading in readings)])
         state.last_ms, state.set_back = last_ms, set_back
         self._leave(state, taken, taken.damaged, "damaged")
-        return True
+        return self._unclocked.rows
 
     def _leave(self, state: State, taken: Taken, lost: int, reason: str) -> None:
         """Commits that rows left the table of readings that wait for the time; one that is lost counts like a pack."""
@@ -299,8 +303,8 @@ class Spool:
                 )
                 return True
             waiting = self._unclocked.drop_oldest(self._db, DROP_AT_ONCE)
-            self._leave(self._state(), waiting, waiting.rows, "clock")
-            return bool(waiting.rows)
+            self._leave(self._state(), waiting, waiting.rows[False], "clock")
+            return waiting.rows[False] > 0
         except sqlite3.OperationalError:
             self._db.rollback()
             return False

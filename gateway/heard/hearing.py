@@ -8,6 +8,7 @@ from device_profiles import items
 from device_profiles.items import Value
 from device_profiles.schema import Command, Profile
 from device_profiles.site_model import Device
+from gateway.clock import SET_AFTER_MS, WALL_FROM_MS, believed
 from gateway.driver import Counters, OnReadings, noted
 from gateway.told import Answer, Told
 from protocols import errors
@@ -15,8 +16,6 @@ from protocols import errors
 TELL_S = 30.0  # a Listener bounds its own time; this is for one that does not
 WATCH_S = 1.0
 SILENT_PERIODS = 3  # a group is silent when it was not heard for so many of its periods
-AHEAD_MS = 300_000  # how far a device's clock may be ahead of ours; then its times are not believed
-BEHIND_MS = 30 * 86_400_000  # how old what it sends again may be
 STRANGERS = 1000  # addresses that nobody knows are each logged once, up to so many
 
 Heard = Callable[[str, Answer, int | None], None]  # address, items, ms since 1970 or None for now
@@ -172,9 +171,11 @@ class Hearing:
         now_ms = self._now_ms()
         if time_ms is None:
             return now_ms
-        if now_ms - BEHIND_MS <= time_ms <= now_ms + AHEAD_MS:
+        if now_ms < WALL_FROM_MS:  # ours is not known: the device's is judged when it is
+            return time_ms if time_ms >= SET_AFTER_MS else now_ms
+        if (told := believed(time_ms, now_ms)) is not None:
             self._clocks_doubted.discard(each.device.id)
-            return min(time_ms, now_ms)
+            return told
         if each.device.id not in self._clocks_doubted:
             self._clocks_doubted.add(each.device.id)
             off_s = round((time_ms - now_ms) / 1000)

@@ -9,9 +9,15 @@ class Wall:
         return self.ms * 1_000_000
 
 
+def known(wall, **memory):
+    clock = Clock(wall_ns=wall, **memory)
+    clock.believe(None)
+    return clock
+
+
 def test_a_clock_that_is_set_back_gives_stamps_that_were_never_given():
     wall = Wall(1_800_000_000_000)
-    clock = Clock(wall_ns=wall)
+    clock = known(wall)
     seen = set()
     for _ in range(9):
         wall.ms = 1_800_000_000_000  # set back to the same instant again and again
@@ -26,21 +32,16 @@ def test_a_clock_that_is_set_back_gives_stamps_that_were_never_given():
 
 def test_a_clock_that_was_set_back_while_the_gateway_was_down():
     wall = Wall(1_800_000_000_000)
-    before = Clock(wall_ns=wall)
+    before = known(wall)
     given = before.now_ms()
     wall.ms -= 50
-    after = Clock(last_ms=before.last_ms, set_back=before.set_back, wall_ns=wall)
+    after = known(wall, last_ms=before.last_ms, set_back=before.set_back)
     stamps = set()
     for _ in range(20):
         stamps.add(after.now_ms())
         wall.ms += 10
     assert given not in stamps
     assert after.set_back == 1
-
-
-def test_a_clock_that_was_never_set_says_so():
-    assert not Clock(wall_ns=Wall(3_600_000)).is_set()
-    assert Clock(wall_ns=Wall(1_800_000_000_000)).is_set()
 
 
 def test_two_readings_of_one_point_in_one_grid_step_keep_two_stamps():

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from gateway.clock import AHEAD_MS, BEHIND_MS
 from gateway.heard import hearing
 from gateway.heard.hearing import Hearing
 from protocols import errors
@@ -107,7 +108,7 @@ def test_the_device_s_own_time_is_kept_and_what_it_sends_again_is_told_whatever_
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("off_ms", [hearing.AHEAD_MS + 60_000, -hearing.BEHIND_MS - 60_000, -(10**15)])
+@pytest.mark.parametrize("off_ms", [AHEAD_MS + 60_000, -BEHIND_MS - 60_000, -(10**15)])
 def test_a_clock_that_is_certainly_wrong_is_not_believed_and_said_once(off_ms):
     async def scene():
         watch, devices, driver, _, _ = start("x")
