@@ -1,6 +1,6 @@
 """What a node tells of its devices when it connects: the birth of wire.messages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from device_profiles.schema import Profile
 from device_profiles.site_model import Site
@@ -8,21 +8,41 @@ from device_profiles.site_model import Site
 OWN_DEVICE = "gateway"  # the name of a gateway's own device on its pole
 OWN_PROFILE = "gateway"
 
+Named = tuple[str, str, str]  # pole, device, profile
 
-def birth(
-    *, site: Site, node: str, profiles: Mapping[str, Profile], epoch: str, version: str, now_ms: int
-) -> dict[str, object]:
+
+def devices_of(site: Site, node: str) -> list[Named]:
     """The devices that the node polls, and itself."""
     devices = [(device.pole, device.device, device.profile) for device in site.devices_of(node)]
-    devices.append((site.gateways[node].pole, OWN_DEVICE, OWN_PROFILE))
-    used = sorted({profile for _, _, profile in devices})
-    return {
+    return [*devices, (site.gateways[node].pole, OWN_DEVICE, OWN_PROFILE)]
+
+
+def birth(
+    *,
+    site: Site,
+    node: str,
+    profiles: Mapping[str, Profile],
+    epoch: str,
+    version: str,
+    now_ms: int,
+    former: Iterable[Named] = (),
+) -> dict[str, object]:
+    """former: devices that left the site while readings of theirs are still in the spool."""
+    devices = devices_of(site, node)
+    left = [device for device in former if device[2] in profiles]
+    used = sorted({profile for _, _, profile in [*devices, *left]})
+    message: dict[str, object] = {
         "ep": epoch,
         "version": version,
         "time": now_ms,
         "profiles": {name: _points(profiles[name]) for name in used},
-        "devices": [{"pole": pole, "device": device, "profile": profile} for pole, device, profile in devices],
+        "devices": [_device(*device) for device in devices],
     }
+    return message | ({"former": [_device(*device) for device in left]} if left else {})
+
+
+def _device(pole: str, device: str, profile: str) -> dict[str, str]:
+    return {"pole": pole, "device": device, "profile": profile}
 
 
 def _points(profile: Profile) -> dict[str, object]:

@@ -5,8 +5,11 @@ it to the letter. It is done when the device's own registers say so.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, cast
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, cast
+from weakref import WeakValueDictionary
 
 from device_profiles import items, registers
 from device_profiles.items import Value
@@ -39,28 +42,38 @@ class _Unconfirmed(Exception):
         self.read_back = read_back
 
 
+class Buses(Protocol):
+    """The devices that the site has at the moment, as gateway.buses has them."""
+
+    def device(self, pole: str, name: str) -> Device | None: ...
+
+    def lent(self, device: Device) -> AbstractAsyncContextManager[Driver]:
+        """The driver that reaches the device; it stays while it is lent. Raises errors.DeviceError."""
+        ...
+
+
 class Commands:
     """malformed: payloads that could not even be answered, because they have no readable id."""
 
     def __init__(
         self,
         *,
-        devices: Sequence[Device],
+        buses: Buses,
         profiles: Mapping[str, Profile],
-        drivers: Mapping[str, Driver],
         command_log: CommandLog,
         now_ms: Callable[[], int],
         log: Any,
+        time_known: Callable[[], bool] = lambda: True,
     ) -> None:
         self.malformed = 0
-        self._devices = {(device.pole, device.device): device for device in devices}
+        self._buses = buses
         self._profiles = profiles
-        self._drivers = drivers
         self._kept = command_log
         self._now_ms = now_ms
+        self._time_known = time_known
         self._log = log
         # One command at a time for each device: a read-back must show this command's effect.
-        self._turns = {device.id: asyncio.Lock() for device in devices}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, body: bytes, reply: Reply) -> None:
         """Carries one command out, and replies: accepted and then done, failed or expired; or only the latter."""
@@ -70,14 +83,15 @@ class Commands:
             await self._malformed(body, error, reply)
             return
         name = str(command["id"])
+        until = time.monotonic() + (cast(int, command["expires"]) - self._now_ms()) / 1000
 
         async def answer(state: str, **more: object) -> None:
             await reply({"id": name, "state": state, "time": self._now_ms(), **more})
 
-        turn = self._turns.get(f"{command['pole']}/{command['device']}", asyncio.Lock())
+        turn = self._turns.setdefault(f"{command['pole']}/{command['device']}", asyncio.Lock())
         async with turn:
             try:
-                outcome = await self._carry_out(name, command, answer)
+                outcome = await self._carry_out(name, command, until, answer)
             except CommandLogError as error:
                 outcome = {"state": "failed", "reason": f"nothing was done: {error}"}
         reason = str(outcome.pop("reason", ""))[:MAX_REASON]
@@ -85,7 +99,7 @@ class Commands:
         await answer(**cast(Any, outcome), **({"reason": reason} if reason else {}))
 
     async def _carry_out(
-        self, name: str, command: dict[str, object], answer: Callable[..., Awaitable[None]]
+        self, name: str, command: dict[str, object], until: float, answer: Callable[..., Awaitable[None]]
     ) -> dict[str, object]:
         """The last reply: state, and reason and read_back where there are any."""
         known = self._kept.find(name)
@@ -96,13 +110,13 @@ class Commands:
             device, action, wanted = self._checked(command)
         except _Refusal as refusal:
             return {"state": "rejected", "reason": str(refusal)}
-        if self._is_over(command):
+        if self._is_over(command, until):
             return {"state": "expired", "reason": "it came after its time: nothing was done"}
         if not self._kept.accept(name, expires=cast(int, command["expires"]), now_ms=self._now_ms()):
             return {"state": "rejected", "reason": "the gateway remembers as many commands as it can; try again later"}
         await answer("accepted")
         self._kept.start(name)
-        outcome = await self._touch(command, device, action, wanted)
+        outcome = await self._touch(command, until, device, action, wanted)
         try:
             self._kept.finish(name, outcome)
         except CommandLogError as error:  # it stays `started` there, which is enough to do nothing twice
@@ -110,18 +124,18 @@ class Commands:
         return outcome
 
     async def _touch(
-        self, command: dict[str, object], device: Device, action: Command, wanted: Value | None
+        self, command: dict[str, object], until: float, device: Device, action: Command, wanted: Value | None
     ) -> dict[str, object]:
         def in_time() -> None:
-            if self._is_over(command):
+            if self._is_over(command, until):
                 raise _Refusal("it expired while it waited for the bus: nothing was written")
 
-        driver = self._drivers[device.bus]
         try:
-            await driver.write(device, action, wanted, in_time)
-            if action.read_back is None:
-                return {"state": "done"}
-            value = await self._read_back(driver, device, action, wanted)
+            async with self._buses.lent(device) as driver:
+                await driver.write(device, action, wanted, in_time)
+                if action.read_back is None:
+                    return {"state": "done"}
+                value = await self._read_back(driver, device, action, wanted)
         except _Refusal as refusal:
             return {"state": "expired", "reason": str(refusal)}
         except errors.DeviceError as error:
@@ -133,12 +147,14 @@ class Commands:
 
     def _checked(self, command: dict[str, object]) -> tuple[Device, Command, Value | None]:
         """Device, action and argument, each as site and profile allow it. Raises _Refusal."""
+        if not self._time_known():
+            raise _Refusal("the gateway does not know the time yet, so not whether this is in time: see its clock")
         issued, expires = cast(int, command["issued"]), cast(int, command["expires"])
         if not 0 < expires - issued <= MAX_LIFETIME_MS:
             raise _Refusal("expires is after issued, by a day at most")
         if issued > self._now_ms() + MAX_AHEAD_MS:
             raise _Refusal("issued lies in the future: compare the clocks of the issuer and of this gateway")
-        device = self._devices.get((str(command["pole"]), str(command["device"])))
+        device = self._buses.device(str(command["pole"]), str(command["device"]))
         if device is None:
             raise _Refusal(f"this gateway has no device {command['pole']}/{command['device']}")
         profile = self._profiles[device.profile]
@@ -148,8 +164,9 @@ class Commands:
             raise _Refusal(f"{device.profile} has no action {command['action']}; it has: {known}")
         return device, action, _argument(action, cast(dict[str, object], command["args"]))
 
-    def _is_over(self, command: dict[str, object]) -> bool:
-        return self._now_ms() > cast(int, command["expires"])
+    def _is_over(self, command: dict[str, object], until: float) -> bool:
+        # until: a clock that is set back while the command waits prolongs nothing
+        return self._now_ms() > cast(int, command["expires"]) or time.monotonic() > until
 
     async def _read_back(self, driver: Driver, device: Device, action: Command, wanted: Value | None) -> Value:
         """What the device shows, once that is what was wanted. Raises _Unconfirmed."""

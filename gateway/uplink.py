@@ -9,7 +9,6 @@ import functools
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 import aiomqtt
@@ -21,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.disk.spool import Spool
 from gateway.disk.spool_thread import SpoolThread
 from gateway.disk.window import Send, Window
+from gateway.identity import Node
 from wire import messages, stored, topics
 from wire.backoff import Backoff
 from wire.errors import WireError
@@ -48,16 +48,6 @@ class _Client(aiomqtt.Client):
             log.error("the broker refused a message: look at its ACL and at this node's identity", reason=str(reason))
             return  # publish() times out, the connection is made again, the pack stays
         super()._on_publish(client, userdata, mid, reason, properties)
-
-
-@dataclass(frozen=True)
-class Node:
-    """Who speaks: the topic's area and node, and what aiomqtt.Client needs to reach the broker."""
-
-    area: str
-    name: str
-    connect: dict[str, Any]
-    confirm_by_broker: bool = False
 
 
 class Uplink:

@@ -106,7 +106,12 @@ def _devices(birth: dict[str, object], library: dict[str, Profile]) -> Devices:
     profiles: dict[str, dict[str, object]] = birth["profiles"]  # type: ignore[assignment]
     points = {name: _points(library.get(name), told) for name, told in profiles.items()}
     devices: list[dict[str, str]] = birth["devices"]  # type: ignore[assignment]
-    return {f"{device['pole']}/{device['device']}": points[device["profile"]] for device in devices}
+    former: list[dict[str, str]] = birth.get("former", [])  # type: ignore[assignment]
+    out: Devices = {}
+    for device in former + devices:  # a device that became another one still has readings of before
+        name = f"{device['pole']}/{device['device']}"
+        out[name] = {**out.get(name, {}), **points[device["profile"]]}
+    return out
 
 
 def _points(profile: Profile | None, told: dict[str, object]) -> Points:

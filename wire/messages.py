@@ -27,10 +27,19 @@ STATUS = {
     "dropped": "counts",
     "readings": "count",
     "clock": "text",
+    "config": "scalars?",
+    "config_refused": "scalars?",
     "version": "text",
     "time": "count",
 }
-BIRTH = {"ep": "epoch", "version": "text", "time": "count", "profiles": "object", "devices": "array"}
+BIRTH = {
+    "ep": "epoch",
+    "version": "text",
+    "time": "count",
+    "profiles": "object",
+    "devices": "array",
+    "former": "array?",
+}
 COMMAND = {
     "id": "name",
     "issued": "count",
@@ -133,7 +142,8 @@ def _check_birth(message: dict[str, object]) -> None:
     for name in profiles:
         _check_profile(name, profiles[name])
     devices: list[dict[str, object]] = message["devices"]  # type: ignore[assignment]
-    for device in devices:
+    former: list[dict[str, object]] = message.get("former", [])  # type: ignore[assignment]
+    for device in devices + former:
         if not isinstance(device, dict) or not is_name(device.get("pole")) or not is_name(device.get("device")):
             raise MessageError("birth", "a device has a pole and a name: %s" % shown(device))
         profile = device.get("profile")

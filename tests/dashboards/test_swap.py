@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from dashboards.overview import overview
-from device_profiles import loader, site
+from device_profiles import loader
 from gateway import service
+from gateway.configuration import Configuration
 from ingest import config
 from ingest.service import Ingest
 from simulators.device import EmulatedDevice, now_ms
@@ -119,7 +120,7 @@ async def run_gateway(folder, influx1, which):
     devices, began = emulated(which), now_ms()
     stop = asyncio.Event()
     async with RtuPort(path=folder / "tty", devices=list(devices.values()), baud=BAUD):
-        running = asyncio.create_task(service.run(site=site.load(folder / "site.yaml"), node=NODE, stop=stop))
+        running = asyncio.create_task(service.run(configuration=Configuration(path=folder / "site.yaml"), stop=stop))
         told = asyncio.create_task(until_told(influx1, began))
         await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
         stop.set()

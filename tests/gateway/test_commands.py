@@ -21,6 +21,21 @@ NOW = 1_790_000_000_000
 LAMPS = [Device(pole="P1", device=f"lamp-{c}", profile="arlight-dali", bus="b", unit=1, channel=c) for c in (0, 1)]
 
 
+class OneBus:
+    """What gateway.buses is to the commands, for one driver that stays."""
+
+    def __init__(self, driver, devices):
+        self.driver = driver
+        self.devices = {(device.pole, device.device): device for device in devices}
+
+    def device(self, pole, name):
+        return self.devices.get((pole, name))
+
+    @contextlib.asynccontextmanager
+    async def lent(self, device):
+        yield self.driver
+
+
 class Scene:
     """Two lamps of one DALI gateway on a real pty, and the gateway's commands."""
 
@@ -44,9 +59,8 @@ class Scene:
     def start(self):
         self.kept = CommandLog(self.folder / "commands.db")
         self.commands = Commands(
-            devices=LAMPS,
+            buses=OneBus(self.driver, LAMPS),
             profiles=loader.profiles(),
-            drivers={"b": self.driver},
             command_log=self.kept,
             now_ms=lambda: self.now,
             log=structlog.wrap_logger(None, processors=[structlog.testing.LogCapture()]),
@@ -297,7 +311,7 @@ def test_nothing_malformed_reaches_a_device(body):
     async def play():
         kept = CommandLog(":memory:")
         commands = Commands(
-            devices=LAMPS, profiles=loader.profiles(), drivers={"b": Untouched()}, command_log=kept,
+            buses=OneBus(Untouched(), LAMPS), profiles=loader.profiles(), command_log=kept,
             now_ms=lambda: NOW, log=structlog.wrap_logger(None, processors=[structlog.testing.LogCapture()]),
         )  # fmt: skip
         replies = []

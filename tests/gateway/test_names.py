@@ -7,14 +7,14 @@ import threading
 import aiomqtt
 import yaml
 
-from device_profiles import site as sites
 from gateway import service
+from gateway.configuration import Configuration
 from wire import topics
 
 DEVICES = 30
 
 
-def site_of(folder, port):
+def configuration_of(folder, port):
     devices = [
         {"pole": "P1", "device": f"i{n}", "profile": "sip-intercom", "bus": "b", "address": f"slow-{n}.example"}
         for n in range(DEVICES)
@@ -28,12 +28,12 @@ def site_of(folder, port):
             }
         )
     )  # fmt: skip
-    return sites.load(folder / "site.yaml")
+    return Configuration(path=folder / "site.yaml")
 
 
 def test_a_silent_name_server_keeps_nobody_from_the_broker(broker, tmp_path, monkeypatch):
     (tmp_path / "gw.password").write_text(broker.passwords["gw-1"])
-    site = site_of(tmp_path, broker.port)
+    configuration = configuration_of(tmp_path, broker.port)
     answers, asked = threading.Event(), set()
     looked_up = socket.getaddrinfo
 
@@ -52,7 +52,7 @@ def test_a_silent_name_server_keeps_nobody_from_the_broker(broker, tmp_path, mon
             "127.0.0.1", broker.port, username="ingest", password=broker.passwords["ingest"]
         ) as client:
             await client.subscribe(topics.up("wuhou", "gw-1", "birth"))
-            running = asyncio.create_task(service.run(site=site, node="gw-1", stop=stop))
+            running = asyncio.create_task(service.run(configuration=configuration, stop=stop))
             try:
                 async with asyncio.timeout(30):
                     while len(asked) < DEVICES:  # each name has a thread, and none was kept waiting for another's

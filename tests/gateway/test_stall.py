@@ -97,7 +97,9 @@ def uplink(broker, disk, monkeypatch):
 
     def connect(port):
         own = {"hostname": "127.0.0.1", "port": port, "username": "gw-1", "password": broker.passwords["gw-1"]}
-        return Uplink(node=Node("wuhou", "gw-1", own), disk=disk, status=status, birth=birth, on_command=None)
+        return Uplink(
+            node=Node("wuhou", "gw-1", own), disk=disk, status=status, birth=birth, on_command=None, on_config=None
+        )
 
     return connect
 

@@ -30,10 +30,12 @@ class City:
         self.broker = broker
         self.disk = SpoolThread(Spool(path=tmp_path / "gw.db", max_bytes=8 << 20))
         self.commands = []
+        self.configurations = []
         self.seen = []
         self.uplink = Uplink(
             node=Node(AREA, node, connect(broker, user), confirm_by_broker=by_broker),
             disk=self.disk, status=self.status, birth=self.birth, on_command=self.command,
+            on_config=lambda body, retained: self.configurations.append((body, retained)),
         )  # fmt: skip
 
     async def status(self, online):

@@ -56,7 +56,7 @@ def test_every_message_has_its_schema():
     for channel, about in API["channels"].items():
         ((_name, message),) = about["messages"].items()
         kind = message["$ref"].rpartition("/")[2]
-        wanted = "pack" if channel in topics.PACK_CHANNELS else "open" if channel in ("config", "release") else channel
+        wanted = "pack" if channel in topics.PACK_CHANNELS else "open" if channel == "release" else channel
         assert kind == wanted
         payload = API["components"]["messages"][kind]["payload"]
         assert payload is True if kind == "open" else payload == {"$ref": f"#/components/schemas/{kind}"}
@@ -88,6 +88,7 @@ def test_limits():
     assert f"{packs.MAX_BYTES} bytes" in SCHEMAS["pack"]["description"]
     assert f"{stored.MAX_BYTES} bytes" in SCHEMAS["stored"]["description"]
     assert f"{messages.MAX_BYTES} bytes" in SCHEMAS["birth"]["description"]
+    assert SCHEMAS["config"]["maxLength"] == messages.MAX_BYTES
     assert SCHEMAS["stored"]["properties"]["sq"]["maxItems"] == stored.MAX_RANGES
     assert SCHEMAS["record"]["properties"]["vs"]["maxLength"] == packs.MAX_TEXT
     assert SCHEMAS["text"]["maxLength"] == messages.MAX_TEXT

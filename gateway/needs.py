@@ -1,0 +1,61 @@
+"""What a node of a site needs beside the site file: secrets, certificates, a folder, ports, room in one birth."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from device_profiles import loader
+from device_profiles.schema import Model
+from device_profiles.site_model import Site
+from gateway.birth import birth
+from gateway.drivers import first_line
+from wire import messages
+from wire.errors import MessageError
+
+
+def missing(site: Site, node: str) -> list[str]:
+    """A sentence for each thing without which the node cannot work."""
+    gateway = site.gateways[node]
+    found = list(_too_large_a_birth(site, node))
+    found += _files(f"gateways.{node}", gateway)
+    for name, bus in site.buses_of(node).items():
+        found += _files(f"buses.{name}", bus)
+    if gateway.spool is not None and not gateway.spool.parent.is_dir():
+        found.append(f"gateways.{node}.spool: there is no folder {gateway.spool.parent}; create it")
+    return found
+
+
+def unplugged(site: Site, node: str) -> list[str]:
+    """A sentence for each port that is not there. It may still be plugged in, so that is no reason not to start."""
+    ports = {name: bus.end for name, bus in site.buses_of(node).items()}
+    return [
+        f"bus {name}: there is no port {port}; is the adapter plugged in? ls /dev/serial/by-id"
+        for name, port in ports.items()
+        if port is not None and port.startswith("/") and not Path(port).exists()
+    ]
+
+
+def _files(owner: str, holder: Model) -> Iterator[str]:
+    """Every file that a gateway or a bus names, but for the spool, which is made, is there and holds something."""
+    for key, path in holder:
+        if not isinstance(path, Path) or key == "spool":
+            continue
+        if not path.is_file():
+            yield f"{owner}.{key}: there is no file {path}; create it, or name another in the site file"
+        elif key.endswith("_file"):
+            yield from _secret(f"{owner}.{key}", path)
+
+
+def _secret(key: str, path: Path) -> Iterator[str]:
+    try:
+        if not first_line(path):
+            yield f"{key}: the first line of {path} is empty; write the secret there"
+    except (OSError, UnicodeError) as error:
+        yield f"{key}: {path} cannot be read as text: {error}; name the file whose first line is the secret"
+
+
+def _too_large_a_birth(site: Site, node: str) -> Iterator[str]:
+    message = birth(site=site, node=node, profiles=loader.profiles(), epoch="0" * 8, version="0.1.0", now_ms=1 << 41)
+    try:
+        messages.encode(message, messages.BIRTH)
+    except MessageError as error:
+        yield f"gateways.{node}: it has too many devices to announce in one message ({error.detail}); use two gateways"
