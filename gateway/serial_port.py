@@ -36,7 +36,8 @@ class SerialPort:
         self._backoff = Backoff(first=REOPEN_FIRST_S, most=REOPEN_MOST_S)
         self._retry_at = 0.0
         self._trouble = ""
-        self._arrived = asyncio.Event()
+        self._missing = 0  # bytes until who waits is woken
+        self._arrived: asyncio.Future[bool] | None = None
 
     def open(self) -> None:
         """Opens it if it is not open. Raises LineDown, at once while a new attempt is not due."""
@@ -58,7 +59,7 @@ class SerialPort:
 
     def close(self) -> None:
         self._trouble = f"{self._path}: closed"
-        self._arrived.set()
+        self._wake(False)
         if self._port is not None:
             asyncio.get_running_loop().remove_reader(self._port.fileno())
             self._port.close()
@@ -92,18 +93,29 @@ class SerialPort:
         if sent != len(frame):
             raise errors.Timeout(f"the port took {sent} of {len(frame)} bytes")
 
-    async def more(self, until: float) -> bool:
-        """Waits for more bytes; False when the time is over. Raises LineDown when the port is gone."""
+    async def more(self, until: float, at_least: int = 1) -> bool:
+        """Waits for so many more bytes; False when the time is over. Raises LineDown when the port is gone.
+
+        An adapter delivers an answer in many portions: who knows how long it is, is woken once.
+        """
+        came = False
         if self._port is not None:
-            self._arrived.clear()
+            loop = asyncio.get_running_loop()
+            self._missing = min(at_least, max(1, self._most - len(self.received)))
+            self._arrived = loop.create_future()
+            timer = loop.call_at(until, self._wake, False)
             try:
-                async with asyncio.timeout_at(until):
-                    await self._arrived.wait()
-            except TimeoutError:
-                return False
+                came = await self._arrived
+            finally:
+                timer.cancel()
+                self._arrived = None
         if self._port is None:
             raise errors.LineDown(self._trouble)
-        return True
+        return came
+
+    def _wake(self, came: bool) -> None:
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(came)
 
     def _opened(self, parity: str) -> serial.Serial:
         return serial.Serial(
@@ -130,7 +142,9 @@ class SerialPort:
             return
         self.received += data[: max(0, self._most - len(self.received))]
         self.quiet_from = max(self.quiet_from, asyncio.get_running_loop().time())
-        self._arrived.set()
+        self._missing -= len(data)
+        if self._missing <= 0:
+            self._wake(True)
 
     def _lose(self, trouble: str) -> None:
         self.close()

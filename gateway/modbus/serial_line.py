@@ -43,7 +43,7 @@ class SerialLine:
     async def _answer(self, unit: int, request: bytes, deadline: float) -> bytes:
         received = self._port.received
         while True:
-            answer, _ = modbus.find_rtu(received, unit, request, echoing=self._echoing)
+            answer, missing = modbus.find_rtu(received, unit, request, echoing=self._echoing)
             if answer is not None:
                 return answer
             until = deadline
@@ -51,4 +51,4 @@ class SerialLine:
                 until = min(deadline, self._port.quiet_from + FRAME_OVER_S)
             if asyncio.get_running_loop().time() >= until:
                 raise modbus.explain_rtu(received, unit, request, echoing=self._echoing)
-            await self._port.more(until)
+            await self._port.more(until, missing)
