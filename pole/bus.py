@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from pole.bus_target import Target
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -25,6 +28,26 @@ Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="W
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 PoleName = Annotated[str, typer.Option("--pole", help="For the fragment: the pole that the devices hang on.")]
 BusName = Annotated[str | None, typer.Option("--bus", help="For the fragment: the bus's name.")]
+
+Words = Annotated[
+    list[str],
+    typer.Argument(metavar="PORT UNIT WHAT…", help="With --site: DEVICE WHAT… (pole/device, as the site file has it)."),
+]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME|FILE", help="Whose points and commands are meant by name.")
+]
+SiteFile = Annotated[
+    Path | None, typer.Option("--site", metavar="FILE", help="A site file, in place of PORT and UNIT.")
+]
+Baud = Annotated[int | None, typer.Option("--baud", help="The profile's, or 9600, where left out.")]
+Parity = Annotated[str | None, typer.Option("--parity", help="none, even or odd.")]
+Stop = Annotated[int | None, typer.Option("--stop-bits", min=1, max=2)]
+Channel = Annotated[int, typer.Option("--channel", help="For a profile with channels.")]
+Type = Annotated[str, typer.Option("--type", help="Of registers by address: uint16, int32, float32, …")]
+WordOrder = Annotated[str, typer.Option("--word-order", help="high_first or low_first.")]
+Scale = Annotated[float, typer.Option("--scale", help="A register's value is its number * scale + offset.")]
+Offset = Annotated[float, typer.Option("--offset")]
+Every = Annotated[str | None, typer.Option("--every", metavar="TIME", help="Again and again, until Ctrl-C.")]
 
 
 @app.callback()
@@ -60,6 +83,83 @@ def scan(
     bus_scan.scan(
         ways, units=asked, wait=patience, dlt645=dlt645, output=output, as_json=json, pole=pole, bus=bus
     )  # fmt: skip
+
+
+@app.command()
+def read(
+    words: Words, profile: ProfileName = None, site: SiteFile = None, baud: Baud = None, parity: Parity = None,
+    stop_bits: Stop = None, framing: Framing = "tcp", channel: Channel = 0, type: Type = "uint16",
+    word_order: WordOrder = "high_first", scale: Scale = 1.0, offset: Offset = 0.0, every: Every = None,
+    wait: Wait = None, json: Json = False,
+) -> None:  # fmt: skip
+    """Read points by name, or registers by address: raw words beside values."""
+    from device_profiles.schema import seconds
+    from pole import bus_points, signals
+    from pole.bus_points import Numbers
+    from pole.trial import rounds
+    from pole.trial.way import Way
+
+    _quiet_log()
+    try:
+        target = _target(words, profile, site, baud, parity, stop_bits, framing, channel)
+        numbers = Numbers(type=type, word_order=word_order, scale=scale, offset=offset)
+        asked = bus_points.asked(target.profile, target.what, numbers, seconds(wait) if wait else None)
+        pause = seconds(every) if every else 0.0
+        way = Way(profile=asked, given=target.given(), patience=0)
+        last = signals.run_stoppable(rounds.shown(way, asked, once=every is None, as_json=json, pause=pause))
+    except ValueError as error:
+        _fail(str(error))
+    if last is not None and len(last.shown) < len(asked.points):
+        raise typer.Exit(1)
+
+
+@app.command()
+def write(
+    words: Words, profile: ProfileName = None, site: SiteFile = None, baud: Baud = None, parity: Parity = None,
+    stop_bits: Stop = None, framing: Framing = "tcp", channel: Channel = 0, type: Type = "uint16",
+    word_order: WordOrder = "high_first", scale: Scale = 1.0, offset: Offset = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", help="A register is written without asking.")] = False,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Write once: a profile's command (set_level=60), or a register that nothing checks (holding:0x10=5)."""
+    from pole import bus_order, bus_write
+    from pole.bus_points import Numbers
+
+    _quiet_log()
+    try:
+        target = _target(words, profile, site, baud, parity, stop_bits, framing, channel)
+        wanted = bus_order.order(target, Numbers(type=type, word_order=word_order, scale=scale, offset=offset))
+        done = bus_write.write(target, wanted, is_sure=yes, as_json=json)
+    except ValueError as error:
+        _fail(str(error))
+    if not done:
+        raise typer.Exit(1)
+
+
+def _target(
+    words: list[str], profile: str | None, site: Path | None, baud: int | None, parity: str | None,
+    stop_bits: int | None, framing: str, channel: int,
+) -> "Target":  # fmt: skip
+    from pole import bus_target
+
+    if site is None:
+        return bus_target.of_port(
+            words, profile=profile, baud=baud, parity=parity, stop_bits=stop_bits, framing=framing, channel=channel
+        )
+    if profile or baud or parity or stop_bits or channel or framing != "tcp":
+        raise ValueError("--site says how the device is reached, and what it is: leave the other options out")
+    return bus_target.of_site(site, words)
+
+
+def _quiet_log() -> None:
+    import logging
+
+    import structlog
+
+    from pole import logs
+
+    logs.set_up(as_json=False)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
 
 def _fail(reason: str) -> NoReturn:

@@ -62,7 +62,7 @@ def buses(
         if bauds or parities or stop_bits or all_rates:
             raise ValueError(f"{port} is on a network: it has no --baud, --parity, --stop-bits and no --all-rates")
         return [found for found in [bus(common)] if isinstance(found, TcpBus)]
-    frames = USUAL_FRAMES if all_rates else (("none", 1),)
+    frames: Sequence[tuple[str, int]] = USUAL_FRAMES if all_rates else (("none", 1),)
     if parities or stop_bits:
         frames = tuple((parity, bits) for parity in parities or ("none",) for bits in stop_bits or (1,))
     rates = bauds or (USUAL_BAUDS if all_rates else (9600,))

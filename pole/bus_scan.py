@@ -12,8 +12,8 @@ from device_profiles.site_buses import SerialBus, TcpBus
 from pole import bus_port, signals
 from pole.bus_fragment import bus_keys, fragment
 from pole.bus_progress import BusProgress
-from pole.bus_survey import Present, Survey, port_trouble
-from pole.trial.advice import advice
+from pole.bus_survey import Present, Survey
+from pole.trial.advice import advice, port_trouble
 from protocols.errors import LineDown, Timeout
 
 STOPPED = 130  # what a shell gives a command that Ctrl-C ended

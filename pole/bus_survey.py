@@ -14,11 +14,9 @@ from gateway.modbus.scan import listening, probe, search
 from gateway.modbus.scan.examine import Examination
 from gateway.modbus.scan.probe import Found, Garbled
 from pole.bus_meter import Meter, find_meter
-from protocols.errors import LineDown
 
 PATIENCE = 3  # times what the unit needed for its first answer
 EXAMINED_S = 3.0  # an examination at 9600 baud, about
-LOCKED = "exclusively lock"  # pyserial's word for a port that another program has
 
 Way = SerialBus | TcpBus
 
@@ -152,18 +150,3 @@ def garbled_sentence(garbled: Garbled) -> str:
         f"unit {garbled.unit}: something answers, but never with a right frame ({garbled.detail}): two devices with "
         "this unit, or one with another baud rate or parity"
     )
-
-
-def port_trouble(error: LineDown) -> str:
-    """What to do about a port that cannot be used."""
-    text = str(error)
-    port = text.partition(":")[0]
-    if LOCKED in text:
-        return (
-            f"{port} is in use by another program. Stop the gateway that polls it (pole gateway run), then try again."
-        )
-    if "No such file" in text:
-        return f"{port} is not there. Plugged in? `ls -l /dev/serial/by-id` shows the adapters."
-    if "Permission denied" in text:
-        return f"{port}: you may not use it. Join the group that owns it: sudo usermod -aG dialout $USER, log in again."
-    return text

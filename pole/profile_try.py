@@ -1,7 +1,5 @@
 """`pole profile try`: a profile against a device, live."""
 
-import asyncio
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -11,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from device_profiles.schema import Profile
     from pole.trial.outcome import Round
-    from pole.trial.way import Trial, Way
+    from pole.trial.way import Way
 
 SOURCE_LEAST = 10  # characters; the schema's own limit
 
@@ -77,6 +75,7 @@ def try_profile(
     from device_profiles import loader
     from device_profiles.schema import seconds
     from pole import logs, signals
+    from pole.trial import rounds
     from pole.trial.way import Given, Way
 
     logs.set_up(as_json=False)
@@ -94,7 +93,7 @@ def try_profile(
             source = _asked_source()
         if record:
             _check_record(profile, source, channel)
-        last = signals.run_stoppable(_run(way, profile, once=once or record, as_json=as_json, pause=pause))
+        last = signals.run_stoppable(rounds.shown(way, profile, once=once or record, as_json=as_json, pause=pause))
     except ValueError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
@@ -114,54 +113,6 @@ def _stand_in(emulate: str | None) -> "Profile | None":
         return None
     path = Path(emulate)
     return loader.load(path, draft=True) if path.suffix == ".yaml" else loader.profile(emulate)
-
-
-async def _run(way: "Way", profile: "Profile", *, once: bool, as_json: bool, pause: float) -> "Round":
-    async with way.open() as trial:
-        if not as_json:
-            print(f"{profile.profile} at {way.where}")
-        if once or as_json or not sys.stdout.isatty():
-            return await _print(way, profile, trial, once=once, as_json=as_json, pause=pause)
-        return await _live(way, profile, trial, pause)
-
-
-async def _print(way: "Way", profile: "Profile", trial: "Trial", *, once: bool, as_json: bool, pause: float) -> "Round":
-    import json
-
-    from rich.console import Console
-
-    from pole.trial import view
-
-    console = Console(highlight=False, soft_wrap=False)
-    while True:
-        done = await trial.round()
-        if as_json:
-            print(json.dumps(view.document(profile, done) | {"at": way.where}, ensure_ascii=False), flush=True)
-        else:
-            console.print(view.table(profile, done))
-            for line in way.advice(done):
-                console.print(line, markup=False)
-        if once:
-            return done
-        await asyncio.sleep(pause)
-
-
-async def _live(way: "Way", profile: "Profile", trial: "Trial", pause: float) -> "Round":
-    from rich.console import Group
-    from rich.live import Live
-    from rich.text import Text
-
-    from pole.trial import view
-    from pole.trial.outcome import Round
-
-    done = Round()
-    with Live(Text("asking …"), auto_refresh=False) as screen, contextlib.suppress(asyncio.CancelledError):
-        while True:
-            done = await trial.round()
-            advice = [Text(line) for line in (*way.advice(done), "", "Ctrl-C ends")]
-            screen.update(Group(view.table(profile, done), *advice), refresh=True)
-            await asyncio.sleep(pause)
-    return done
 
 
 def _asked_source() -> str:

@@ -3,7 +3,7 @@
 from protocols.errors import BadAnswer, DeviceError, LineDown
 
 _WIRES = ("power, and a common ground between device and adapter", "A and B: swap them, it harms nothing")
-_PORT = "is the path right, may you read and write it, and is nobody else using it?"
+_LOCKED = "exclusively lock"  # pyserial's word for a port that another program has
 _OTHERS = {
     "dlt645": (
         *_WIRES,
@@ -38,7 +38,7 @@ _OTHERS = {
 def advice(protocol: str, error: DeviceError, *, serial: bool, settings: str, unit: int | None) -> list[str]:
     """settings: of the line, as 9600 8N1. unit: None where all were asked."""
     if isinstance(error, LineDown) and serial:
-        return [_PORT]
+        return [port_trouble(error)]
     if protocol != "modbus":
         return [line.format(settings=settings) for line in _OTHERS[protocol]]
     if isinstance(error, LineDown):
@@ -58,3 +58,18 @@ def advice(protocol: str, error: DeviceError, *, serial: bool, settings: str, un
         f"unit {unit} (--unit), as the device's menu or label says",
         f"{settings}: --baud, --parity, --stop-bits; the factory setting is often changed",
     ]
+
+
+def port_trouble(error: LineDown) -> str:
+    """What to do about a port that cannot be used."""
+    text = str(error)
+    port = text.partition(":")[0]
+    if _LOCKED in text:
+        return (
+            f"{port} is in use by another program. Stop the gateway that polls it (pole gateway run), then try again."
+        )
+    if "No such file" in text:
+        return f"{port} is not there. Plugged in? `ls -l /dev/serial/by-id` shows the adapters."
+    if "Permission denied" in text:
+        return f"{port}: you may not use it. Join the group that owns it: sudo usermod -aG dialout $USER, log in again."
+    return text

@@ -204,7 +204,7 @@ def test_a_bad_option_is_one_sentence(options, words):
 def test_a_port_that_is_not_there(tmp_path):
     result = run(app, ["profile", "try", str(SDM120), "--once", "--port", str(tmp_path / "none")])
     assert result.exit_code == 1
-    assert "is the path right" in result.output
+    assert "is not there. Plugged in?" in result.output
 
 
 @pytest.mark.parametrize(
