@@ -142,15 +142,15 @@ def find_rtu(
     """
     start = _after_echo(received, unit, request, echoing)
     fewest = 5
-    for offset in range(start, len(received)):
+    offset = received.find(unit, start)
+    while offset >= 0:
         length = _rtu_length(received[offset:], unit, request)
-        if length == 0:
-            continue
         missing = offset + length - len(received)
-        if missing <= 0 and _crc_fits(received[offset : offset + length]):
+        if length and missing <= 0 and _crc_fits(received[offset : offset + length]):
             return bytes(received[offset + 1 : offset + length - 2]), 0
-        if missing > 0:
+        if length and missing > 0:
             fewest = min(fewest, missing)
+        offset = received.find(unit, offset + 1)
     return None, fewest
 
 
@@ -183,9 +183,10 @@ def is_corrupt(body: bytes | bytearray, unit: int, request: bytes) -> bool:
 
 
 def _after_echo(received: bytes | bytearray, unit: int, request: bytes, echoing: bool) -> int:
+    if (request[0] in _SINGLE and not echoing) or not received.startswith(bytes((unit,)) + request):
+        return 0
     sent = rtu(unit, request)
-    skip = received.startswith(sent) and (echoing or request[0] not in _SINGLE)
-    return len(sent) if skip else 0
+    return len(sent) if received.startswith(sent) else 0
 
 
 def _rtu_length(body: bytes | bytearray, unit: int, request: bytes) -> int:
