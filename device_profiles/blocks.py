@@ -1,8 +1,10 @@
-"""Points of one poll group to block reads: as few requests as the device's limits allow."""
+"""Registers that are wanted to block reads: the requests that take the least time on the bus."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from device_profiles.bus_time import Line, data_bytes, request_overhead
 from device_profiles.schema import BIT_TABLES, WORDS, Location, Profile, Table
 
 # Most coils or discrete inputs, and most registers, in one request (Modbus Application Protocol 1.1b3, 6.1 to 6.4).
@@ -10,14 +12,34 @@ MAX_BITS = 2000
 MAX_REGISTERS = 125
 BITS_PER_REGISTER = 16
 
+Key = tuple[str, str]  # "pole/device", point
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """The registers (or bits) of one value."""
+
+    key: Key
+    table: Table
+    address: int
+    count: int
+
+    @property
+    def end(self) -> int:
+        return self.address + self.count
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """A point's place in a block's answer: words[start : start + count], bits counting as words of their own."""
+    """A value's place in a block's answer: words[start : start + count], bits counting as words of their own."""
 
-    point: str
+    key: Key
     start: int
     count: int
+
+    @property
+    def point(self) -> str:
+        return self.key[1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +49,33 @@ class Block:
     table: Table
     address: int
     count: int
-    points: tuple[Part, ...]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """Registers that a device does not give together with others: a hole between values, or a value."""
+
+    table: Table
+    address: int
+    count: int
+
+    def touches(self, table: Table, first: int, end: int) -> bool:
+        """Whether some of them lie in first … end - 1."""
+        return table == self.table and first < self.address + self.count and self.address < end
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one read may hold. overhead: what one more request costs, in characters of the line.
+
+    block: registers; gap: unused registers that a block may bridge, None for as many as pay.
+    """
+
+    block: int = MAX_REGISTERS
+    gap: int | None = None
+    overhead: float = 0.0
+    refused: frozenset[Refused] = frozenset()
 
 
 def address(at: Location, channel: int = 0) -> int:
@@ -35,41 +83,88 @@ def address(at: Location, channel: int = 0) -> int:
     return at.address + at.step * channel
 
 
-def blocks(profile: Profile, group: str, channel: int = 0) -> list[Block]:
-    """The reads of one poll group, by table and address.
-
-    Neighbours share a block where the hole between them is at most `gap` registers (16 times as many bits) and the
-    block stays within `block` registers (2000 bits). A value is never cut in two. Empty for a profile without Modbus.
-    """
-    if profile.modbus is None:
-        return []
-    places: dict[Table, list[tuple[int, int, str]]] = {}
+def wanted(profile: Profile, group: str, channel: int = 0, device: str = "") -> Iterator[Wanted]:
+    """What one poll group of a Modbus device reads; nothing of any other."""
     for name, point in profile.points.items():
         if point.at is not None and point.poll == group:
-            places.setdefault(point.at.table, []).append((address(point.at, channel), WORDS[point.at.type], name))
-    out: list[Block] = []
-    for table, spots in places.items():
-        bits = table in BIT_TABLES
-        most = MAX_BITS if bits else min(profile.modbus.block, MAX_REGISTERS)
-        gap = profile.modbus.gap * (BITS_PER_REGISTER if bits else 1)
-        out.extend(_merge(table, sorted(spots), most, gap))
-    return out
+            at = point.at
+            yield Wanted(key=(device, name), table=at.table, address=address(at, channel), count=WORDS[at.type])
 
 
-def _merge(table: Table, spots: list[tuple[int, int, str]], most: int, gap: int) -> Iterator[Block]:
-    run: list[tuple[int, int, str]] = []
-    end = 0
+def blocks(profile: Profile, group: str, channel: int = 0) -> list[Block]:
+    """The reads of one poll group of a device alone, on the line that it leaves the factory with."""
+    modbus = profile.modbus
+    if modbus is None:
+        return []
+    line = Line(baud=modbus.baud, parity=modbus.parity, stop_bits=modbus.stop_bits)
+    limits = Limits(block=modbus.block, gap=modbus.gap, overhead=request_overhead(line, modbus.latency))
+    return plan(wanted(profile, group, channel), limits)
+
+
+def plan(values: Iterable[Wanted], limits: Limits) -> list[Block]:
+    """The reads that bring these values in the least time, by table and address.
+
+    A value is never cut in two, a block keeps the limits, and two values share one only where the registers between
+    them cost less than another request and none of them is refused. A refused value has a block of its own.
+    """
+    tables: dict[Table, list[Wanted]] = {}
+    for value in values:
+        tables.setdefault(value.table, []).append(value)
+    found: list[Block] = []
+    for spots in tables.values():
+        found += _least(sorted(spots, key=lambda spot: (spot.address, spot.count, spot.key)), limits)
+    return found
+
+
+def holes(spots: Sequence[Wanted | Part]) -> list[tuple[int, int]]:
+    """(first, end) of the registers between values that nobody wants; spots by address."""
+    found = []
+    end: int | None = None
     for spot in spots:
-        first, count, _ = spot
-        if run and (first - end > gap or first + count - run[0][0] > most):
-            yield _block(table, run, end)
-            run = []
-        end = max(end, first + count) if run else first + count
-        run.append(spot)
-    yield _block(table, run, end)
+        first = spot.address if isinstance(spot, Wanted) else spot.start
+        if end is not None and first > end:
+            found.append((end, first))
+        end = max(end or 0, first + spot.count)
+    return found
 
 
-def _block(table: Table, run: list[tuple[int, int, str]], end: int) -> Block:
-    start = run[0][0]
-    parts = tuple(Part(point=name, start=first - start, count=count) for first, count, name in run)
-    return Block(table=table, address=start, count=end - start, points=parts)
+def _least(spots: list[Wanted], limits: Limits) -> list[Block]:
+    """The best cuts of a row of values. best[i]: least cost of the first i, and where their last block begins."""
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for stop in range(1, len(spots) + 1):
+        best.append(min((best[start][0] + cost, start) for start, cost in _last_blocks(spots, stop, limits)))
+    cuts = [len(spots)]
+    while cuts[-1]:
+        cuts.append(best[cuts[-1]][1])
+    cuts.reverse()
+    return [block_of(spots[start:stop]) for start, stop in itertools.pairwise(cuts)]
+
+
+def _last_blocks(spots: list[Wanted], stop: int, limits: Limits) -> Iterator[tuple[int, float]]:
+    """Where a block may begin that ends before `stop`, and what it costs in characters."""
+    table = spots[0].table
+    bits = table in BIT_TABLES
+    most = MAX_BITS if bits else min(limits.block, MAX_REGISTERS)
+    gap = None if limits.gap is None else limits.gap * (BITS_PER_REGISTER if bits else 1)
+    refused = [each for each in limits.refused if each.table == table]
+    begin, end = spots[stop - 1].address, 0
+    alone = True
+    for start in range(stop - 1, -1, -1):
+        spot = spots[start]
+        alone = alone and spot.address == spots[stop - 1].address and spot.count == spots[stop - 1].count
+        hole = begin - spot.end
+        if start < stop - 1 and (
+            (gap is not None and hole > gap)
+            or max(end, spot.end) - spot.address > most
+            or (not alone and any(each.touches(table, spot.address, max(end, spot.end)) for each in refused))
+        ):
+            return
+        begin, end = spot.address, max(end, spot.end)
+        yield start, limits.overhead + data_bytes(table, end - begin)
+
+
+def block_of(spots: Sequence[Wanted]) -> Block:
+    """One read of these values, sorted by address."""
+    first = spots[0].address
+    parts = tuple(Part(key=spot.key, start=spot.address - first, count=spot.count) for spot in spots)
+    return Block(table=spots[0].table, address=first, count=max(spot.end for spot in spots) - first, parts=parts)

@@ -1,23 +1,22 @@
 """How long exchanges of Modbus and DL/T 645 occupy a bus. Pure arithmetic; times are seconds, loads are fractions of 1.
 
-Sources: Modbus over Serial Line V1.02, 2.5.1 (characters of 11 bits or 10, silence of 3.5 characters, 1.75 ms above
-19,200 baud); Modbus Application Protocol V1.1b3 (sizes of requests and answers); DL/T 645-2007, 5.2 and 5.3. What the
-operating system and a serial adapter add is not modelled: a profile's `latency` is where it belongs, once measured.
+Sources: Modbus over Serial Line V1.02, 2.5.1 (characters of 11 bits or 10, silence of 3.5 characters between frames,
+1.75 ms above 19,200 baud); Modbus Application Protocol V1.1b3 (sizes of requests and answers); DL/T 645-2007, 5.2 and
+5.3. What the operating system and a serial adapter add is not modelled: a profile's `latency` is where it belongs,
+once measured.
 """
 
 from dataclasses import dataclass
 
-from device_profiles.blocks import Block, blocks
-from device_profiles.schema import BIT_TABLES, Profile
-from protocols import dlt645
+from device_profiles.schema import BIT_TABLES, Table
 
 REQUEST_CHARACTERS = 8  # unit, function, address, count, CRC
 ANSWER_CHARACTERS = 5  # unit, function, byte count, CRC; the data come on top
 SILENCE_CHARACTERS = 3.5
-DLT645_CHARACTERS = 2 * (len(dlt645.WAKE) + dlt645.OVERHEAD + 4)  # both ways, with the identifier; a number on top
-DLT645_LATENCY_S = 0.02  # the least that the standard allows (5.3); a slow meter takes up to 0.5 s
 FAST_BAUD = 19200
 FAST_SILENCE = 0.00175
+# On a network a request costs its way there and back: whatever fits is put into one.
+NETWORK_OVERHEAD = 1e9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,38 +38,26 @@ class Line:
         return FAST_SILENCE if self.baud > FAST_BAUD else SILENCE_CHARACTERS * self.character
 
 
-def data_bytes(block: Block) -> int:
-    """Bytes of data in the answer to a block read."""
-    return (block.count + 7) // 8 if block.table in BIT_TABLES else 2 * block.count
+def data_bytes(table: Table, count: int) -> int:
+    """Bytes of data in the answer to a read of so many registers or bits."""
+    return (count + 7) // 8 if table in BIT_TABLES else 2 * count
 
 
-def read_time(line: Line | None, block: Block, latency: float) -> float:
+def exchange_time(line: Line, request: int, answer: int, latency: float) -> float:
+    """Seconds that a request and its answer, in characters, occupy the bus, with the silence that both must keep.
+
+    A device begins after `latency`, but not before the silence that ends the request.
+    """
+    return (request + answer) * line.character + max(latency, line.silence) + line.silence
+
+
+def read_time(line: Line | None, table: Table, count: int, latency: float) -> float:
     """Seconds that a block read occupies the bus; on Modbus TCP (line is None) the device's latency alone counts."""
     if line is None:
         return latency
-    characters = REQUEST_CHARACTERS + ANSWER_CHARACTERS + data_bytes(block)
-    return characters * line.character + latency + line.silence
+    return exchange_time(line, REQUEST_CHARACTERS, ANSWER_CHARACTERS + data_bytes(table, count), latency)
 
 
-def device_load(line: Line | None, profile: Profile, channel: int = 0) -> float:
-    """The share of the bus's time that one device's polls take; 0.25 is a quarter."""
-    if profile.protocol == "dlt645" and line is not None:
-        return _dlt645_load(line, profile)
-    if profile.modbus is None:
-        return 0.0
-    latency = profile.modbus.latency
-    return sum(
-        read_time(line, block, latency) / group.every
-        for name, group in profile.polls.items()
-        for block in blocks(profile, name, channel)
-    )
-
-
-def _dlt645_load(line: Line, profile: Profile) -> float:
-    """Each item is an exchange of its own."""
-    wanted = {(point.item.name, point.poll) for point in profile.points.values() if point.item is not None}
-    return sum(
-        ((DLT645_CHARACTERS + (dlt645.width_of(name) or 0)) * line.character + DLT645_LATENCY_S + line.silence)
-        / profile.polls[poll].every
-        for name, poll in wanted
-    )
+def request_overhead(line: Line | None, latency: float) -> float:
+    """What a read costs beyond its data, in characters of the line."""
+    return NETWORK_OVERHEAD if line is None else read_time(line, "holding", 0, latency) / line.character

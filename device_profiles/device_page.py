@@ -253,12 +253,12 @@ def _times(subject: Subject) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for name, group in profile.polls.items():
         reads = blocks(profile, name)
-        taken = sum(read_time(line, block, profile.modbus.latency) for block in reads)
+        taken = sum(read_time(line, block.table, block.count, profile.modbus.latency) for block in reads)
         count = ", ".join(str(block.count) for block in reads)
         cells = (name, _period(group.every), len(reads), count, f"{taken * 1000:.0f} ms", f"{taken / group.every:.1%}")
         yield f"| {' | '.join(map(cell, cells))} |"
     if profile.modbus.channels > 1:
-        yield "\nFor one channel; each further one in the site file takes the same again."
+        yield "\nFor one channel; channels of one unit that stand side by side share their reads."
 
 
 def _period(seconds: float) -> str:

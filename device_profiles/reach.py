@@ -47,7 +47,7 @@ def time_of(profile: Profile, group: str) -> float:
     if profile.modbus is None:
         return 0.0
     line, latency = factory_line(profile.modbus), profile.modbus.latency
-    return sum(read_time(line, block, latency) for block in blocks(profile, group))
+    return sum(read_time(line, block.table, block.count, latency) for block in blocks(profile, group))
 
 
 def faults(profile: Profile) -> Iterator[Fault]:

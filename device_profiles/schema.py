@@ -201,7 +201,13 @@ class ModbusDefaults(Model):
     parity: Literal["none", "even", "odd"] = "none"
     stop_bits: Literal[1, 2] = 1
     block: int = Field(60, ge=1, le=125, description="most registers in one read")
-    gap: int = Field(8, ge=0, le=124, description="most unused registers that a block may bridge")
+    gap: int | None = Field(
+        None,
+        ge=0,
+        le=124,
+        description="most unused registers that the device gives in a read; where nobody knows, leave it out: a gateway"
+        " bridges what pays, and learns where the device refuses",
+    )
     channels: int = Field(1, ge=1, le=256)
     latency: Duration = Field(0.02, description="from the request's end to the answer's start, usually")
 

@@ -63,6 +63,9 @@ Broker = Annotated[str, AfterValidator(broker_address)]
 Port = Annotated[str, Field(pattern=r"^/\S+$", description="the device's file, best /dev/serial/by-id/…")]
 Parity = Literal["none", "even", "odd"]
 Edition = Annotated[Literal[2005, 2017], BeforeValidator(_spoken, json_schema_input_type=Literal[2005, 2017])]
+DeadShare = Annotated[
+    float, Field(gt=0, le=0.5, description="most of the bus's time that goes to devices which do not answer")
+]
 
 
 class AnyBus(Model):
@@ -105,6 +108,7 @@ class SerialBus(_Serial):
     """Modbus RTU on an RS-485 line."""
 
     protocol: Literal["modbus"] = "modbus"
+    dead_share: DeadShare = 0.05
 
     @model_validator(mode="before")
     @classmethod
@@ -123,6 +127,7 @@ class TcpBus(AnyBus):
     framing: Literal["tcp", "rtu"] = Field(
         "tcp", description="rtu: a converter that sends the serial line's own frames"
     )
+    dead_share: DeadShare = 0.05
 
     @property
     def end(self) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from device_profiles.bus_time import device_load
+from device_profiles.bus_load import loads
 from device_profiles.schema import Profile
 from device_profiles.site_buses import AnyBus, SerialBus
 from device_profiles.site_model import Device, Site
@@ -47,11 +47,7 @@ def doubts(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
 
 def load_of(site: Site, bus: str, profiles: Mapping[str, Profile]) -> float:
     """The share of its time that a bus spends on polls."""
-    return sum(_device_load(site, device, profiles) for device in site.devices_on(bus))
-
-
-def _device_load(site: Site, device: Device, profiles: Mapping[str, Profile]) -> float:
-    return device_load(site.buses[device.bus].line, profiles[device.profile], device.channel)
+    return sum(load for _, load in loads(site.devices_on(bus), profiles, site.buses[bus].line))
 
 
 def _names(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
@@ -263,11 +259,17 @@ def _overloads(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
 
 
 def _worst(site: Site, bus: str, profiles: Mapping[str, Profile]) -> str:
-    loads = sorted(
-        ((_device_load(site, device, profiles), device) for device in site.devices_on(bus)), key=lambda pair: -pair[0]
+    devices = site.devices_on(bus)
+    units = sorted(loads(devices, profiles, site.buses[bus].line), key=lambda pair: -pair[1])
+    named = ", ".join(
+        f"{held[0].pole}/{held[0].device} ({held[0].profile}{_channels(len(held))}) {load:.0%}"
+        for held, load in units[:WORST_SHOWN]
     )
-    named = ", ".join(f"{device.id} ({device.profile}) {load:.0%}" for load, device in loads[:WORST_SHOWN])
-    return f"{len(loads)} devices, most by {named}."
+    return f"{len(devices)} devices, most by {named}."
+
+
+def _channels(count: int) -> str:
+    return f", {count} channels" if count > 1 else ""
 
 
 def _relief(bus: AnyBus) -> str:

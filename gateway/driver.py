@@ -18,11 +18,17 @@ OnReadings = Callable[[list[Reading], bool], None]  # readings, and whether they
 
 @dataclass
 class Counters:
-    """Since the start of the process. errors: wrong frames, refusals, and requests on a line that was down."""
+    """Since the start of the process. errors: all but the timeouts; what they were stands below, where it is known."""
 
     requests: int = 0
     timeouts: int = 0
     errors: int = 0
+    crc: int = 0  # wrong checksums, noise, half frames, and other units' answers
+    refused: int = 0  # exceptions, but for the next
+    busy: int = 0
+    down: int = 0  # requests for which there was no port or connection
+    late: int = 0  # answers that came when nobody waited for them any more
+    echoes: int = 0  # requests that the line sent back to us
 
 
 def noted(in_time: Callable[[], None]) -> tuple[Callable[[], None], list[Exception]]:

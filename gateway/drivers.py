@@ -10,6 +10,7 @@ from device_profiles.site_model import Device
 from gateway.asked.polling import Asker, Polling
 from gateway.driver import Driver, OnReadings
 from gateway.heard.hearing import Durable, Hearing, Listener
+from gateway.modbus.learned import Learned
 from gateway.modbus.modbus_driver import ModbusDriver
 from gateway.modbus.serial_line import SerialLine
 from gateway.modbus.tcp_line import RtuOverTcpLine, TcpLine
@@ -24,6 +25,7 @@ def driver(
     on_readings: OnReadings,
     now_ms: Callable[[], int],
     durable: Durable,
+    learned: Learned,
     log: Any,
 ) -> Driver:
     """The driver of one bus and its devices; nothing is opened yet. durable: see `hearing`."""
@@ -32,7 +34,7 @@ def driver(
         "log": log,
     }  # fmt: skip
     if isinstance(bus, site_buses.SerialBus | site_buses.TcpBus):
-        return ModbusDriver(line=line(bus), **common)
+        return ModbusDriver(line=line(bus), dead_share=bus.dead_share, learned=learned, **common)
     if isinstance(bus, site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus):
         known = {device.where.lower() for device in devices}
         return Hearing(listener=listener(bus, known), durable=durable, **common)

@@ -7,6 +7,7 @@ import termios
 import serial
 
 from device_profiles import bus_time
+from gateway.fine_timer import FineTimer
 from protocols import errors
 from wire.backoff import Backoff
 
@@ -33,6 +34,7 @@ class SerialPort:
         self._stop_bits = stop_bits
         self._most = most
         self._port: serial.Serial | None = None
+        self._timer: FineTimer | None = None
         self._backoff = Backoff(first=REOPEN_FIRST_S, most=REOPEN_MOST_S)
         self._retry_at = 0.0
         self._trouble = ""
@@ -55,6 +57,7 @@ class SerialPort:
         self._backoff.reset()
         self.received.clear()
         self.quiet_from = loop.time()
+        self._timer = FineTimer()
         loop.add_reader(self._port.fileno(), self._read)
 
     def close(self) -> None:
@@ -64,6 +67,9 @@ class SerialPort:
             asyncio.get_running_loop().remove_reader(self._port.fileno())
             self._port.close()
             self._port = None
+        if self._timer is not None:
+            self._timer.close()
+            self._timer = None
 
     async def silence(self, pause: float, not_before: float = 0.0) -> None:
         """Waits until the line was quiet for `pause` seconds, and until not_before. Raises BadAnswer("noise")."""
@@ -73,10 +79,15 @@ class SerialPort:
             if loop.time() > until:
                 shown = bytes(self.received[-16:]).hex(" ")
                 raise errors.BadAnswer("noise", f"the line is never quiet: {shown}")
-            await asyncio.sleep(left)  # noise meanwhile makes the silence start anew
+            if self._timer is None:  # it vanished meanwhile
+                raise errors.LineDown(self._trouble)
+            await self._timer.sleep(left)  # noise meanwhile makes the silence start anew
 
-    def send(self, frame: bytes, *, keep: bool = False) -> None:
-        """keep: what came before is not thrown away. Raises LineDown; Timeout where the port does not take it all."""
+    def send(self, frame: bytes, *, keep: bool = False) -> float:
+        """When its last character will have left, by the loop's clock. keep: what came before is not thrown away.
+
+        Raises LineDown; Timeout where the port does not take it all.
+        """
         if self._port is None:  # it vanished meanwhile
             raise errors.LineDown(self._trouble)
         try:
@@ -92,6 +103,7 @@ class SerialPort:
         self.quiet_from = asyncio.get_running_loop().time() + len(frame) * self.times.character
         if sent != len(frame):
             raise errors.Timeout(f"the port took {sent} of {len(frame)} bytes")
+        return self.quiet_from
 
     async def more(self, until: float, at_least: int = 1) -> bool:
         """Waits for so many more bytes; False when the time is over. Raises LineDown when the port is gone.

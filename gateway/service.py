@@ -27,6 +27,7 @@ from gateway.disk.spool_thread import SpoolThread
 from gateway.driver import Driver
 from gateway.drivers import driver
 from gateway.identity import node_of
+from gateway.modbus.learned import Learned
 from gateway.own_device import OwnDevice
 from gateway.uplink import Uplink
 
@@ -62,6 +63,7 @@ class _Service:
         self._disk = disk
         self._clock = Clock(last_ms=state.last_ms, set_back=state.set_back)
         self._collector = Collector(disk=disk, clock=self._clock, on_durable=self._wake)
+        self._learned = Learned(disk.spool.path.with_name(disk.spool.path.name + ".learned.json"))
         self._buses = Buses(node=self._node, make=self._driver)
         self._condition = Condition(
             disk=disk, clock=self._clock, collector=self._collector, buses=self._buses, configuration=configuration
@@ -169,6 +171,7 @@ class _Service:
             on_readings=self._collector.add,
             now_ms=self._clock.now_ms,
             durable=self._collector.durable,
+            learned=self._learned,
             log=structlog.get_logger("bus"),
         )
 

@@ -22,6 +22,7 @@ EXCEPTIONS = {
     11: "gateway target failed to respond",
 }  # fmt: skip
 
+BUSY = (5, 6)  # the device is at work, and answers another time
 NOBODY_THERE = (10, 11)  # a gateway's word for a device behind it that does not answer
 RTU_EXTRA = 3  # bytes of a frame beyond its PDU: unit and checksum
 

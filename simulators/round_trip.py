@@ -39,7 +39,7 @@ class _Trip:
         for group in self.profile.polls:
             for block in blocks(self.profile, group, self.device.channel):
                 words = unit.read(block.table, block.address, block.count)
-                for part in block.points:
+                for part in block.parts:
                     held = words[part.start : part.start + part.count]
                     seen[part.point] = _or_none(registers.value, self.profile.points[part.point], held)
         return seen

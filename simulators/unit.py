@@ -124,7 +124,8 @@ class EmulatedUnit:
 
     def _runs_of(self, table: str) -> Iterator[tuple[int, int]]:
         # a device answers the holes that its profile says a block may bridge
-        gap = self.modbus.gap * (BITS_PER_REGISTER if table in BIT_TABLES else 1)
+        gap = MAX_REGISTERS if self.modbus.gap is None else self.modbus.gap
+        gap *= BITS_PER_REGISTER if table in BIT_TABLES else 1
         places = sorted({place for device in self.devices for kind, place in device.image() if kind == table})
         first = end = -1
         for place in places:

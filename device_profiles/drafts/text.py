@@ -116,7 +116,7 @@ def _labels_line(head: Head) -> str:
 
 
 def _modbus(head: Head) -> str:
-    settings: dict[str, str | int] = {"unit": 1, "baud": 9600, "parity": "none", "stop_bits": 1, "block": 60, "gap": 8}
+    settings: dict[str, str | int] = {"unit": 1, "baud": 9600, "parity": "none", "stop_bits": 1, "block": 60}
     return ", ".join(f"{key}: {value}" for key, value in (settings | dict(head.modbus)).items())
 
 

@@ -8,30 +8,61 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from device_profiles import bus_time
 from gateway.driver import Counters
 from protocols import errors, modbus
 
 
 class Line(Protocol):
-    """One way to reach devices. Not safe for two exchanges at once: that is the Bus's part."""
+    """One way to reach devices. Not safe for two exchanges at once: that is the Bus's part.
+
+    times: the settings of a serial line, None on a network. latency: from the end of the last request to the start of
+    its answer, in seconds. echoes: requests that came back.
+    """
+
+    latency: float
+    echoes: int
+
+    @property
+    def times(self) -> bus_time.Line | None: ...
 
     async def exchange(self, unit: int, request: bytes, wait: float) -> bytes:
         """Request PDU -> answer PDU, given `wait` seconds beyond the time on the wire. Raises errors.DeviceError."""
         ...
 
-    def wire_seconds(self, request: bytes) -> float:
-        """Time that a request and its answer take on the wire."""
+    def late(self) -> list[tuple[int, float]]:
+        """(unit, seconds after the end of its request) of answers that came too late, since the last call."""
         ...
 
     async def close(self) -> None: ...
 
 
 class Bus:
+    """busy_s: seconds in which a transaction held the bus. lasted: those of the last one."""
+
     def __init__(self, *, name: str, line: Line) -> None:
         self.name = name
         self.counters = Counters()
+        self.busy_s = 0.0
+        self.lasted = 0.0
         self._line = line
         self._turns = _Turns()
+
+    @property
+    def times(self) -> bus_time.Line | None:
+        """The settings of a serial line, None on a network."""
+        return self._line.times
+
+    @property
+    def latency(self) -> float:
+        """Seconds from the end of the last request that was answered to the start of its answer."""
+        return self._line.latency
+
+    def late(self) -> list[tuple[int, float]]:
+        """(unit, seconds after the end of its request) of answers that came too late, since the last call."""
+        found = self._line.late()
+        self.counters.late += len(found)
+        return found
 
     async def transact(
         self,
@@ -47,24 +78,36 @@ class Bus:
         before() is called when it is this request's turn; what it raises keeps the request off the wire.
         """
         await self._turns.take(urgent)
+        began = asyncio.get_running_loop().time()
         try:
             before()
             self.counters.requests += 1
             answer = await self._line.exchange(unit, request, wait)
             modbus.check_answer(request, answer)
             return answer
-        except errors.Timeout:
-            self.counters.timeouts += 1
-            raise
-        except errors.DeviceError:
-            self.counters.errors += 1
+        except errors.DeviceError as error:
+            self._count(error)
             raise
         finally:
+            self.counters.echoes = self._line.echoes
+            self.lasted = asyncio.get_running_loop().time() - began
+            self.busy_s += self.lasted
             self._turns.give()
 
-    def wire_seconds(self, request: bytes) -> float:
-        """Time that a request and its answer take on the wire."""
-        return self._line.wire_seconds(request)
+    def _count(self, error: errors.DeviceError) -> None:
+        counters = self.counters
+        if isinstance(error, errors.Timeout):
+            counters.timeouts += 1
+            return
+        counters.errors += 1
+        if isinstance(error, errors.LineDown):
+            counters.down += 1
+        elif isinstance(error, errors.BadAnswer):
+            counters.crc += 1
+        elif isinstance(error, errors.Refused) and error.code in modbus.BUSY:
+            counters.busy += 1
+        else:
+            counters.refused += 1
 
     async def close(self) -> None:
         await self._line.close()

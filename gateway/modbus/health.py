@@ -6,23 +6,24 @@ from protocols import errors
 from wire.backoff import Backoff
 
 SILENT_AFTER = 3  # failures in a row
-# In the steady state, all that is silent on a bus together costs at most this share of the bus's time.
-DEAD_SHARE = 0.05
 # While nothing at all answers on a bus, nobody loses anything by more probes.
 DEAD_BUS_SHARE = 0.5
+# So many failures are no reason to wait; what more of them cost is paid back first.
+CREDIT = 2
 PROBE_FIRST_S, PROBE_MOST_S = 1.0, 60.0
 JITTER = 1.2
 
 
 class Health:
-    """Whether a unit, or one block of it, answers. cost_s: bus time that a request without an answer takes."""
+    """Whether a unit, or one block of it, answers. owes: bus time that its failures took and that is not paid back."""
 
-    def __init__(self, *, cost_s: float) -> None:
-        self.cost_s = cost_s
+    def __init__(self) -> None:
         self.failures = 0
         self.silent = False
         self.error: errors.DeviceError | None = None
-        self.probe_at = 0.0
+        self.ask_at = 0.0  # not before
+        self.owes = 0.0
+        self.paid_at = 0.0
         self.backoff = Backoff(first=PROBE_FIRST_S, most=PROBE_MOST_S)
 
     @property
@@ -31,39 +32,47 @@ class Health:
 
 
 class Ward:
-    """Everything on one bus that is silent, and the share of the bus's time that it may cost."""
+    """All that fails on one bus. Whether it is dead or answers now and then: together it costs `share` of the time.
 
-    def __init__(self) -> None:
-        self._silent: set[Health] = set()
+    Every failure is a debt of the bus time that it took. Debtors pay back together at the rate of the share, and one
+    that owes more than a few failures is not asked before it has paid. Over any time t the failures of n units
+    therefore take at most share * t, and CREDIT + 1 failures of each on top.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._debtors: set[Health] = set()
 
     def answered(self, health: Health) -> bool:
         """True when it was silent until now."""
         was_silent = health.silent
         health.failures = 0
         health.error = None
-        self.discharge(health)
-        return was_silent
-
-    def failed(self, health: Health, error: errors.DeviceError, now: float, *, others_answer: bool) -> bool:
-        """True when it became silent by this failure. others_answer: whether anybody on the bus does."""
-        health.failures += 1
-        health.error = error
-        became_silent = not health.silent and health.failures >= SILENT_AFTER
-        if became_silent:
-            health.silent = True
-            self._silent.add(health)
-        if health.silent:
-            health.probe_at = now + self._interval(health, others_answer)
-        return became_silent
-
-    def discharge(self, health: Health) -> None:
-        """It is asked as usual again; its next failure, if it comes before an answer, makes it silent at once."""
-        self._silent.discard(health)
         health.silent = False
         health.backoff.reset()
+        return was_silent
 
-    def _interval(self, health: Health, others_answer: bool) -> float:
-        # When each waits (cost of all) / share between its probes, the sum of cost / interval is the share.
-        share = DEAD_SHARE if others_answer else DEAD_BUS_SHARE
-        fewest = sum(each.cost_s for each in self._silent) / share
-        return max(fewest, health.backoff.next()) * random.uniform(1.0, JITTER)
+    def failed(
+        self, health: Health, error: errors.DeviceError, now: float, *, lost_s: float, others_answer: bool
+    ) -> bool:
+        """True when it became silent by this failure. others_answer: whether anybody else on the bus does."""
+        health.failures += 1
+        health.error = error
+        rate = self._charge(health, lost_s, now, self._share if others_answer else DEAD_BUS_SHARE)
+        paid = now + max(0.0, health.owes - CREDIT * lost_s) / rate
+        became_silent = not health.silent and health.failures >= SILENT_AFTER
+        health.silent = health.silent or became_silent
+        probe = now + health.backoff.next() if health.silent else now
+        wait = max(paid, probe) - now
+        health.ask_at = now + wait * random.uniform(1.0, JITTER)
+        return became_silent
+
+    def _charge(self, health: Health, lost_s: float, now: float, share: float) -> float:
+        """Takes in what was paid meanwhile, and the new debt; gives the rate at which this one pays."""
+        self._debtors.add(health)
+        for each in self._debtors:  # what they paid so far, they paid in the company that they had
+            each.owes = max(0.0, each.owes - (now - each.paid_at) * share / len(self._debtors))
+            each.paid_at = now
+        health.owes += lost_s
+        self._debtors = {each for each in self._debtors if each.owes > 0}
+        return share / len(self._debtors)

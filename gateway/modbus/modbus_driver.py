@@ -10,7 +10,8 @@ from device_profiles.schema import WORDS, Command, Profile
 from device_profiles.site_model import Device
 from gateway.driver import Counters, OnReadings
 from gateway.modbus.bus import Bus, Line
-from gateway.modbus.poller import Poller, answer_wait
+from gateway.modbus.learned import Learned
+from gateway.modbus.poller import Poller
 from protocols import modbus
 
 
@@ -20,6 +21,8 @@ class ModbusDriver:
         *,
         name: str,
         line: Line,
+        dead_share: float,
+        learned: Learned,
         devices: Sequence[Device],
         profiles: Mapping[str, Profile],
         on_readings: OnReadings,
@@ -29,8 +32,8 @@ class ModbusDriver:
         self._profiles = profiles
         self._bus = Bus(name=name, line=line)
         self._poller = Poller(
-            bus_name=name, bus=self._bus, devices=devices, profiles=profiles, on_readings=on_readings, now_ms=now_ms,
-            log=log,
+            bus=self._bus, devices=devices, profiles=profiles, dead_share=dead_share, learned=learned,
+            on_readings=on_readings, now_ms=now_ms, log=log,
         )  # fmt: skip
 
     @property
@@ -50,7 +53,7 @@ class ModbusDriver:
             now = await self._transact(device, modbus.read(at.table, address(at, device.channel), 1))
             words = [now[0] & ~(1 << at.bit) | words[0]]
         request = modbus.write(at.table, address(at, device.channel), words)
-        await self._bus.transact(device.unit, request, self._wait(device), urgent=True, before=in_time)
+        await self._bus.transact(device.unit, request, self._wait(device.unit), urgent=True, before=in_time)
 
     async def read(self, device: Device, point: str) -> Value:
         asked = self._profiles[device.profile].points[point]
@@ -63,8 +66,8 @@ class ModbusDriver:
 
     async def _transact(self, device: Device, request: bytes) -> list[int]:
         assert device.unit is not None
-        answer = await self._bus.transact(device.unit, request, self._wait(device), urgent=True)
+        answer = await self._bus.transact(device.unit, request, self._wait(device.unit), urgent=True)
         return modbus.items(request, answer)
 
-    def _wait(self, device: Device) -> float:
-        return answer_wait(self._profiles[device.profile])
+    def _wait(self, unit: int) -> float:
+        return self._poller.units[unit].answer_time.usual

@@ -12,12 +12,15 @@ RECONNECT_FIRST_S, RECONNECT_MOST_S = 0.5, 30.0
 MUTE_REQUESTS = 3
 MAX_HELD = 1024  # RTU: four frames; more than that in one answer is noise
 MAX_STALE_READS = 16
+MAX_LATE = 16  # requests without an answer that are remembered, to tell one that comes late
 
 
 class TcpLine:
     """One connection per host and port, opened when first used and again whenever it broke."""
 
     def __init__(self, *, host: str, port: int) -> None:
+        self.latency = 0.0
+        self.echoes = 0
         self._host = host
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -27,16 +30,25 @@ class TcpLine:
         self._transaction = 0
         self._received = b""
         self._mute = 0
+        self._late: list[tuple[int, float]] = []
+        self._asked: dict[int, float] = {}  # transaction -> when; of those that may still be answered
+
+    @property
+    def times(self) -> None:
+        """A network has no characters."""
 
     async def exchange(self, unit: int, request: bytes, wait: float) -> bytes:
         """Request PDU -> answer PDU within `wait` seconds. Raises DeviceError."""
         reader, writer = await self._connect()
         try:
             await self._prepare(reader, unit)
+            began = asyncio.get_running_loop().time()
             async with asyncio.timeout(wait):
                 writer.write(self._frame(unit, request))
                 await writer.drain()
-                return await self._answer(reader, unit, request)
+                answer = await self._answer(reader, unit, request)
+            self.latency = asyncio.get_running_loop().time() - began
+            return answer
         except TimeoutError:
             raise self._no_answer(unit, request, wait) from None
         except OSError as error:
@@ -47,9 +59,9 @@ class TcpLine:
                 self._lose(str(error))
             raise
 
-    def wire_seconds(self, request: bytes) -> float:
-        """Next to nothing, on a network."""
-        return 0.0
+    def late(self) -> list[tuple[int, float]]:
+        found, self._late = self._late, []
+        return found
 
     async def close(self) -> None:
         self._lose("closed")
@@ -80,6 +92,7 @@ class TcpLine:
         self._streams = None
         self._received = b""
         self._mute = 0
+        self._asked.clear()
 
     async def _prepare(self, reader: asyncio.StreamReader, unit: int) -> None:
         """Before a request leaves."""
@@ -92,6 +105,10 @@ class TcpLine:
         self._mute += 1
         if self._mute >= MUTE_REQUESTS:
             self._drop()
+        else:
+            if len(self._asked) == MAX_LATE:
+                del self._asked[next(iter(self._asked))]
+            self._asked[self._transaction] = asyncio.get_running_loop().time() - wait
         return errors.Timeout("no answer")
 
     async def _answer(self, reader: asyncio.StreamReader, unit: int, request: bytes) -> bytes:
@@ -104,6 +121,9 @@ class TcpLine:
             self._mute = 0
             self._backoff.reset()
             if transaction != self._transaction:  # late: its request was given up
+                if transaction in self._asked:
+                    now = asyncio.get_running_loop().time()
+                    self._late.append((speaker, now - self._asked.pop(transaction)))
                 continue
             if speaker != unit:
                 raise errors.BadAnswer("address", f"unit {speaker} answered instead")
@@ -121,10 +141,10 @@ class RtuOverTcpLine(TcpLine):
 
     def __init__(self, *, host: str, port: int) -> None:
         super().__init__(host=host, port=port)
-        self._late: dict[int, float] = {}  # unit -> until when its answer to an abandoned request may still come
+        self._quiet_until: dict[int, float] = {}  # unit -> until when its answer to an abandoned request may still come
 
     async def _prepare(self, reader: asyncio.StreamReader, unit: int) -> None:
-        await asyncio.sleep(self._late.pop(unit, 0.0) - asyncio.get_running_loop().time())
+        await asyncio.sleep(self._quiet_until.pop(unit, 0.0) - asyncio.get_running_loop().time())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0):  # what is there already is no answer to what is not asked yet
                 for _ in range(MAX_STALE_READS):
@@ -137,7 +157,7 @@ class RtuOverTcpLine(TcpLine):
         return modbus.rtu(unit, request)
 
     def _no_answer(self, unit: int, request: bytes, wait: float) -> errors.DeviceError:
-        self._late[unit] = asyncio.get_running_loop().time() + wait
+        self._quiet_until[unit] = asyncio.get_running_loop().time() + wait
         error = modbus.explain_rtu(self._received, unit, request)
         if not self._received:
             super()._no_answer(unit, request, wait)

@@ -34,7 +34,7 @@ class RegisterTrial:
                 error = await self._ask(block, done, image)
                 if isinstance(error, LineDown):
                     return done
-                if isinstance(error, Refused) and len(block.points) > 1:
+                if isinstance(error, Refused) and len(block.parts) > 1:
                     await self._one_by_one(block, done, image)
         for name in self._profile.points:
             self._show(name, done, image)
@@ -66,15 +66,15 @@ class RegisterTrial:
         """After a refusal: which points of the block are there."""
         refused = len(done.asked) - 1
         good = 0
-        for part in block.points:
+        for part in block.parts:
             first = block.address + part.start
-            alone = Part(point=part.point, start=0, count=part.count)
-            one = Block(table=block.table, address=first, count=part.count, points=(alone,))
+            alone = Part(key=part.key, start=0, count=part.count)
+            one = Block(table=block.table, address=first, count=part.count, parts=(alone,))
             good += await self._ask(one, done, image) is None
-        if good == len(block.points):
+        if good == len(block.parts):
             remedy = "its points answer one by one: set modbus.gap: 0, or a smaller modbus.block"
         else:
-            remedy = f"{good} of its {len(block.points)} points answer one by one"
+            remedy = f"{good} of its {len(block.parts)} points answer one by one"
         done.asked[refused] = Asked(what=done.asked[refused].what, error=done.asked[refused].error, remedy=remedy)
 
     def _show(self, name: str, done: Round, image: dict[tuple[str, int], int]) -> None:

@@ -33,11 +33,11 @@ def plain(found: list[Block]) -> list[tuple[str, int, int]]:
 def test_neighbours_are_one_block_and_each_point_has_its_place() -> None:
     found = blocks(profile({"b": holding(11, "float32"), "a": holding(10), "c": holding(13)}), "a")
     parts = (
-        Part(point="a", start=0, count=1),
-        Part(point="b", start=1, count=2),
-        Part(point="c", start=3, count=1),
+        Part(key=("", "a"), start=0, count=1),
+        Part(key=("", "b"), start=1, count=2),
+        Part(key=("", "c"), start=3, count=1),
     )
-    assert found == [Block(table="holding", address=10, count=4, points=parts)]
+    assert found == [Block(table="holding", address=10, count=4, parts=parts)]
 
 
 def test_a_hole_is_bridged_up_to_the_gap() -> None:
@@ -72,7 +72,7 @@ def test_bits_of_one_register_are_one_register() -> None:
     points = {"a": holding(7, "bool", bit=0), "b": holding(7, "bool", bit=15)}
     (block,) = blocks(profile(points), "a")
     assert (block.address, block.count) == (7, 1)
-    assert [(part.point, part.start) for part in block.points] == [("a", 0), ("b", 0)]
+    assert [(part.point, part.start) for part in block.parts] == [("a", 0), ("b", 0)]
 
 
 def test_a_value_inside_another_one_does_not_shorten_the_block() -> None:
@@ -86,9 +86,9 @@ def test_bits_bridge_sixteen_times_as_many_and_stop_at_2000() -> None:
 
     assert plain(blocks(profile({"a": coil(0), "b": coil(33)}, gap=2), "a")) == [("coil", 0, 34)]
     assert plain(blocks(profile({"a": coil(0), "b": coil(34)}, gap=2), "a")) == [("coil", 0, 1), ("coil", 34, 1)]
-    far = {f"p{index}": coil(index * 1000) for index in range(4)}
-    assert plain(blocks(profile(far, gap=124), "a")) == [("coil", 0, 1001), ("coil", 2000, 1001)]
-    assert all(block.count <= MAX_BITS for block in blocks(profile(far, gap=124), "a"))
+    far = {f"p{index}": coil(index * 200) for index in range(12)}
+    assert plain(blocks(profile(far), "a")) == [("coil", 0, 201), ("coil", 400, 1801)]
+    assert all(block.count <= MAX_BITS for block in blocks(profile(far), "a"))
 
 
 def test_a_channel_shifts_each_point_by_its_own_step() -> None:
@@ -118,7 +118,7 @@ def test_every_point_is_read_once_whole_and_in_its_place(
     read = []
     for block in blocks(found, "a"):
         assert 1 <= block.count <= most
-        for part in block.points:
+        for part in block.parts:
             assert part.count == WORDS[points[part.point]["type"]]
             assert block.address + part.start == points[part.point]["address"]
             assert part.start + part.count <= block.count

@@ -1,12 +1,10 @@
 import pytest
 
 from device_profiles import loader
-from device_profiles.blocks import Block
-from device_profiles.bus_time import Line, data_bytes, device_load, read_time
-
-
-def block(table: str, count: int) -> Block:
-    return Block(table=table, address=0, count=count, points=())  # type: ignore[arg-type]
+from device_profiles.bus_load import dlt645_load
+from device_profiles.bus_time import Line, data_bytes, read_time
+from device_profiles.site_model import Device
+from device_profiles.unit_plan import unit_plan
 
 
 @pytest.mark.parametrize(
@@ -28,37 +26,38 @@ def test_the_silence_is_fixed_above_19200_baud() -> None:
     [("input", 1, 2), ("holding", 125, 250), ("coil", 1, 1), ("coil", 8, 1), ("discrete", 9, 2)],
 )
 def test_bytes_of_an_answer(table: str, count: int, size: int) -> None:
-    assert data_bytes(block(table, count)) == size
+    assert data_bytes(table, count) == size
 
 
 def test_a_read_by_hand() -> None:
     # 2 registers at 9600 8N1: request 8 and answer 9 characters of 1.0417 ms, silence 3.646 ms, latency 20 ms.
-    assert read_time(Line(baud=9600), block("input", 2), 0.02) == pytest.approx(17 / 960 + 3.5 / 960 + 0.02)
+    assert read_time(Line(baud=9600), "input", 2, 0.02) == pytest.approx(17 / 960 + 3.5 / 960 + 0.02)
+
+
+def test_a_device_never_answers_before_the_silence_that_ends_the_request() -> None:
+    assert read_time(Line(baud=9600), "input", 2, 0.001) == pytest.approx(17 / 960 + 2 * 3.5 / 960)
 
 
 def test_on_tcp_the_latency_counts_alone() -> None:
-    assert read_time(None, block("input", 60), 0.015) == 0.015
+    assert read_time(None, "input", 60, 0.015) == 0.015
 
 
 def test_the_frames_of_a_golden_exchange_are_as_long_as_the_model_says() -> None:
     golden = loader.golden("weather-8in1")
     request, answer = (bytes.fromhex(text) for text in golden.exchanges[0])
     line = Line(baud=4800)
-    modelled = read_time(line, block("holding", 4), 0) - line.silence
+    modelled = read_time(line, "holding", 4, 0) - 2 * line.silence
     assert modelled == pytest.approx((len(request) + len(answer)) * line.character)
 
 
 def test_the_load_of_a_device_is_the_sum_of_its_groups() -> None:
     profile, line = loader.profile("phoenix-ac1m"), Line(baud=9600)
     assert profile.modbus is not None
-    state = read_time(line, block("input", 1), profile.modbus.latency)
-    enabled = read_time(line, block("coil", 1), profile.modbus.latency)
-    limit = read_time(line, block("holding", 1), profile.modbus.latency)
-    assert device_load(line, profile) == pytest.approx((state + enabled) / 2 + limit / 10)
-
-
-def test_the_gateway_itself_is_no_load() -> None:
-    assert device_load(Line(baud=9600), loader.profile("gateway")) == 0
+    state = read_time(line, "input", 1, profile.modbus.latency)
+    enabled = read_time(line, "coil", 1, profile.modbus.latency)
+    limit = read_time(line, "holding", 1, profile.modbus.latency)
+    plan = unit_plan(1, [Device(pole="P1", device="d", profile=profile.profile, bus="b", unit=1)], profile, line)
+    assert plan.load(line) == pytest.approx((state + enabled) / 2 + limit / 10)
 
 
 def test_a_meter_of_dlt645_by_hand() -> None:
@@ -82,5 +81,5 @@ def test_a_meter_of_dlt645_by_hand() -> None:
         for point in profile.points.values()
         if point.item is not None
     )
-    assert device_load(line, profile) == pytest.approx(expected)
-    assert 10 * device_load(line, profile) > 1.0  # so many on one line are asked less often than they should be
+    assert dlt645_load(line, profile) == pytest.approx(expected)
+    assert 10 * dlt645_load(line, profile) > 1.0  # so many on one line are asked less often than they should be

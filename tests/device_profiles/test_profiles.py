@@ -116,7 +116,7 @@ def test_the_poll_plan_reads_every_point_once_and_keeps_the_limits(name: str) ->
     for group in profile.polls:
         for block in blocks.blocks(profile, group):
             assert block.count <= (blocks.MAX_BITS if block.table in BIT_TABLES else profile.modbus.block)
-            read.extend(part.point for part in block.points)
+            read.extend(part.point for part in block.parts)
     assert sorted(read) == sorted(profile.points)
 
 

@@ -132,7 +132,7 @@ BROKEN = {
         ":9: buses.tcp-1: a bus has a port (/dev/…, serial) or a host (Modbus TCP), or another protocol."),
     "a bus that is both": (
         "tcp-1: {host: 192.168.1.20}", "tcp-1: {host: 192.168.1.20, baud: 9600}",
-        ":9: buses.tcp-1.baud: unknown key. Known are gateway, protocol, host, port, framing."),
+        ":9: buses.tcp-1.baud: unknown key. Known are gateway, protocol, host, port, framing, dead_share."),
     "a bus that is a text": (
         "tcp-1: {host: 192.168.1.20}", "tcp-1: 192.168.1.20",
         ":9: buses.tcp-1: '192.168.1.20' is not a mapping (lines of `key: value`)."),

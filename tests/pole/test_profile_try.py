@@ -149,8 +149,8 @@ def test_the_sign_for_no_value_is_told(tmp_path):
 
 
 def test_a_device_that_refuses_holes_is_asked_point_by_point(tmp_path):
-    path = changed(tmp_path, "sdm120", ("gap: 8", "gap: 64"))
-    result = run(app, ["profile", "try", str(path), "--emulate", "sdm120", "--once"])
+    device = changed(tmp_path, "sdm120", ("block: 80", "block: 80, gap: 0"))
+    result = run(app, ["profile", "try", str(loader.files()["sdm120"]), "--emulate", str(device), "--once"])
     assert result.exit_code == 0
     assert "exception 2 (illegal data address); its points answer one by one: set modbus.gap: 0" in result.output
     assert "no answer" not in result.output

@@ -49,7 +49,7 @@ def test_the_poll_plan_reads_every_point(device, clock):
             for block in blocks(device.profile, group, device.channel):
                 response = ask(unit, READS[block.table](address=block.address, count=block.count))
                 words = response.registers or [int(bit) for bit in response.bits]
-                for part in block.points:
+                for part in block.parts:
                     point = device.points[part.point]
                     seen[part.point] = registers.value(point, words[part.start : part.start + part.count])
         assert seen == {point: device.value(point) for point in device.points}

@@ -8,6 +8,7 @@ import structlog
 from device_profiles.schema import Profile
 from gateway.modbus import health
 from gateway.modbus.bus import Bus
+from gateway.modbus.learned import Learned
 from gateway.modbus.poller import Poller
 from gateway.modbus.serial_line import SerialLine
 from gateway.modbus.tcp_line import TcpLine
@@ -55,17 +56,18 @@ class Device:
 class Watch:
     """A poller on a real pty or socket, and everything that it told."""
 
-    def __init__(self, line, model, units, name="bus-1"):
+    def __init__(self, line, model, units, name="bus-1", *, dead_share=0.05, learned=None):
         self.told = []
         self.logs = structlog.testing.LogCapture()
         log = structlog.wrap_logger(None, processors=[self.logs])
         self.bus = Bus(name=name, line=line)
         devices = [Device(device=f"d{unit}", unit=unit) for unit in units]
         self.poller = Poller(
-            bus_name=name,
             bus=self.bus,
             devices=devices,
             profiles={"probe": model},
+            dead_share=dead_share,
+            learned=learned or Learned(),
             on_readings=lambda readings, event: self.told.extend((*reading, event) for reading in readings),
             now_ms=lambda: time.time_ns() // 1_000_000,
             log=log,
@@ -140,7 +142,7 @@ def test_a_dead_device_costs_the_others_at_most_its_share(tmp_path, monkeypatch)
                 asked = watch.bus.counters.requests - asked - probes
         # 0.3 s each and 5 %: one probe of each in 12 s, and one more of each that fell due at the edge
         assert 1 <= probes <= 3
-        assert share <= health.DEAD_SHARE * 1.7  # 13 s hold at most a probe more than the steady state
+        assert share <= 0.05 * 1.7  # 13 s hold at most a probe more than the steady state
         assert asked >= 0.9 * 2 * 13 / 0.1 * (1 - share)  # units 1 and 4 keep their period
         assert watch.of("P1/d2") == [(None, "timeout")]
 
@@ -167,7 +169,6 @@ def test_a_dead_unit_leaves_the_same_unit_of_another_bus_alone(tmp_path):
 
 
 def test_a_device_that_comes_back_is_read_again_and_each_change_is_logged_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(health, "DEAD_SHARE", 0.9)
     monkeypatch.setattr(health, "DEAD_BUS_SHARE", 0.9)
 
     async def scene():
@@ -327,6 +328,6 @@ def test_short_periods_do_not_starve_long_ones_on_a_bus_that_cannot_carry_both(t
                 await asyncio.sleep(2)
         for unit in (1, 2, 3):
             assert len(watch.of(f"P1/d{unit}", "far")) >= 5
-        assert watch.poller.counters["missed"] > 10
+        assert watch.poller.missed > 10
 
     asyncio.run(scene())
