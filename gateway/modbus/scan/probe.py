@@ -48,7 +48,8 @@ def usual_wait(line: Settings | None, framing: str = "rtu") -> float:
 
 def expected_seconds(line: Line, units: int, wait: float) -> float:
     """How long it takes to ask so many units of which none is there."""
-    return units * (line.wire_seconds(REQUEST) + wait)
+    characters = len(REQUEST) + modbus.answer_length(REQUEST) + 2 * modbus.RTU_EXTRA
+    return units * ((characters * line.times.character if line.times else 0.0) + wait)
 
 
 async def look(line: Line, unit: int, wait: float) -> Found | Garbled | None:
