@@ -25,16 +25,18 @@ def driver(
     on_readings: OnReadings,
     now_ms: Callable[[], int],
     durable: Durable,
-    learned: Learned,
     log: Any,
+    learned: Learned | None = None,
 ) -> Driver:
-    """The driver of one bus and its devices; nothing is opened yet. durable: see `hearing`."""
+    """The driver of one bus and its devices; nothing is opened yet. durable: see `hearing`; learned: kept nowhere
+    where it is left out.
+    """
     common: dict[str, Any] = {
         "name": name, "devices": devices, "profiles": profiles, "on_readings": on_readings, "now_ms": now_ms,
         "log": log,
     }  # fmt: skip
     if isinstance(bus, site_buses.SerialBus | site_buses.TcpBus):
-        return ModbusDriver(line=line(bus), dead_share=bus.dead_share, learned=learned, **common)
+        return ModbusDriver(line=line(bus), dead_share=bus.dead_share, learned=learned or Learned(), **common)
     if isinstance(bus, site_buses.Hj212Bus | site_buses.OcppBus | site_buses.ChirpstackBus):
         known = {device.where.lower() for device in devices}
         return Hearing(listener=listener(bus, known), durable=durable, **common)

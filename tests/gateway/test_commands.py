@@ -11,6 +11,7 @@ from device_profiles import loader
 from device_profiles.site_model import Device
 from gateway.command_log import CommandLog
 from gateway.commands import Commands
+from gateway.modbus.learned import Learned
 from gateway.modbus.modbus_driver import ModbusDriver
 from gateway.modbus.serial_line import SerialLine
 from simulators.device import EmulatedDevice
@@ -51,6 +52,7 @@ class Scene:
         self.driver = ModbusDriver(
             name="b", line=SerialLine(port=str(folder / "bus"), baud=115200), devices=LAMPS, profiles=loader.profiles(),
             on_readings=lambda readings, event: None, now_ms=lambda: self.now, log=structlog.get_logger(),
+            dead_share=0.05, learned=Learned(),
         )  # fmt: skip
         self.bus = self.driver._bus
         self.replies = []
