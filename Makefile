@@ -1,7 +1,7 @@
 # Everything a newcomer needs. Each target sets up what it uses; `make setup` only does that.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check generate lock
+.PHONY: help setup demo test check bench generate lock
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ test:  ## every test, on real parts (ARGS=tests/gateway for some of them)
 check:  ## format, lint, types, generated files, layering
 	@scripts/setup.sh dev
 	@scripts/check.sh
+
+bench:  ## what a bus, a gateway and its disk can do on this machine (ARGS="bus --json")
+	@scripts/setup.sh dev
+	@.venv/bin/pole bench $(or $(ARGS),bus)
 
 generate:  ## write the generated files anew
 	@scripts/setup.sh dev

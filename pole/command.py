@@ -5,11 +5,16 @@ from typing import Annotated
 
 import typer
 
-from pole import bus, gateway, ingest, profile, query, reconcile, send, site
+from pole import bench, bus, gateway, ingest, profile, query, reconcile, send, site
 from pole.demo import verb as demo
 
-EXTRAS = {"ingest": "ingest", "query": "ingest", "reconcile": "ingest", "demo": "gateway,ingest,sim"}  # by verb
-OURS = ("wire", "protocols", "device_profiles", "edge", "gateway", "ingest", "dashboards", "simulators", "pole")
+EXTRAS = {  # by verb
+    "ingest": "ingest", "query": "ingest", "reconcile": "ingest", "demo": "gateway,ingest,sim",
+    "bench": "gateway,ingest,sim",
+}  # fmt: skip
+OURS = (
+    "wire", "protocols", "device_profiles", "edge", "gateway", "ingest", "dashboards", "simulators", "bench", "pole",
+)  # fmt: skip
 
 app = typer.Typer(
     name="pole",
@@ -43,6 +48,7 @@ app.add_typer(ingest.app, name="ingest")
 app.add_typer(profile.app, name="profile")
 app.add_typer(site.app, name="site")
 app.add_typer(bus.app, name="bus")
+app.add_typer(bench.app, name="bench")
 app.command("send")(send.send)
 app.command("reconcile")(reconcile.reconcile)
 app.command("query")(query.query)

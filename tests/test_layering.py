@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "dashboards": {"wire", "device_profiles"},
     "simulators": {"wire", "protocols", "device_profiles"},
 }
-MAY_IMPORT["pole"] = set(MAY_IMPORT)
+MAY_IMPORT["pole"] = set(MAY_IMPORT) | {"bench"}
 MAY_IMPORT["bench"] = set(MAY_IMPORT)
 
 

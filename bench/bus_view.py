@@ -1,0 +1,122 @@
+"""The figures of `pole bench bus`, for people in a terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+BAR = 32  # characters
+LEAST_WIDTH = 112  # of a page, where nobody looks at a terminal
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(part: float, width: int = BAR) -> str:
+    """part 1 is the whole width."""
+    eighths = round(8 * width * min(1.0, max(0.0, part)))
+    full, rest = divmod(eighths, 8)
+    return EIGHTHS[8] * full + (EIGHTHS[rest] if rest else "")
+
+
+def show(result: dict[str, Any], console: Console | None = None) -> None:
+    out = console or Console()
+    out.width = max(out.width, LEAST_WIDTH)
+    out.print(_saturation(result["saturation"]))
+    for row in result["planned"]:
+        if row["mix"] in ("demo pole", "demo bus"):
+            out.print(_plan(row))
+    for row in result["measured"]:
+        out.print(_measured(row))
+    out.print(_faults(result["dead"] + result["flaky"]))
+    out.print(_commands(result["commands"]))
+    out.print(_verdicts(result["verdicts"]))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
+    return table
+
+
+def _saturation(rows: list[dict[str, Any]]) -> Table:
+    table = _table(
+        "A saturated bus: time that the wire needs / time that goes by",
+        "mix", "baud", "device", "share", "", "least … most", "lost each", "CPU each",
+    )  # fmt: skip
+    table.columns[4].justify = "left"
+    for row in rows:
+        latency = "profile's" if row["latency_ms"] is None else f"{row['latency_ms']:g} ms"
+        table.add_row(
+            row["mix"], str(row["baud"]), latency, f"{100 * row['share']:.1f} %", bar(row["share"], BAR // 2),
+            f"{100 * row['share_least']:.1f} … {100 * row['share_most']:.1f}", f"{row['lost_ms']:.2f} ms",
+            f"{row['cpu_us']} µs",
+        )  # fmt: skip
+    return table
+
+
+def _plan(row: dict[str, Any]) -> Table:
+    table = _table(f"Bus time a reading, planned: {row['mix']} at {row['baud']} baud", "way", "ms", "", "")
+    table.columns[2].justify = table.columns[3].justify = "left"
+    most = max(row["ms_a_reading"].values())
+    for way, spent in row["ms_a_reading"].items():
+        refused = row["refused_holes"].get(way)
+        note = f"{refused} of its requests refused" if refused else ""
+        table.add_row(way, f"{spent:.1f}", bar(spent / most), note)
+    return table
+
+
+def _measured(row: dict[str, Any]) -> Table:
+    table = _table(
+        f"The same on the wire: {row['mix']} at {row['baud']} baud, without polls slower than a minute",
+        "way", "ms a reading", "requests", "too early", "refused", "no answer",
+    )  # fmt: skip
+    for way, found in row["ways"].items():
+        spent = found.get("ms_a_reading")
+        table.add_row(
+            way, "-" if spent is None else f"{spent:.1f}", str(found["requests"]), str(found["violations"]),
+            str(found.get("refused", 0)), str(found.get("without_an_answer", 0)),
+        )  # fmt: skip
+    return table
+
+
+def _faults(rows: list[dict[str, Any]]) -> Table:
+    table = _table(
+        "One device of 16 is ill: how much longer periods become",
+        "it", "the others", "while found out", "other bus, unit 1", "other bus", "asked in vain",
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row["fault"], _percent(row["others_period"]), _percent(row["others_period_while_found_out"]),
+            _percent(row["unit_1_of_the_other_bus"]), _percent(row["other_bus"]),
+            f"{row['asked_without_an_answer']} of {row['asked']}",
+        )  # fmt: skip
+    return table
+
+
+def _commands(rows: list[dict[str, Any]]) -> Table:
+    table = _table(
+        "Commands on a fully loaded bus", "baud", "commands", "begun before it, p50", "p99", "wait p50", "p99",
+        "a transaction", "the longest",
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            str(row["baud"]), str(row["commands"]), str(row["begun_in_between"]["p50"]),
+            str(row["begun_in_between"]["p99"]), f"{row['wait_ms']['p50']:.1f} ms", f"{row['wait_ms']['p99']:.1f} ms",
+            f"{row['transaction_ms']:.1f} ms", f"{row['longest_transaction_ms']:.1f} ms",
+        )  # fmt: skip
+    return table
+
+
+def _verdicts(rows: list[dict[str, Any]]) -> Table:
+    table = _table("What was promised", "", "wanted", "is", "")
+    for row in rows:
+        table.add_row(
+            row["what"], f"{row['wanted']:g}", f"{row['got']:g}", "[green]kept[/]" if row["kept"] else "[red]NOT[/]"
+        )
+        for which in row.get("which", [])[:8]:
+            table.add_row(f"    {which}")
+    return table
+
+
+def _percent(growth: float | None) -> str:
+    return "-" if growth is None else f"{100 * growth:+.1f} %"

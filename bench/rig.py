@@ -1,0 +1,143 @@
+"""Buses on the emulated wire, and the gateway's own drivers that poll them, without a spool and a broker."""
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bench.wire import EmulatedBus, Place, Wire
+from device_profiles.site_buses import SerialBus
+from device_profiles.site_model import Device
+from gateway import drivers
+from gateway.driver import Driver
+from gateway.reading import Reading
+from simulators.wire_account import Account, Transaction
+
+POLE = "P1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What happened on one bus for a while, as the emulated side saw it. readings: valid ones that the gateway told.
+
+    cpu_s: of the gateway's process, all buses together.
+    """
+
+    account: Account
+    readings: int
+    cpu_s: float
+
+    @property
+    def transactions(self) -> list[Transaction]:
+        return list(self.account.journal)
+
+    @property
+    def share(self) -> float:
+        """Time that the line needed / time that went by, from the first request to the last one; 1 is all there is."""
+        made = self.transactions
+        return sum(each.wire for each in made[:-1]) / (made[-1].start - made[0].start)
+
+    @property
+    def lost_s(self) -> float:
+        """Time that went by without need, a transaction."""
+        made = self.transactions
+        return (made[-1].start - made[0].start - sum(each.wire for each in made[:-1])) / (len(made) - 1)
+
+    def periods(self) -> dict[tuple[int, bytes], float]:
+        """Mean seconds from one request to its next, by unit and request. Those that came once are left out."""
+        times: dict[tuple[int, bytes], list[float]] = {}
+        for each in self.transactions:
+            times.setdefault((each.unit, each.request), []).append(each.start)
+        return {key: (at[-1] - at[0]) / (len(at) - 1) for key, at in times.items() if len(at) > 1}
+
+
+class Rig:
+    """Use it by `rig()`."""
+
+    def __init__(self, *, wire: Wire, buses: Mapping[str, EmulatedBus]) -> None:
+        self.wire = wire
+        self.devices = {name: [_device(name, place) for place in bus.places] for name, bus in buses.items()}
+        self._readings = dict.fromkeys(buses, 0)
+        self._cpu = 0.0
+        self.drivers = {name: self._driver(bus) for name, bus in buses.items()}
+
+    async def window(self, seconds: float) -> dict[str, Window]:
+        """Looks for so long; the result by the buses' names."""
+        self.start()
+        await asyncio.sleep(seconds)
+        return self.stop()
+
+    def start(self) -> None:
+        self.wire.reset()
+        self._readings = dict.fromkeys(self._readings, 0)
+        self._cpu = time.process_time()
+
+    def stop(self) -> dict[str, Window]:
+        """What happened since start()."""
+        cpu, readings = time.process_time() - self._cpu, dict(self._readings)
+        return {
+            name: Window(account=self.wire.account(name), readings=readings[name], cpu_s=cpu) for name in self.drivers
+        }
+
+    def _driver(self, bus: EmulatedBus) -> Driver:
+        def on_readings(readings: list[Reading], event: bool) -> None:
+            self._readings[bus.name] += sum(quality is None for *_, quality in readings)
+
+        site_bus = SerialBus.model_validate(
+            {"gateway": "gw", "port": str(bus.path), "baud": bus.baud, "parity": bus.parity, "stop_bits": bus.stop_bits}
+        )
+        options: dict[str, Any] = {"durable": None}  # Modbus devices ask for no confirmation
+        return drivers.driver(
+            name=bus.name, bus=site_bus, devices=self.devices[bus.name],
+            profiles={place.profile.profile: place.profile for place in bus.places}, on_readings=on_readings,
+            now_ms=lambda: time.time_ns() // 1_000_000, log=_silent(), **options,
+        )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def rig(*buses: EmulatedBus) -> AsyncIterator[Rig]:
+    """Everything runs."""
+    with Wire(*buses) as wire:
+        made = Rig(wire=wire, buses={bus.name: bus for bus in buses})
+        tasks = [asyncio.create_task(driver.run()) for driver in made.drivers.values()]
+        try:
+            yield made
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            for driver in made.drivers.values():
+                await driver.close()
+            for error in ended:
+                if isinstance(error, Exception):
+                    raise error
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """For the ports' names."""
+    with tempfile.TemporaryDirectory(prefix="pole-bench-") as path:
+        yield Path(path)
+
+
+def _device(bus: str, place: Place) -> Device:
+    return Device.model_validate(
+        {
+            "pole": POLE, "device": place.name, "profile": place.profile.profile, "bus": bus, "unit": place.unit,
+            "channel": place.channel,
+        }
+    )  # fmt: skip
+
+
+def _silent() -> Any:
+    return structlog.wrap_logger(None, processors=[_drop])
+
+
+def _drop(logger: Any, name: str, event: Any) -> Any:
+    raise structlog.DropEvent

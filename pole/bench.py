@@ -1,0 +1,72 @@
+"""`pole bench`: what the parts can do, measured on this machine."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+app = typer.Typer(no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables; progress on standard error.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Half a minute: whether it works, not what it can do.")]
+Seconds = Annotated[float, typer.Option("--seconds", min=1, help="How long is measured.")]
+Buses = Annotated[int, typer.Option("--buses", min=0, help="Serial buses.")]
+Units = Annotated[int, typer.Option("--units", min=1, max=247, help="Devices of each.")]
+Tcp = Annotated[int, typer.Option("--tcp", min=0, help="Modbus TCP devices.")]
+CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="CPU and memory, a row each 10 s.")]
+
+
+@app.callback()
+def _verbs() -> None:
+    """What a bus, a spool and one gateway process can do, measured on this machine with emulated devices."""
+
+
+@app.command("bus")
+def bus_(quick: Quick = False, json: Json = False) -> None:
+    """A serial bus: how much of its time is used, beside other ways to read; dead devices; commands. 5 minutes."""
+    from bench import bus
+
+    result = _watched(lambda told: bus.run(quick=quick, told=told), json)
+    _told(result, bus.show, json)
+    if not quick and not all(row["kept"] for row in result["verdicts"]):
+        raise typer.Exit(1)
+
+
+@app.command("size")
+def size_(
+    seconds: Seconds = 120.0, buses: Buses = 16, units: Units = 32, tcp: Tcp = 200, csv: CsvFile = None,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """One gateway process with all that hangs on it: its CPU, its memory, its start."""
+    from bench import size
+
+    result = _watched(
+        lambda told: size.run(seconds=seconds, buses=buses, units=units, tcp=tcp, table=csv), json,
+        f"a gateway with {buses} buses of {units} devices and {tcp} TCP devices, {seconds:g} s",
+    )  # fmt: skip
+    _told(result, size.show, json)
+
+
+def _watched(work: "Callable[[Callable[[str], None]], dict[str, Any]]", json: bool, first: str = "") -> dict[str, Any]:
+    """Runs it with a line that says what it is at: one that changes, or a new one each time."""
+    from rich.console import Console
+
+    if json or not sys.stderr.isatty():
+        if first:
+            print(first, file=sys.stderr)
+        return work(lambda line: print(line, file=sys.stderr, flush=True))
+    with Console(stderr=True).status(first or "starting", refresh_per_second=2) as status:
+        return work(status.update)
+
+
+def _told(result: dict[str, Any], show: "Callable[[dict[str, Any]], None]", json: bool) -> None:
+    from json import dumps
+
+    if json:
+        print(dumps(result))
+    else:
+        show(result)
