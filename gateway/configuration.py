@@ -25,8 +25,8 @@ from wire import messages
 
 log = structlog.get_logger("configuration")
 
-WATCH_S = 1.0
-SETTLED_S = 1.5  # an editor or a copy may write a file in parts: it is taken when it has not changed for so long
+WATCH_S = 0.5
+SETTLED = 4  # an editor or a copy may write a file in parts: it is taken when it was the same at so many looks
 SHA = 12  # hexadecimal digits; 48 bits tell a city's configurations apart
 MAX_BYTES = messages.MAX_BYTES  # of what comes from the broker
 
@@ -62,7 +62,8 @@ class Configuration:
         self._reload = False
         self._posted: Offer | None = None
         self._refused: dict[str, object] | None = None
-        self._candidate: tuple[bytes | None, float] | None = None
+        self._candidate: bytes | None = None
+        self._looks = 0  # at the candidate
         self._looked = _content(path)
         try:
             self._own = self._start(self._looked, node)
@@ -97,13 +98,17 @@ class Configuration:
     async def run(self, apply: Apply) -> None:
         """Until cancelled: each new site that is good goes to apply, one after the other."""
         await asyncio.to_thread(self._keep)
+        loop = asyncio.get_running_loop()
+        look_at = loop.time()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_S):
+                async with asyncio.timeout_at(look_at):
                     await self._wake.wait()
             self._wake.clear()
-            if (offer := await self._from_file()) is not None:
-                await self._take(offer, apply)
+            if self._reload or loop.time() >= look_at:
+                look_at = loop.time() + WATCH_S
+                if (offer := await self._from_file()) is not None:
+                    await self._take(offer, apply)
             if (offer := self._posted) is not None:
                 self._posted = None
                 await self._take(self._withdrawn() if offer.content == b"" else offer, apply)
@@ -145,17 +150,18 @@ class Configuration:
 
     async def _from_file(self) -> Offer | None:
         content = await asyncio.to_thread(_content, self._path)
-        now = asyncio.get_running_loop().time()
-        if not self._reload:
-            if content == self._looked:
-                self._candidate = None
-                return None
-            if self._candidate is None or self._candidate[0] != content:
-                self._candidate = (content, now)
-            if now - self._candidate[1] < SETTLED_S:
-                return None
-        self._reload, self._candidate, self._looked = False, None, content
+        if not self._reload and not self._has_settled(content):
+            return None
+        self._reload, self._looks, self._looked = False, 0, content
         return Offer("file", content)
+
+    def _has_settled(self, content: bytes | None) -> bool:
+        if content == self._looked:
+            self._looks = 0
+            return False
+        self._looks = self._looks + 1 if self._looks and content == self._candidate else 1
+        self._candidate = content
+        return self._looks >= SETTLED
 
     def _withdrawn(self) -> Offer:
         """Nothing is retained any more: back to the file as it was when it was good last."""

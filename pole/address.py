@@ -44,11 +44,15 @@ def client_options(
         ca = ca or own
     if password_file is None and site is not None:
         password_file = password_beside(site)
-    broker = broker or os.environ.get("POLE_BROKER") or LOCAL
+    return options(broker=broker or os.environ.get("POLE_BROKER") or LOCAL, password_file=password_file, ca=ca)
+
+
+def options(*, broker: str, password_file: Path | None, ca: Path | None) -> dict[str, Any]:
+    """As client_options, of a broker that is known. Raises ValueError."""
     parts = urlsplit(broker)
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
         raise ValueError(f"--broker {broker!r} is no address: write mqtt://user@host:port, or mqtts:// for TLS")
-    options: dict[str, Any] = {
+    found: dict[str, Any] = {
         "hostname": parts.hostname,
         "port": parts.port or (8883 if parts.scheme == "mqtts" else 1883),
         "username": parts.username,
@@ -57,5 +61,5 @@ def client_options(
     if parts.scheme == "mqtts":
         import aiomqtt
 
-        options["tls_params"] = aiomqtt.TLSParameters(ca_certs=str(ca) if ca else None)
-    return options
+        found["tls_params"] = aiomqtt.TLSParameters(ca_certs=str(ca) if ca else None)
+    return found

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pole import site_push
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -19,7 +21,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of
 
 @app.callback()
 def _verbs() -> None:
-    """Site files: check one, show what stands in it."""
+    """Site files: check one, show what stands in it, send it to a running gateway."""
+
+
+app.command()(site_push.push)
 
 
 @app.command()
