@@ -34,6 +34,8 @@ advice() {  # program -> how to get it without apt
     victoria-metrics) echo "VictoriaMetrics (victoria-metrics): brew install victoriametrics | its single-node release" ;;
     snmpd | snmpget) echo "net-snmp ($1): brew install net-snmp | dnf install net-snmp net-snmp-utils | pacman -S net-snmp" ;;
     sipp) echo "SIPp (sipp): brew install sipp | dnf install sipp | its release for Linux" ;;
+    strace) echo "strace, what a process does to its files: dnf install strace | pacman -S strace (Linux only)" ;;
+    faketime) echo "libfaketime (faketime), clocks that are wrong: brew install libfaketime | dnf install libfaketime" ;;
     micropython) echo "MicroPython 1.22 or newer: brew install micropython | build its unix port" ;;
     esac
 }
@@ -171,7 +173,7 @@ run)
     packages
     ;;
 dev)
-    programs mosquitto influxd victoria-metrics snmpd snmpget sipp
+    programs mosquitto influxd victoria-metrics snmpd snmpget sipp strace faketime
     packages
     scripts/micropython.sh || say "MicroPython could not be fetched (see above); its tests are skipped (with CI=true they fail)."
     ;;
