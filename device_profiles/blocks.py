@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from device_profiles.bus_time import Line, data_bytes, request_overhead
 from device_profiles.schema import BIT_TABLES, WORDS, Location, Profile, Table
@@ -13,6 +14,7 @@ MAX_REGISTERS = 125
 BITS_PER_REGISTER = 16
 
 Key = tuple[str, str]  # "pole/device", point
+Span = tuple[int, int]  # first register, and the one after the last
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,37 +131,41 @@ def holes(spots: Sequence[Wanted | Part]) -> list[tuple[int, int]]:
 
 
 def _least(spots: list[Wanted], limits: Limits) -> list[Block]:
+    spans = tuple((spot.address, spot.end) for spot in spots)
+    return [block_of(spots[start:stop]) for start, stop in itertools.pairwise(_cuts(spots[0].table, spans, limits))]
+
+
+@lru_cache(maxsize=1024)  # the units of a site are of few kinds
+def _cuts(table: Table, spans: Sequence[Span], limits: Limits) -> list[int]:
     """The best cuts of a row of values. best[i]: least cost of the first i, and where their last block begins."""
     best: list[tuple[float, int]] = [(0.0, 0)]
-    for stop in range(1, len(spots) + 1):
-        best.append(min((best[start][0] + cost, start) for start, cost in _last_blocks(spots, stop, limits)))
-    cuts = [len(spots)]
+    for stop in range(1, len(spans) + 1):
+        best.append(min((best[start][0] + cost, start) for start, cost in _last_blocks(table, spans, stop, limits)))
+    cuts = [len(spans)]
     while cuts[-1]:
         cuts.append(best[cuts[-1]][1])
-    cuts.reverse()
-    return [block_of(spots[start:stop]) for start, stop in itertools.pairwise(cuts)]
+    return cuts[::-1]
 
 
-def _last_blocks(spots: list[Wanted], stop: int, limits: Limits) -> Iterator[tuple[int, float]]:
+def _last_blocks(table: Table, spans: Sequence[Span], stop: int, limits: Limits) -> Iterator[tuple[int, float]]:
     """Where a block may begin that ends before `stop`, and what it costs in characters."""
-    table = spots[0].table
     bits = table in BIT_TABLES
     most = MAX_BITS if bits else min(limits.block, MAX_REGISTERS)
     gap = None if limits.gap is None else limits.gap * (BITS_PER_REGISTER if bits else 1)
     refused = [each for each in limits.refused if each.table == table]
-    begin, end = spots[stop - 1].address, 0
+    begin, end = spans[stop - 1][0], 0
     alone = True
     for start in range(stop - 1, -1, -1):
-        spot = spots[start]
-        alone = alone and spot.address == spots[stop - 1].address and spot.count == spots[stop - 1].count
-        hole = begin - spot.end
+        first, after = spans[start]
+        alone = alone and spans[start] == spans[stop - 1]
+        hole = begin - after
         if start < stop - 1 and (
             (gap is not None and hole > gap)
-            or max(end, spot.end) - spot.address > most
-            or (not alone and any(each.touches(table, spot.address, max(end, spot.end)) for each in refused))
+            or max(end, after) - first > most
+            or (not alone and any(each.touches(table, first, max(end, after)) for each in refused))
         ):
             return
-        begin, end = spot.address, max(end, spot.end)
+        begin, end = first, max(end, after)
         yield start, limits.overhead + data_bytes(table, end - begin)
 
 
