@@ -105,6 +105,7 @@ class _Service:
             readers = [
                 tasks.create_task(self._uplink.run_commands(), name="commands"),
                 tasks.create_task(self._buses.run(self._site), name="buses"),
+                tasks.create_task(self._learned.run(), name="what buses learned"),
                 tasks.create_task(self._own.run(), name="own device"),
                 tasks.create_task(self._configuration.run(self._change), name="configuration"),
                 tasks.create_task(self._forget(), name="devices that left"),

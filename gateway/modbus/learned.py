@@ -4,6 +4,7 @@
 seconds. It is no more than a memory: a file that is damaged or gone costs some requests to learn it again.
 """
 
+import asyncio
 import json
 import os
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from gateway.modbus.exploring import Lesson
 log = structlog.get_logger("bus")
 
 REFUSED_MOST = 500  # of one unit
+SAVE_S = 60.0
 
 
 @dataclass(kw_only=True)
@@ -60,6 +62,15 @@ class Learned:
         if known is None or known.profile != identity:
             known = units[str(unit)] = UnitMemory(profile=identity)
         return known
+
+    async def run(self) -> None:
+        """Writes what changed once a minute for all buses, and when it is cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(SAVE_S)
+                self.save()
+        finally:
+            self.save()
 
     def save(self) -> None:
         """Writes what changed. A disk that takes nothing is said once and again when the text has changed."""

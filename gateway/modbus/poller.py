@@ -31,7 +31,6 @@ RETRY_S = 5.0
 # Why a read of several values fails is looked into so rarely where nothing came of it.
 EXPLORE_AGAIN_S = 600.0
 ILLEGAL = (2, 3)  # exceptions that speak of the registers asked for, and not of the device's state
-SAVE_S = 60.0
 
 
 def answer_wait(profile: Profile) -> float:
@@ -63,7 +62,6 @@ class Poller:
         self.wanted_s = 0.0
         self.actual_s = 0.0
         self._bus = bus
-        self._learned = learned
         self._log = log
         self._ward = Ward(dead_share)
         self._down_since = ""
@@ -87,24 +85,12 @@ class Poller:
             for turns in unit.turns:
                 turns.due = loop.time()
                 self._schedule.put(turns, turns.due)
-        save_at = loop.time() + SAVE_S
-        try:
-            while True:
-                due = self._schedule.next(loop.time())
-                if due is None:
-                    await asyncio.sleep(min(self._schedule.wait(), save_at) - loop.time())
-                else:
-                    await self._step(due)
-                if loop.time() >= save_at:
-                    save_at += SAVE_S
-                    self._save()
-        finally:
-            self._save()
-
-    def _save(self) -> None:
-        for unit in self.units.values():
-            unit.memory.slowest = unit.answer_time.slowest
-        self._learned.save()
+        while True:
+            due = self._schedule.next(loop.time())
+            if due is None:
+                await asyncio.sleep(self._schedule.wait() - loop.time())
+            else:
+                await self._step(due)
 
     async def _step(self, turns: Turns) -> None:
         """The next block of a turn, asked or passed over."""
@@ -185,6 +171,7 @@ class Poller:
                     self.units[number].answer_time.late(latency)
         self._line_is_up()
         unit.answer_time.answered(self._bus.latency)
+        unit.memory.slowest = unit.answer_time.slowest
         return modbus.items(request, answer)
 
     def _answered(self, unit: Unit, block: Block, state: BlockState) -> None:

@@ -118,6 +118,7 @@ def test_values_of_all_devices_arrive(tmp_path):
                 await watch.until(lambda: len(watch.of("P1/d2")) == 2)
         assert watch.of("P1/d1") == [(10.0, None)]
         assert watch.of("P1/d2") == [(10.0, None), (12.5, None)]
+        assert all(unit.memory.slowest > 0.001 for unit in watch.poller.units.values()), "kept for the next start"
 
     asyncio.run(scene())
 
