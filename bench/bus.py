@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench import bus_commands, bus_faults, bus_plans, bus_saturation, bus_view
+from bench import bus_commands, bus_faults, bus_plans, bus_refusal, bus_saturation, bus_view
 from bench.bus_saturation import HARSH_S
 from device_profiles import loader
 
 BAUDS = (9600, 115200)
 TIMES_LESS = 5.0  # than one request a register, on the demo pole
 GROWTH = 0.05  # of the others' period by one dead device
+ROUNDING = 0.0005  # ms
 NOISE = 0.02  # of a period, from one window to the next
 
 
@@ -48,6 +49,7 @@ async def _parts(quick: bool, told: Callable[[str], None]) -> dict[str, Any]:
         "measured": await bus_plans.measured(
             profiles, names=["demo pole"], bauds=BAUDS[:1] if quick else BAUDS, seconds=3 if quick else 10, told=told
         ),
+        "refusal": await bus_refusal.measure(profiles, baud=BAUDS[1], seconds=6 if quick else 20, told=told),
         "dead": await bus_faults.measure(
             profiles, faults=[bus_faults.DEAD], baud=9600, seconds=long, settle=long / 4, told=told
         ),
@@ -64,7 +66,9 @@ async def _parts(quick: bool, told: Callable[[str], None]) -> dict[str, Any]:
 def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """What was promised, what it should be, what it is, and whether that is kept."""
     found = [_share(result, baud) for baud in BAUDS]
-    found += [_least(result), _times_less(result)]
+    found += [_least(result), _times_less(result, "demo pole"), _times_less(result, "demo bus")]
+    lost = result["refusal"]["ours"]["readings_lost_afterwards"]
+    found.append(_verdict("a refused hole: readings lost once it is known", 0, lost, most=True))
     dead = result["dead"][0]
     found.append(_verdict("one dead device of 16: the others' period grows", GROWTH, dead["others_period"], most=True))
     other = abs(dead["unit_1_of_the_other_bus"])
@@ -81,22 +85,22 @@ def _share(result: dict[str, Any], baud: int) -> dict[str, Any]:
 
 
 def _least(result: dict[str, Any]) -> dict[str, Any]:
-    """Among the ways whose requests the devices answer."""
     worse = [
         f"{row['mix']} at {row['baud']}: {way}"
         for row in result["planned"]
         for way, spent in row["ms_a_reading"].items()
-        if not row["refused_holes"].get(way) and spent < row["ms_a_reading"][bus_plans.OURS] - 0.0005
+        if spent < row["ms_a_reading"][bus_plans.OURS] - ROUNDING
     ]
-    kept = _verdict("mixes on which another way that the devices answer needs less bus time", 0, len(worse), most=True)
+    kept = _verdict("mixes and single profiles on which another way needs less bus time", 0, len(worse), most=True)
     return {**kept, "which": worse}
 
 
-def _times_less(result: dict[str, Any]) -> dict[str, Any]:
-    row = next(row for row in result["planned"] if row["mix"] == "demo pole" and row["baud"] == BAUDS[0])
+def _times_less(result: dict[str, Any], mix: str) -> dict[str, Any]:
+    row = next(row for row in result["planned"] if row["mix"] == mix and row["baud"] == BAUDS[0])
     spent = row["ms_a_reading"]
     times = spent["one request a register"] / spent[bus_plans.OURS]
-    return _verdict("demo pole: bus time a reading, times less than one request a register", TIMES_LESS, times)
+    what = f"{mix} at {BAUDS[0]} baud: bus time a reading, times less than one request a register"
+    return _verdict(what, TIMES_LESS, times)
 
 
 def _verdict(what: str, wanted: float, got: float, *, most: bool = False) -> dict[str, Any]:

@@ -66,18 +66,18 @@ def _row(issued: list[float], made: list[Transaction]) -> dict[str, Any]:
     return {
         "commands": len(issued),
         "transaction_ms": round(1000 * typical, 2),
-        "begun_in_between": {"p50": _share(between, 0.5), "p99": _share(between, 0.99), "most": between[-1]},
+        "begun_in_between": {"p50": share_of(between, 0.5), "p99": share_of(between, 0.99), "most": between[-1]},
         "wait_ms": {"p50": _ms(waits, 0.5), "p99": _ms(waits, 0.99), "most": _ms(waits, 1)},
         "wait_in_transactions": {
-            "p50": round(_share(waits, 0.5) / typical, 2), "p99": round(_share(waits, 0.99) / typical, 2)
+            "p50": round(share_of(waits, 0.5) / typical, 2), "p99": round(share_of(waits, 0.99) / typical, 2)
         },
         "longest_transaction_ms": round(1000 * max(each.wire for each in made), 2),
     }  # fmt: skip
 
 
-def _share(ordered: list[Any], part: float) -> Any:
+def share_of(ordered: list[Any], part: float) -> Any:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
 def _ms(ordered: list[float], part: float) -> float:
-    return round(1000 * float(_share(ordered, part)), 2)
+    return round(1000 * float(share_of(ordered, part)), 2)

@@ -11,10 +11,8 @@ from bench.rig import folder, rig
 from bench.wire import EmulatedBus, Place, Wire
 from device_profiles.bus_time import Line
 from device_profiles.schema import Profile
-from simulators.device import EmulatedDevice
-from simulators.unit import Refused, units
 
-OURS, PYMODBUS = "ours", "pymodbus"
+OURS, PYMODBUS, BEST = "ours", "pymodbus", "telegraf, best fill"
 TOLERANT = "pymodbus, devices that need no silence"
 LOAD = 0.7  # of the bus, while the gateway is measured: every period is kept
 WARM_S = 2.0
@@ -33,32 +31,14 @@ def planned(profiles: Mapping[str, Profile], bauds: Sequence[int]) -> list[dict[
 
 def _planned(places: Sequence[Place], line: Line) -> dict[str, Any]:
     ways = {OURS: plans.ours(places, line)}
-    ways |= {name: plans.reads(plans.fields(places), way) for name, way in plans.WAYS.items()}
+    wanted = plans.fields(places)
+    ways |= {name: plans.reads(wanted, way) for name, way in plans.WAYS.items()}
+    ways[BEST] = plans.telegraf_at_best(wanted, line)
     rate = plans.readings_a_second(places)
     return {
         "ms_a_reading": {name: round(1000 * plans.load(line, reads) / rate, 3) for name, reads in ways.items()},
         "requests_an_hour": {name: round(sum(3600 / read.every for read in reads)) for name, reads in ways.items()},
-        "refused_holes": {name: count for name, reads in ways.items() if (count := refused(places, reads))},
     }
-
-
-def refused(places: Sequence[Place], reads: Sequence[Read]) -> int:
-    """How many of these requests the devices refuse, because they touch registers that are none."""
-    there = units(
-        [
-            EmulatedDevice(profile=at.profile, pole="P1", name=at.name, unit=at.unit, channel=at.channel)
-            for at in places
-        ]
-    )  # fmt: skip
-    return sum(not _answers(there[read.unit].read, read) for read in reads)
-
-
-def _answers(ask: Callable[[str, int, int], list[int]], read: Read) -> bool:
-    try:
-        ask(read.table, read.address, read.count)
-    except Refused:
-        return False
-    return True
 
 
 async def measured(

@@ -26,6 +26,7 @@ def show(result: dict[str, Any], console: Console | None = None) -> None:
             out.print(_plan(row))
     for row in result["measured"]:
         out.print(_measured(row))
+    out.print(_refusal(result["refusal"]))
     out.print(_faults(result["dead"] + result["flaky"]))
     out.print(_commands(result["commands"]))
     out.print(_verdicts(result["verdicts"]))
@@ -55,13 +56,11 @@ def _saturation(rows: list[dict[str, Any]]) -> Table:
 
 
 def _plan(row: dict[str, Any]) -> Table:
-    table = _table(f"Bus time a reading, planned: {row['mix']} at {row['baud']} baud", "way", "ms", "", "")
-    table.columns[2].justify = table.columns[3].justify = "left"
-    most = max(row["ms_a_reading"].values())
+    table = _table(f"Bus time a reading, planned: {row['mix']} at {row['baud']} baud", "way", "ms", "of ours", "")
+    table.columns[3].justify = "left"
+    most, ours = max(row["ms_a_reading"].values()), row["ms_a_reading"]["ours"]
     for way, spent in row["ms_a_reading"].items():
-        refused = row["refused_holes"].get(way)
-        note = f"{refused} of its requests refused" if refused else ""
-        table.add_row(way, f"{spent:.1f}", bar(spent / most), note)
+        table.add_row(way, f"{spent:.2f}", f"{spent / ours:.2f}", bar(spent / most))
     return table
 
 
@@ -76,6 +75,14 @@ def _measured(row: dict[str, Any]) -> Table:
             way, "-" if spent is None else f"{spent:.1f}", str(found["requests"]), str(found["violations"]),
             str(found.get("refused", 0)), str(found.get("without_an_answer", 0)),
         )  # fmt: skip
+    return table
+
+
+def _refusal(row: dict[str, Any]) -> Table:
+    table = _table(f"A hole that one device refuses, demo pole at {row['baud']} baud", "way", "readings lost")
+    ours, other = row["ours"], row["telegraf"]
+    table.add_row("ours", f"{ours['readings_lost_while_it_learned']}, then {ours['readings_lost_afterwards']}")
+    table.add_row("telegraf's plan", f"{other['readings_lost_a_second']:g} of {other['of']:g} each second")
     return table
 
 

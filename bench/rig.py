@@ -11,26 +11,26 @@ from typing import Any
 
 import structlog
 
-from bench.wire import EmulatedBus, Place, Wire
+from bench import plans
+from bench.wire import EmulatedBus, Wire
 from device_profiles.site_buses import SerialBus
-from device_profiles.site_model import Device
 from gateway import drivers
 from gateway.driver import Driver
 from gateway.reading import Reading
 from simulators.wire_account import Account, Transaction
 
-POLE = "P1"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """What happened on one bus for a while, as the emulated side saw it. readings: valid ones that the gateway told.
+    """What happened on one bus for a while, as the emulated side saw it.
 
+    readings: valid ones that the gateway told; spoilt: those that it told as not taken, or not valid.
     cpu_s: of the gateway's process, all buses together.
     """
 
     account: Account
     readings: int
+    spoilt: int
     cpu_s: float
 
     @property
@@ -62,8 +62,9 @@ class Rig:
 
     def __init__(self, *, wire: Wire, buses: Mapping[str, EmulatedBus]) -> None:
         self.wire = wire
-        self.devices = {name: [_device(name, place) for place in bus.places] for name, bus in buses.items()}
-        self._readings = dict.fromkeys(buses, 0)
+        self.devices = {name: [plans.device(place, name) for place in bus.places] for name, bus in buses.items()}
+        self._valid = dict.fromkeys(buses, 0)
+        self._told = dict.fromkeys(buses, 0)
         self._cpu = 0.0
         self.drivers = {name: self._driver(bus) for name, bus in buses.items()}
 
@@ -75,19 +76,24 @@ class Rig:
 
     def start(self) -> None:
         self.wire.reset()
-        self._readings = dict.fromkeys(self._readings, 0)
+        self._valid = dict.fromkeys(self._valid, 0)
+        self._told = dict.fromkeys(self._told, 0)
         self._cpu = time.process_time()
 
     def stop(self) -> dict[str, Window]:
         """What happened since start()."""
-        cpu, readings = time.process_time() - self._cpu, dict(self._readings)
+        cpu, valid, told = time.process_time() - self._cpu, dict(self._valid), dict(self._told)
         return {
-            name: Window(account=self.wire.account(name), readings=readings[name], cpu_s=cpu) for name in self.drivers
+            name: Window(
+                account=self.wire.account(name), readings=valid[name], spoilt=told[name] - valid[name], cpu_s=cpu
+            )
+            for name in self.drivers
         }
 
     def _driver(self, bus: EmulatedBus) -> Driver:
         def on_readings(readings: list[Reading], event: bool) -> None:
-            self._readings[bus.name] += sum(quality is None for *_, quality in readings)
+            self._told[bus.name] += len(readings)
+            self._valid[bus.name] += sum(quality is None for *_, quality in readings)
 
         site_bus = SerialBus.model_validate(
             {"gateway": "gw", "port": str(bus.path), "baud": bus.baud, "parity": bus.parity, "stop_bits": bus.stop_bits}
@@ -124,15 +130,6 @@ def folder() -> Iterator[Path]:
     """For the ports' names."""
     with tempfile.TemporaryDirectory(prefix="pole-bench-") as path:
         yield Path(path)
-
-
-def _device(bus: str, place: Place) -> Device:
-    return Device.model_validate(
-        {
-            "pole": POLE, "device": place.name, "profile": place.profile.profile, "bus": bus, "unit": place.unit,
-            "channel": place.channel,
-        }
-    )  # fmt: skip
 
 
 def _silent() -> Any:
