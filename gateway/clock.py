@@ -42,8 +42,8 @@ class Boot:
 class Clock:
     """last_ms and set_back are the spool's memory of the highest stamp and of the times the clock was set back.
 
-    known: the wall clock is believed. steps: how often it was set while the gateway ran; stepped_ms: the sum of the
-    steps that it made while it was believed.
+    known: the wall clock is believed. steps: how often it was set while the gateway ran; stepped_ms, stepped_back: the
+    sum of the steps that it made while it was believed, and how many of them went back.
     """
 
     def __init__(
@@ -60,21 +60,22 @@ class Clock:
         self.set_back = set_back
         self.known = False
         self.steps = 0
-        self.stepped_ms = 0
+        self.stepped_ms = self.stepped_back = 0
         self.synchronised = synchronised
         self._wall_ns = wall_ns
         self._boot_ns = boot_ns
         self._boot_id = boot_id or _boot_id()
         self._doubted_at: int | None = None
         self._offset = self._measured()
-        self._began_ms = self._offset // GRID_MS * GRID_MS  # a step moves it; a little drift does not, once believed
+        self._began_ms = 0  # as of when the clock was believed; a step moves it, a little drift does not
+        self.believed_ms = 0  # when this boot began, as the clock had it last while it was believed
 
     def now_ms(self) -> int:
         """The stamp of now. Equal stamps within a grid step are the caller's to tell apart, see Stamps."""
         self._notice_step()
-        now = self._wall_ms()
-        if not self.known or now < SET_AFTER_MS:
+        if not self.known:
             return self.since_boot_ms()
+        now = self._wall_ms()
         if now < self.last_ms // GRID_MS * GRID_MS:
             self.set_back += 1
         self.last_ms = now + self.set_back % GRID_MS
@@ -85,14 +86,15 @@ class Clock:
 
     def boot(self) -> Boot:
         """This run of the machine; its beginning carries the digit of the times the clock was set back."""
-        return Boot(self._boot_id, self._began_ms + self.set_back % GRID_MS)
+        began_ms = self._began_ms if self.known else self._offset // GRID_MS * GRID_MS
+        return Boot(self._boot_id, began_ms + self.set_back % GRID_MS)
 
     def is_believable(self) -> bool:
         """Set at all, and by NTP or without a reason to doubt it; what was believed stays so, unless it is unset."""
         self._notice_step()
-        if not self.known:
-            self._began_ms = self._offset // GRID_MS * GRID_MS
-        return self._wall_ms() >= SET_AFTER_MS and (self.known or self.synchronised() or not self._is_doubtful())
+        if self.known:
+            return True
+        return self._wall_ms() >= SET_AFTER_MS and (self.synchronised() or not self._is_doubtful())
 
     def believe(self, oldest_ms: int | None) -> None:
         """Stamps are the wall clock's from now on, and from oldest_ms on for readings that waited for it."""
@@ -100,6 +102,7 @@ class Clock:
         if min(now, now if oldest_ms is None else oldest_ms) < self.last_ms:
             self.set_back += 1
         self.last_ms = now + self.set_back % GRID_MS
+        self._began_ms = self._offset // GRID_MS * GRID_MS
         self.known = True
         log.info("the time is known", set_back=self.set_back)
 
@@ -111,18 +114,22 @@ class Clock:
         return since_boot < NTP_MS
 
     def _notice_step(self) -> None:
-        offset = self._measured()
-        step = offset - self._offset
-        self._offset = offset
+        before, self._offset = self._offset, self._measured()
+        step = self._offset - before
         if abs(step) <= STEP_MS:
             return
         self.steps += 1
         log.warning("the wall clock was set", by_s=round(step / 1000, 3), steps=self.steps)
-        if self.known and self._wall_ms() >= SET_AFTER_MS:
+        if self._wall_ms() < SET_AFTER_MS:
+            if self.known:
+                self.believed_ms = before // GRID_MS * GRID_MS
+            self.known = False
+        if self.known:
             self._began_ms += step // GRID_MS * GRID_MS
             self.stepped_ms += step // GRID_MS * GRID_MS
             if step < 0:
                 self.set_back += 1
+                self.stepped_back += 1
                 self.last_ms = self._wall_ms() + self.set_back % GRID_MS
 
     def _wall_ms(self) -> int:

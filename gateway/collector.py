@@ -33,6 +33,8 @@ class Collector:
         self._on_durable = on_durable
         self._stamps = Stamps()
         self._untimed = {True: 0, False: 0}  # is it an event -> rows of the spool that wait for their time
+        self._known = False
+        self._stepped_back = 0
         self._stepped_ms = 0  # of the clock's steps, those that are in the stamps held
         self._since_ms = 0  # the clock gave no stamp that is held before it
         self._held: dict[bool, list[Reading]] = {True: [], False: []}  # is it an event
@@ -43,7 +45,7 @@ class Collector:
 
     def add(self, readings: list[Reading], event: bool) -> None:
         """Takes readings from a poller; never waits."""
-        self._follow_step()  # which these have seen already
+        self._follow_clock()  # whose step these have seen already
         held = self._held[event]
         for device, point, time_ms, value, quality in readings:
             held.append((device, point, self._stamps.unlike(device, point, time_ms), value, quality))
@@ -84,19 +86,21 @@ class Collector:
     async def look(self) -> None:
         """Whether the clock is believed now; then what is held gets its time."""
         believable = self._clock.is_believable()
+        self._follow_clock()
         if not believable or self._clock.known:
-            self._clock.known = believable
             return
         untimed, oldest = await self._disk.run(functools.partial(_untimed, boot=self._clock.boot()))
-        # --- no await from here on: a stamp is either given before all of it, or after
+        if not self._clock.is_believable():
+            return
+        # No await from here on: a stamp is given either before all of it, or after.
         self._clock.believe(oldest)
+        self._known = True
         self._untimed = untimed
-        self._move(self._timed)
+        self._replace(self._timed)
 
     async def _flush(self) -> bool:
         """What is held goes to the disk; False where the disk refuses some: that is held further, before newer ones."""
         await self.look()
-        self._follow_step()
         begins_ms = self._clock.last_ms
         await self._give_times()
         if await self._append(event=True) & await self._append(event=False):
@@ -108,22 +112,21 @@ class Collector:
         """Readings that waited for the time get it."""
         until = asyncio.get_running_loop().time() + TIMES_S
         try:
-            while self._clock.known and any(self._untimed.values()) and asyncio.get_running_loop().time() < until:
-                left = await self._disk.run(functools.partial(_give_times, clock=self._clock))
-                if left != self._untimed:
-                    self._on_durable()
-                self._untimed = left
+            while self._known and any(self._untimed.values()):
+                self._untimed = await self._disk.run(functools.partial(_give_times, clock=self._clock))
+                self._on_durable()
+                if asyncio.get_running_loop().time() >= until:
+                    break
         except SpoolFull as full:
             log.error("readings that waited for the time wait for room on the disk", error=str(full))
 
     async def _append(self, *, event: bool) -> bool:
         held = self._held[event]
         left = len(held)
-        write = self._how(event)
         try:
             while left:
                 part = held[: min(left, PACK_READINGS)]
-                await self._disk.run(functools.partial(write, readings=part))
+                await self._disk.run(functools.partial(self._how(event), readings=part))
                 del held[: len(part)]
                 left -= len(part)
                 self._on_durable()
@@ -133,26 +136,23 @@ class Collector:
 
     def _how(self, event: bool) -> Callable[..., None]:
         """How readings that are held are written: numbered, or where they wait for the time and who is before them."""
-        if self._clock.known and not self._untimed[event]:
+        if self._known and not self._untimed[event]:
             memory = {"last_ms": self._clock.last_ms, "set_back": self._clock.set_back}
             return functools.partial(_append, event=event, memory=memory)
-        boot = "" if self._clock.known else self._clock.boot().id
+        boot = "" if self._known else self._clock.boot().id
         return functools.partial(_append_unclocked, event=event, boot=boot, boot_ms=self._clock.since_boot_ms())
 
-    def _follow_step(self) -> None:
+    def _follow_clock(self) -> None:
         """What is held got its stamps before the wall clock was set: they move with it."""
-        step = self._clock.stepped_ms - self._stepped_ms
-        if not step:
-            return
-        self._stepped_ms += step
-
-        def moved(time_ms: int) -> int:
-            if time_ms < self._since_ms:  # a device's own time
-                return time_ms
-            return time_ms // GRID_MS * GRID_MS + step + self._clock.set_back % GRID_MS
-
-        self._move(moved)
-        self._since_ms = moved(self._since_ms)
+        clock = self._clock
+        step, back = clock.stepped_ms - self._stepped_ms, clock.stepped_back - self._stepped_back
+        self._stepped_ms, self._stepped_back = clock.stepped_ms, clock.stepped_back
+        if self._known and not clock.known:  # back to 1970, say: they wait for the time like what follows
+            self._known = False
+            self._move(lambda time_ms: time_ms // GRID_MS * GRID_MS - clock.believed_ms)
+        elif step:
+            self._move(lambda time_ms: time_ms // GRID_MS * GRID_MS + step + (time_ms + back) % GRID_MS)
+            self._since_ms += step
 
     def _timed(self, time_ms: int) -> int:
         if time_ms < WALL_FROM_MS:
@@ -161,9 +161,14 @@ class Collector:
         return self._clock.last_ms if told is None else told
 
     def _move(self, moved: Callable[[int], int]) -> None:
-        self._stamps.move(moved)
+        self._replace(
+            lambda time_ms: moved(time_ms) if time_ms >= self._since_ms else time_ms
+        )  # before: a device's own
+
+    def _replace(self, time: Callable[[int], int]) -> None:
+        self._stamps.move(time)
         for held in self._held.values():
-            held[:] = [(device, point, moved(ms), value, quality) for device, point, ms, value, quality in held]
+            held[:] = [(device, point, time(ms), value, quality) for device, point, ms, value, quality in held]
 
     def _forget_oldest(self) -> None:
         excess = len(self._held[True]) + len(self._held[False]) - MAX_HELD
