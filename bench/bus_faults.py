@@ -61,16 +61,16 @@ async def _ill(
     ill = during[ILL].transactions
     return {
         "fault": fault,
-        "others_period": _growth(before[ILL], during[ILL], but=UNIT),
-        "others_period_while_found_out": _growth(before[ILL], found_out[ILL], but=UNIT),
-        "unit_1_of_the_other_bus": _growth(before[OTHER], during[OTHER], only=UNIT),
-        "other_bus": _growth(before[OTHER], during[OTHER]),
+        "others_period": growth(before[ILL], during[ILL], but=UNIT),
+        "others_period_while_found_out": growth(before[ILL], found_out[ILL], but=UNIT),
+        "unit_1_of_the_other_bus": growth(before[OTHER], during[OTHER], only=UNIT),
+        "other_bus": growth(before[OTHER], during[OTHER]),
         "asked_without_an_answer": sum(not each.answered for each in ill),
         "asked": len(ill),
     }
 
 
-def _growth(before: Window, during: Window, *, but: int = 0, only: int = 0) -> float | None:
+def growth(before: Window, during: Window, *, but: int = 0, only: int = 0) -> float | None:
     """The median of the requests' periods now / then, less 1. None where the window was too short for a period."""
     then, now = before.periods(), during.periods()
     ratios = [

@@ -17,6 +17,8 @@ Seconds = Annotated[float, typer.Option("--seconds", min=1, help="How long is me
 Buses = Annotated[int, typer.Option("--buses", min=0, help="Serial buses.")]
 Units = Annotated[int, typer.Option("--units", min=1, max=247, help="Devices of each.")]
 Tcp = Annotated[int, typer.Option("--tcp", min=0, help="Modbus TCP devices.")]
+Days = Annotated[float, typer.Option("--days", min=0.01, help="How long there is no network.")]
+Backlog = Annotated[int, typer.Option("--backlog", min=1, help="Packs in the spool when the network is back.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="CPU and memory, a row each 10 s.")]
 
 
@@ -34,6 +36,15 @@ def bus_(quick: Quick = False, json: Json = False) -> None:
     _told(result, bus.show, json)
     if not quick and not all(row["kept"] for row in result["verdicts"]):
         raise typer.Exit(1)
+
+
+@app.command("spool")
+def spool_(days: Days = 7.0, backlog: Backlog = 100_000, json: Json = False) -> None:
+    """A week without network in a spool, on disks with and without room; and what happens when the network is back."""
+    from bench import spool
+
+    result = _watched(lambda told: spool.run(seconds=round(days * 86400), backlog=backlog, told=told), json)
+    _told(result, spool.show, json)
 
 
 @app.command("size")
