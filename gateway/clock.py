@@ -99,7 +99,7 @@ class Clock:
     def believe(self, oldest_ms: int | None) -> None:
         """Stamps are the wall clock's from now on, and from oldest_ms on for readings that waited for it."""
         now = self._wall_ms()
-        if min(now, now if oldest_ms is None else oldest_ms) < self.last_ms:
+        if min(now, now if oldest_ms is None else oldest_ms) <= self.last_ms:
             self.set_back += 1
         self.last_ms = now + self.set_back % GRID_MS
         self._began_ms = self._offset // GRID_MS * GRID_MS

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.clock import GRID_MS, WALL_FROM_MS, Boot, Clock, Stamps, believed
+from gateway.clock import GRID_MS, STEP_MS, WALL_FROM_MS, Boot, Clock, Stamps, believed
 from gateway.disk.spool import Spool, SpoolFull
 from gateway.disk.spool_thread import SpoolThread
 from gateway.reading import Reading
@@ -93,7 +93,9 @@ class Collector:
         if not self._clock.is_believable():
             return
         # No await from here on: a stamp is given either before all of it, or after.
-        self._clock.believe(oldest)
+        began_ms = self._clock.boot().began_ms
+        held = [ms + began_ms for readings in self._held.values() for _, _, ms, _, _ in readings if ms < WALL_FROM_MS]
+        self._clock.believe(min(held, default=None) if oldest is None else oldest)
         self._known = True
         self._untimed = untimed
         self._replace(self._timed)
@@ -104,7 +106,7 @@ class Collector:
         begins_ms = self._clock.last_ms
         await self._give_times()
         if await self._append(event=True) & await self._append(event=False):
-            self._since_ms = begins_ms
+            self._since_ms = begins_ms - STEP_MS  # for it may go back by that much without a step
             return True
         return False
 
