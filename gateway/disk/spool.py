@@ -19,7 +19,7 @@ from gateway.clock import Boot
 from gateway.disk import rows
 from gateway.disk.rows import Kept, State
 from gateway.disk.salvage import begin_again, finish_swap
-from gateway.disk.spool_file import PAGE, Ballast, is_damaged, is_full, open_file
+from gateway.disk.spool_file import PAGE, Ballast, fit_to_disk, is_damaged, is_full, open_file
 from gateway.disk.unclocked import Taken, Unclocked
 from gateway.reading import Reading
 from wire import packs
@@ -161,6 +161,7 @@ class Spool:
         """write() is one transaction, which is tried again where room could be made for it."""
         while True:
             try:
+                fit_to_disk(self._db, self.path, max_pages=self._max_pages)
                 result = write()
                 self._ballast.restore()
                 return result

@@ -1,5 +1,6 @@
 """The SQLite file of a spool: how it is opened, what its errors mean, and the room that is kept for a full disk."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -18,14 +19,18 @@ log = structlog.get_logger("spool")
 PAGE = write_ahead_log.PAGE
 WAL_BYTES = 1 << 20  # kept allocated, so that a full disk still has room for the commit that makes room
 BALLAST_BYTES = 1 << 20  # given up when the disk is full, for the same end
+RESERVE_BYTES = 2 << 20  # of the disk is not filled: a log that grows, and what a checkpoint moves out of it
 CHECK_S = 2.0  # for looking at a whole backlog at the start; on a slow card the rest is looked at when it is sent
 
+_HEADERS = [  # of a file with a log, and of one without
+    b"SQLite format 3\0" + PAGE.to_bytes(2, "big") + bytes((version, version, 0, 64, 32, 32)) for version in (2, 1)
+]
 _LOCKS = (0x40000000, 512)  # where SQLite locks a file (sqlite.org, os.h): offset, bytes
 
 
 def open_file(path: Path, *, max_pages: int, journal: str = "WAL") -> sqlite3.Connection:
     """A checked spool, made where there is none. Raises sqlite3.DatabaseError."""
-    _check_log(path)
+    _check_bytes(path)
     db = sqlite3.connect(path, timeout=5, check_same_thread=False)
     try:
         db.execute(f"PRAGMA page_size = {PAGE}")
@@ -37,14 +42,17 @@ def open_file(path: Path, *, max_pages: int, journal: str = "WAL") -> sqlite3.Co
         db.execute(f"PRAGMA max_page_count = {max_pages}")
         db.executescript(f"BEGIN; {rows.SCHEMA} COMMIT;")
         _check(path, db)
+    except UnicodeDecodeError as error:  # of a message that quotes a damaged schema
+        db.close()
+        raise sqlite3.DatabaseError("its schema is damaged") from error
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _check_log(path: Path) -> None:
-    # Before SQLite opens the file, because it would fold into it what it makes of the log.
+def _check_bytes(path: Path) -> None:
+    # Before SQLite opens the file, because it would fold into it what it makes of the log, or take it for read-only.
     if not path.exists():
         return
     with path.open("r+b") as file:
@@ -52,14 +60,19 @@ def _check_log(path: Path) -> None:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCKS[1], _LOCKS[0])
         except OSError:
             return  # somebody has it open, and SQLite will say so
-        if write_ahead_log.read(path).lost:
+        found = write_ahead_log.read(path)
+        if found.lost:
             raise sqlite3.DatabaseError("its write-ahead log is damaged")
+        header = found.pages.get(1) or file.read(24)
+        if header and header[:24] not in _HEADERS:
+            raise sqlite3.DatabaseError("its header is damaged")
 
 
 def _check(path: Path, db: sqlite3.Connection) -> None:
     watch = threading.Timer(CHECK_S, db.interrupt)
     watch.start()
     try:
+        _check_schema(db)
         state = _check_state(db)
         if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -67,12 +80,20 @@ def _check(path: Path, db: sqlite3.Connection) -> None:
         if counted != state.pending:
             raise sqlite3.DatabaseError(f"it holds {counted} packs, and should hold {state.pending}")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorname != "SQLITE_INTERRUPT":
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_INTERRUPT":
             raise
         log.info("a large backlog on a slow disk: looked at as it is sent", spool=str(path), checked_s=CHECK_S)
     finally:
         watch.cancel()
         watch.join()
+
+
+def _check_schema(db: sqlite3.Connection) -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as good:
+        good.executescript(rows.SCHEMA)
+        query = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema"
+        if db.execute(query).fetchall() != good.execute(query).fetchall():
+            raise sqlite3.DatabaseError("its schema is damaged, or of another version")
 
 
 def _check_state(db: sqlite3.Connection) -> State:
@@ -85,6 +106,13 @@ def _check_state(db: sqlite3.Connection) -> State:
     if state is None or last > state.head:
         raise sqlite3.DatabaseError("its counts are missing or older than its packs")
     return state
+
+
+def fit_to_disk(db: sqlite3.Connection, path: Path, *, max_pages: int) -> None:
+    """The file is full before the disk is: on a full disk not even a checkpoint is possible, and so no room is made."""
+    pages: int = db.execute("PRAGMA page_count").fetchone()[0]
+    free = shutil.disk_usage(path.parent).free - RESERVE_BYTES
+    db.execute(f"PRAGMA max_page_count = {min(max_pages, pages + max(0, free) // PAGE)}")
 
 
 class Ballast:

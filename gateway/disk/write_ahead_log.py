@@ -5,6 +5,7 @@ would cost every commit behind it without a word. Layout and checksum: sqlite.or
 """
 
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 PAGE = 4096
 STATE_PAGE = 2  # every commit of a spool writes it, and before any later page
 _HEADER, _FRAME = struct.Struct(">8I"), struct.Struct(">6I")
-_MAGIC = 0x377F0682  # + 1: checksums over big-endian words
+_MAGIC = 0x377F0682 + (sys.byteorder == "big")  # checksums count words as the machine that wrote them has them
 _MASK = 0xFFFFFFFF
 
 
@@ -77,28 +78,28 @@ class _Frame:
 
 
 def _frames(data: bytes) -> Iterator[_Frame]:
-    magic, _, _, _, *salts, sum1, sum2 = _HEADER.unpack_from(data)
-    size = _FRAME.size + PAGE
+    _, _, _, _, *salts, sum1, sum2 = _HEADER.unpack_from(data)
+    before = [(sum1, sum2)]
     if not _header_is_good(data):  # the first frame knows the salts too
         salts = list(_FRAME.unpack_from(data, _HEADER.size)[2:4])
-    order = ">" if magic == _MAGIC + 1 else "<"
+        before.append(_checksum(data[:24], 0, 0))
+    size = _FRAME.size + PAGE
     for at in range(_HEADER.size, len(data) - size + 1, size):
-        page, commit, salt1, salt2, own1, own2 = _FRAME.unpack_from(data, at)
+        page, commit, salt1, salt2, *own = _FRAME.unpack_from(data, at)
         content = data[at + _FRAME.size : at + size]
         ours = [salt1, salt2] == salts and page > 0
-        good = ours and _checksum(order, data[at : at + 8] + content, sum1, sum2) == (own1, own2)
+        good = ours and any(_checksum(data[at : at + 8] + content, *each) == tuple(own) for each in before)
         yield _Frame(page, commit, content, ours, good)
-        sum1, sum2 = own1, own2  # not those of what is here: one bad frame does not spoil the next
+        before = [(own[0], own[1])]  # not those of what is here: one bad frame does not spoil the next
 
 
 def _header_is_good(data: bytes) -> bool:
     magic, _, _, _, _, _, sum1, sum2 = _HEADER.unpack_from(data)
-    order = ">" if magic == _MAGIC + 1 else "<"
-    return magic in (_MAGIC, _MAGIC + 1) and _checksum(order, data[:24], 0, 0) == (sum1, sum2)
+    return magic == _MAGIC and _checksum(data[:24], 0, 0) == (sum1, sum2)
 
 
-def _checksum(order: str, data: bytes, sum1: int, sum2: int) -> tuple[int, int]:
-    words = iter(struct.unpack(f"{order}{len(data) // 4}I", data))
+def _checksum(data: bytes, sum1: int, sum2: int) -> tuple[int, int]:
+    words = iter(struct.unpack(f"={len(data) // 4}I", data))
     for first, second in zip(words, words, strict=True):
         sum1 = (sum1 + first + sum2) & _MASK
         sum2 = (sum2 + second + sum1) & _MASK
