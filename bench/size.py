@@ -9,17 +9,18 @@ import contextlib
 import csv
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import size_site
+from bench import size_profile, size_site
 from bench.size_process import Sample, sample
 from bench.size_site import Size
 from bench.size_store import Store
@@ -27,7 +28,11 @@ from pole.broker import Broker
 
 WARM_S = 15.0  # connections are made, the first reading of every point is told
 SAMPLE_S = 1.0
+WORST_S = 10  # samples
 WAIT_S = 60.0  # for a part to start or to end
+CPU_MOST = 0.5  # of one core
+START_MOST_S = 5.0
+MEMORY_MOST = 1.05  # at the end, beside the beginning
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -41,22 +46,24 @@ def run(
     warm: float = WARM_S,
     table: Path | None = None,
     every: float = 10.0,
-    during: Callable[[int], None] | None = None,
+    profile: bool = False,
 ) -> dict[str, Any]:
     """Measures for so many seconds. table: a CSV of CPU and memory, a row each `every` seconds.
 
-    during: called with the gateway's pid when measuring begins, on a thread.
+    profile: "where" says where the CPU goes; py-spy has to be there, and costs the gateway a little.
     """
+    if profile:
+        size_profile.program()
     size = Size(buses=buses, units=units, tcp=tcp, portion=portion)
     with tempfile.TemporaryDirectory(prefix="pole-size-") as folder:
-        return asyncio.run(_Run(size, Path(folder), warm, table, every, during).measure(seconds))
+        return asyncio.run(_Run(size, Path(folder), warm, table, every, profile).measure(seconds))
 
 
 def show(result: dict[str, Any]) -> None:
     """The figures, for people."""
     rows = (
         ("devices, points", f"{result['devices']}, {result['points']}"),
-        ("CPU of one core", f"{100 * result['cpu_share']:.1f} %"),
+        ("CPU of one core, its worst 10 s", f"{100 * result['cpu_share']:.1f} %, {100 * result['cpu_worst']:.1f} %"),
         ("start to connected", f"{result['connected_s']} s"),
         ("start to a first answer on every bus", f"{result['every_bus_s']} s"),
         ("memory, at first and at last", f"{result['rss_first_mb']} MB, {result['rss_last_mb']} MB"),
@@ -68,6 +75,21 @@ def show(result: dict[str, Any]) -> None:
     )
     for what, figure in rows:
         print(f"{what:40} {figure}")
+    for part, share in result.get("where", {}).items():
+        print(f"  of the interpreter's time, {part:22} {100 * share:5.1f} %")
+    for row in result["verdicts"]:
+        print(f"{'kept' if row['kept'] else 'NOT KEPT':8} {row['what']}: {row['got']:g}, at most {row['wanted']:g}")
+
+
+def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was promised, what it should be at most, what it is, and whether that is kept."""
+    grown = result["rss_last_mb"] / result["rss_first_mb"]
+    rows = (
+        ("CPU, of one core", CPU_MOST, result["cpu_share"]),
+        ("seconds from the start to a first answer on every bus", START_MOST_S, result["every_bus_s"] or WAIT_S),
+        ("memory at the end of measuring, beside its beginning", MEMORY_MOST, grown),
+    )
+    return [{"what": what, "wanted": most, "got": round(got, 4), "kept": got <= most} for what, most, got in rows]
 
 
 @dataclass
@@ -97,17 +119,14 @@ class _Moment:
 
 
 class _Run:
-    def __init__(
-        self, size: Size, folder: Path, warm: float, table: Path | None, every: float,
-        during: Callable[[int], None] | None,
-    ) -> None:  # fmt: skip
+    def __init__(self, size: Size, folder: Path, warm: float, table: Path | None, every: float, profile: bool) -> None:
         self._size = size
         self._folder = folder
         self._log = folder / "gateway.log"
         self._warm = warm
         self._table = table
         self._every = every
-        self._during = during
+        self._profile = profile
         self._samples: list[Sample] = []
 
     async def measure(self, seconds: float) -> dict[str, Any]:
@@ -135,17 +154,24 @@ class _Run:
         try:
             await self._look(gateway, self._warm)
             first = self._moment(gateway.pid, worlds, store)
-            if self._during is not None:
-                looking = asyncio.create_task(asyncio.to_thread(self._during, gateway.pid))
+            looking = asyncio.create_task(asyncio.to_thread(self._where, gateway.pid, seconds))
             await self._look(gateway, seconds)
             last = self._moment(gateway.pid, worlds, store)
-            if self._during is not None:
-                await looking
+            where = await looking
         finally:
             gateway.send_signal(signal.SIGTERM)
             await asyncio.to_thread(gateway.wait, WAIT_S)
-        loop = json.loads((self._folder / "loop.json").read_text())
-        return self._result(began, first, last, worlds, store) | {"loop": loop}
+        result = self._result(began, first, last, worlds, store) | where
+        result["loop"] = json.loads((self._folder / "loop.json").read_text())
+        machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]}
+        return result | {"verdicts": verdicts(result), "machine": machine}
+
+    def _where(self, pid: int, seconds: float) -> dict[str, Any]:
+        if not self._profile:
+            return {}
+        stacks = self._folder / "stacks"
+        size_profile.samples(pid, max(1.0, seconds - 1), stacks)
+        return {"where": size_profile.shares(stacks)}
 
     def _gateway(self, site: Path) -> subprocess.Popen[bytes]:
         arguments = [str(self._folder), "gateway", "run", str(site), "--json"]
@@ -190,6 +216,7 @@ class _Run:
             "rss_first_mb": round(first.process.rss / 1e6, 1),
             "rss_last_mb": round(last.process.rss / 1e6, 1),
             "threads": last.process.threads,
+            "cpu_worst": round(self._worst(), 4),
             "wanted_per_s": round(wanted, 1),
             "taken_per_s": round(taken / seconds, 1),
             "taken_share": round(taken / seconds / wanted, 4),
@@ -204,6 +231,13 @@ class _Run:
             "refused": sum(world.told["refused"] for world in worlds),
             "units_answering": sum(world.told["units"] for world in worlds),
         }
+
+    def _worst(self) -> float:
+        """The highest share of a core within WORST_S, after the start."""
+        began = self._samples[0].at + self._warm
+        rows = [each for each in self._samples if each.at >= began]
+        pairs = zip(rows, rows[WORST_S:], strict=False)
+        return max(((later.cpu - each.cpu) / (later.at - each.at) for each, later in pairs), default=0.0)
 
     @contextlib.asynccontextmanager
     async def _worlds(self) -> AsyncIterator[list[_World]]:

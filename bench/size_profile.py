@@ -5,6 +5,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from device_profiles.problems import FileProblem
+
 RATE = 200  # samples a second
 # The innermost frame that names one of these says whose time it was.
 PARTS = {
@@ -28,12 +30,19 @@ PARTS = {
 }
 
 
+def program() -> Path:
+    """Raises FileProblem where py-spy is not installed."""
+    path = Path(sys.executable).with_name("py-spy")
+    if not path.exists():
+        raise FileProblem(f"{path} is not there, and --profile needs it: install the Python package py-spy.")
+    return path
+
+
 def samples(pid: int, seconds: float, path: Path) -> None:
     """Writes py-spy's folded stacks of who holds the interpreter, so that what waits is not counted.
 
-    Raises OSError where py-spy is not installed, CalledProcessError where it may not look.
+    Raises FileProblem where py-spy is not installed, CalledProcessError where it may not look.
     """
-    program = Path(sys.executable).with_name("py-spy")
     arguments = [
         "record",
         "-p",
@@ -48,7 +57,7 @@ def samples(pid: int, seconds: float, path: Path) -> None:
         str(path),
         "--gil",
     ]
-    subprocess.run([program, *arguments], check=True, capture_output=True)
+    subprocess.run([program(), *arguments], check=True, capture_output=True)
 
 
 def shares(path: Path) -> dict[str, float]:

@@ -19,6 +19,7 @@ Units = Annotated[int, typer.Option("--units", min=1, max=247, help="Devices of 
 Tcp = Annotated[int, typer.Option("--tcp", min=0, help="Modbus TCP devices.")]
 Days = Annotated[float, typer.Option("--days", min=0.01, help="How long there is no network.")]
 Backlog = Annotated[int, typer.Option("--backlog", min=1, help="Packs in the spool when the network is back.")]
+Profile = Annotated[bool, typer.Option("--profile", help="Also where the CPU goes; needs py-spy.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="CPU and memory, a row each 10 s.")]
 
 
@@ -50,16 +51,18 @@ def spool_(days: Days = 7.0, backlog: Backlog = 100_000, json: Json = False) -> 
 @app.command("size")
 def size_(
     seconds: Seconds = 120.0, buses: Buses = 16, units: Units = 32, tcp: Tcp = 200, csv: CsvFile = None,
-    json: Json = False,
+    profile: Profile = False, json: Json = False,
 ) -> None:  # fmt: skip
     """One gateway process with all that hangs on it: its CPU, its memory, its start."""
     from bench import size
 
     result = _watched(
-        lambda told: size.run(seconds=seconds, buses=buses, units=units, tcp=tcp, table=csv), json,
+        lambda told: size.run(seconds=seconds, buses=buses, units=units, tcp=tcp, table=csv, profile=profile), json,
         f"a gateway with {buses} buses of {units} devices and {tcp} TCP devices, {seconds:g} s",
     )  # fmt: skip
     _told(result, size.show, json)
+    if not all(row["kept"] for row in result["verdicts"]):
+        raise typer.Exit(1)
 
 
 def _watched(work: "Callable[[Callable[[str], None]], dict[str, Any]]", json: bool, first: str = "") -> dict[str, Any]:

@@ -13,6 +13,7 @@ from bench import size, size_profile, size_site, size_world
 from bench.size_process import sample
 from device_profiles import loader
 from device_profiles.blocks import blocks
+from device_profiles.problems import FileProblem
 from protocols import modbus
 
 ROOT = Path(size.__file__).resolve().parent.parent
@@ -60,6 +61,26 @@ def test_the_figures_are_for_people_and_for_programs(measured, capsys):
     shown = capsys.readouterr().out
     assert f"{100 * result['cpu_share']:.1f} %" in shown
     assert f"{result['transactions_per_s']:.0f}/s" in shown
+    size.show({**result, "verdicts": size.verdicts({**result, "cpu_share": 0.51}), "where": {"decode": 0.25}})
+    shown = capsys.readouterr().out
+    assert "NOT KEPT CPU, of one core: 0.51, at most 0.5" in shown
+    assert "decode" in shown
+
+
+@pytest.mark.parametrize(
+    ("worse", "which"),
+    [({"cpu_share": 0.6}, 0), ({"every_bus_s": 5.1}, 1), ({"every_bus_s": None}, 1), ({"rss_last_mb": 106.0}, 2)],
+)
+def test_a_promise_that_is_not_kept_is_told(worse, which):
+    good = {"cpu_share": 0.4, "every_bus_s": 2.0, "rss_first_mb": 100.0, "rss_last_mb": 104.0}
+    assert [row["kept"] for row in size.verdicts(good)] == [True, True, True]
+    assert [row["kept"] for row in size.verdicts(good | worse)] == [index != which for index in range(3)]
+
+
+def test_a_profile_needs_py_spy(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(FileProblem, match="py-spy"):
+        size.run(profile=True)
 
 
 def test_the_whole_site_is_right(tmp_path):
