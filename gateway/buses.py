@@ -77,14 +77,15 @@ class Buses:
             await asyncio.Event().wait()
 
     async def retire(self, site: Site) -> list[str]:
-        """Stops what the new site lacks or changes; the names. Commands for these buses wait until start()."""
+        """Stops what the new site lacks or changes; the names. Commands for these buses wait until start().
+
+        Where there are any, start() comes QUIET_S later.
+        """
         plans = self._plans(site)
         changed = {name: each for name, each in self._running.items() if each.plan != plans.get(name)}
         self._changing = set(changed)
         self._settled.clear()
         await asyncio.gather(*(self._stop(name, each) for name, each in changed.items()))
-        if changed:
-            await asyncio.sleep(QUIET_S)
         return sorted(changed)
 
     def start(self, site: Site) -> list[str]:

@@ -15,7 +15,7 @@ from device_profiles.site_buses import AnyBus
 from device_profiles.site_model import Device, Site
 from gateway.announced import Announced
 from gateway.birth import OWN_DEVICE, OWN_PROFILE, birth, devices_of
-from gateway.buses import Buses
+from gateway.buses import QUIET_S, Buses
 from gateway.clock import Clock
 from gateway.collector import Collector
 from gateway.command_log import CommandLog
@@ -125,9 +125,8 @@ class _Service:
     async def _change(self, site: Site) -> None:
         """Only what the site changes is touched; a birth goes out before the first pack of a new device."""
         stopped = await self._buses.retire(site)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WRITTEN_S):
-                await self._collector.durable()
+        if stopped:
+            await asyncio.gather(asyncio.sleep(QUIET_S), self._written())
         state = await self._disk.run(Spool.state)
         devices = devices_of(site, self._node)
         await asyncio.to_thread(self._announced.change, devices, epoch=state.epoch, head=state.head)
@@ -136,6 +135,11 @@ class _Service:
         self._uplink.announce()
         started = self._buses.start(site)
         log.info("site changed", stopped=stopped, started=started, devices=len(devices) - 1)
+
+    async def _written(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WRITTEN_S):
+                await self._collector.durable()
 
     async def _forget(self) -> None:
         while True:

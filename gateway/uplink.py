@@ -50,6 +50,10 @@ class _Client(aiomqtt.Client):
         super()._on_publish(client, userdata, mid, reason, properties)
 
 
+class _Moved(aiomqtt.MqttError):
+    """The broker is to be reached otherwise; the one of before hears that nobody is online there."""
+
+
 class Uplink:
     """status(online) and birth() give the messages as wire.messages describes them.
 
@@ -141,13 +145,17 @@ class Uplink:
             await self._publish(client, "status", await self._encoded_status(online=True))
             self.connected = True
             log.info("broker: connected", **self._address())
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._receive(client), name="receive")
-                tasks.create_task(self._send(client, tasks, epoch), name="send")
-                tasks.create_task(self._confirm(), name="confirm")
-                tasks.create_task(self._reply(client), name="reply")
-                tasks.create_task(self._tell_status(client), name="status")
-                tasks.create_task(self._leave(client), name="leave")
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._receive(client), name="receive")
+                    tasks.create_task(self._send(client, tasks, epoch), name="send")
+                    tasks.create_task(self._confirm(), name="confirm")
+                    tasks.create_task(self._reply(client), name="reply")
+                    tasks.create_task(self._tell_status(client), name="status")
+                    tasks.create_task(self._leave(), name="leave")
+            except* _Moved:
+                await self._publish(client, "status", await self._encoded_status(online=False))
+                raise
 
     async def _send(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup, epoch: str) -> None:
         while True:
@@ -236,11 +244,9 @@ class Uplink:
         self._birth_due = False
         await self._publish(client, "birth", messages.encode(self._birth(), messages.BIRTH))
 
-    async def _leave(self, client: aiomqtt.Client) -> None:
-        """Ends the session once the broker is to be reached otherwise; the old one hears that nobody is online."""
+    async def _leave(self) -> None:
         await self._moved.wait()
-        await self._publish(client, "status", await self._encoded_status(online=False))
-        raise aiomqtt.MqttError("the site file says another way to the broker")
+        raise _Moved("the site file says another way to the broker")
 
     async def say_goodbye(self) -> None:
         """After run() was cancelled: the last counts, marked offline. A broker that is away is no error."""

@@ -1,0 +1,96 @@
+"""The promise while the site changes under load: each reading that was produced is stored, once, and is true.
+
+LIVE_CHANGES in the environment makes it longer.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+
+import aiomqtt
+import yaml
+
+from gateway.configuration import short_sha
+from tests.promise.test_kills import assert_nothing_lost, assert_values_are_true, settle
+from wire import messages, topics
+
+CHANGES = int(os.environ.get("LIVE_CHANGES", "12"))
+NODE, AREA = "gw-1", "wuhou"
+INVALID = [
+    lambda site: site | {"area": "elsewhere"},
+    lambda site: site | {"devices": [*site["devices"], {**site["devices"][0], "profile": "no-such"}]},
+    lambda site: site | {"devices": [*site["devices"], site["devices"][0]]},
+    lambda site: site | {"buses": {}},
+    lambda site: {},
+    lambda site: "area: [",
+]
+
+
+class Operator:
+    """Changes the site of a running gateway, by file or by the broker, and knows what has to become of it."""
+
+    def __init__(self, city, client, source):
+        self.city, self.client, self.source = city, client, source
+        self.path = city.folder / "site.yaml"
+        self.whole = yaml.safe_load(self.path.read_text())
+        self.status = {}
+        self.counts = {"in force": 0, "refused": 0}
+
+    async def listen(self):
+        async for message in self.client.messages:
+            self.status = messages.decode(message.payload, messages.STATUS)
+
+    async def change(self):
+        """A random site, valid or not; returns when the gateway has judged it."""
+        site = dict(self.whole)
+        site["devices"] = [each for each in self.whole["devices"] if self.source.random() < 0.7]
+        if bad := self.source.random() < 0.3:
+            site = self.source.choice(INVALID)(site)
+        content = site if isinstance(site, str) else yaml.safe_dump(site)
+        content += f"\n# {self.source.random()}\n"  # each is new
+        before = time.time_ns() // 1_000_000
+        if self.source.random() < 0.5:
+            await self.client.publish(topics.down(AREA, NODE, "config"), content, qos=1, retain=True)
+        else:
+            self.path.write_text(content)
+            os.kill(self.city.gateways[NODE]._process.pid, signal.SIGHUP)
+        sha = short_sha(content.encode())
+        key = "config_refused" if bad else "config"
+        async with asyncio.timeout(40):
+            while self.status.get(key, {}).get("sha") != sha or self.status["time"] < before:
+                await asyncio.sleep(0.05)
+        self.counts["refused" if bad else "in force"] += 1
+
+
+def test_no_reading_is_lost_or_double_while_the_site_changes(chain):
+    async def scenario():
+        async with chain(1) as city:
+            city.start()
+            await settle(city)
+            source = random.Random(CHANGES)
+            login = {"username": "operator", "password": city.passwords["operator"]}
+            async with aiomqtt.Client("127.0.0.1", city.broker.port, **login) as client:
+                operator = Operator(city, client, source)
+                await client.subscribe(topics.up(AREA, NODE, "status"))
+                listening = asyncio.create_task(operator.listen())
+                for index in range(CHANGES):
+                    if index % 6 == 5:  # what came and went while nobody listened is stored, too
+                        await asyncio.to_thread(city.ingest.kill)
+                    await operator.change()
+                    if index % 6 == 1 and not city.ingest.running:
+                        city.ingest.start()
+                listening.cancel()
+            if not city.ingest.running:
+                city.ingest.start()
+            (city.folder / "site.yaml").write_text(yaml.safe_dump(operator.whole))
+            await city.drained()
+            await asyncio.to_thread(city.ingest.stop)
+            readings = assert_nothing_lost(city)
+            assert_values_are_true(city)
+            print(json.dumps({"readings": readings, **operator.counts}))
+            assert min(operator.counts.values()) > 1
+
+    asyncio.run(scenario())
