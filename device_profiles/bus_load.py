@@ -1,34 +1,158 @@
-"""The share of a bus's time that polls take: a bus and its devices IN, loads of 0 to 1 and more OUT."""
+"""What polls take of a bus's time: a bus and its devices IN; loads of 0 to 1 and more, and the periods that fit, OUT.
+
+Groups of one unit that fall due together share requests. On a bus that cannot carry everything the shortest periods
+stretch, all to the same length (gateway/modbus/schedule.py): a load is therefore a function of the least period.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from device_profiles.bus_time import Line, exchange_time
+from device_profiles.blocks import Block
+from device_profiles.bus_time import Line, exchange_time, read_time
 from device_profiles.schema import Profile
-from device_profiles.unit_plan import Device, unit_plans
+from device_profiles.unit_plan import Device, UnitPlan, unit_plans
 from protocols import dlt645
 
 DLT645_CHARACTERS = len(dlt645.WAKE) + dlt645.OVERHEAD + 4  # of a request, and of an answer without its number
 DLT645_LATENCY_S = 0.02  # the least that the standard allows (5.3); a slow meter takes up to 0.5 s
+EVENTS_SHARE = 0.5  # units with events go first, but never twice in a row while others wait
+HALVINGS = 40  # of an interval of periods: well below a microsecond
 
 
-def loads(
-    devices: Sequence[Device], profiles: Mapping[str, Profile], line: Line | None
-) -> list[tuple[tuple[Device, ...], float]]:
-    """The devices of each unit, and the share of the bus that they take together."""
-    found: list[tuple[tuple[Device, ...], float]] = [
-        (plan.devices, plan.load(line)) for plan in unit_plans(devices, profiles, line)
-    ]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Read:
+    """One request. what: a Modbus table, or "items"; count: registers, bits or items; seconds: on the bus."""
+
+    what: str
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """One poll group of a unit. reads: where it is asked alone; adds: seconds that a turn of all shorter groups takes
+    longer with it.
+    """
+
+    name: str
+    every: float
+    event: bool
+    reads: tuple[Read, ...]
+    adds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Polled:
+    """One unit, with the devices (channels) behind it, or one meter. shares: shortest period first.
+
+    load: where each group keeps its period; longest: seconds of the longest read.
+    """
+
+    devices: tuple[Device, ...]
+    profile: Profile
+    shares: tuple[Share, ...]
+    load: float
+    longest: float
+
+    @property
+    def event(self) -> bool:
+        """Whether it goes before the others, with all of its groups that are due."""
+        return any(share.event for share in self.shares)
+
+    def at(self, least: float) -> float:
+        """Its load where nothing is asked again before `least` seconds are over."""
+        if not self.shares or least <= self.shares[0].every:
+            return self.load
+        return min(self.load, sum(share.adds / max(share.every, least) for share in self.shares))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """Seconds below which no group comes to its turn again; 0 where all keep their periods."""
+
+    events: float = 0.0  # the groups of units with events
+    others: float = 0.0
+
+    def period(self, polled: Polled, share: Share) -> float:
+        return max(share.every, self.events if polled.event else self.others)
+
+
+def polled(devices: Sequence[Device], profiles: Mapping[str, Profile], line: Line | None) -> list[Polled]:
+    """All that takes turns on a bus; devices that are not asked in turn are left out."""
+    found = [of_unit(plan, line) for plan in unit_plans(devices, profiles, line)]
     for device in devices:
         if profiles[device.profile].protocol == "dlt645" and line is not None:
-            found.append(((device,), dlt645_load(line, profiles[device.profile])))
+            found.append(_meter(device, profiles[device.profile], line))
     return found
 
 
-def dlt645_load(line: Line, profile: Profile) -> float:
-    """Each item of a DL/T 645 meter is an exchange of its own."""
-    asked = {(point.item.name, point.poll) for point in profile.points.values() if point.item is not None}
-    return sum(
-        exchange_time(line, DLT645_CHARACTERS, DLT645_CHARACTERS + (dlt645.width_of(name) or 0), DLT645_LATENCY_S)
-        / profile.polls[poll].every
-        for name, poll in asked
+def of_unit(plan: UnitPlan, line: Line | None) -> Polled:
+    """What a unit takes of its bus by its plan."""
+    latency = plan.profile.modbus.latency if plan.profile.modbus else 0.0
+
+    def read(block: Block) -> Read:
+        seconds = read_time(line, block.table, block.count, latency)
+        return Read(what=block.table, count=block.count, seconds=seconds)
+
+    shares, before = [], 0.0
+    for index, group in enumerate(plan.groups):
+        until = plan.time(line, *plan.groups[: index + 1])
+        reads = tuple(read(block) for block in plan.blocks(group))
+        shares.append(Share(name=group.name, every=group.every, event=group.event, reads=reads, adds=until - before))
+        before = until
+    together = (read(block).seconds for block in plan.blocks(*plan.groups))
+    longest = max((*together, *(each.seconds for share in shares for each in share.reads)), default=0.0)
+    return Polled(
+        devices=plan.devices, profile=plan.profile, shares=tuple(shares), load=plan.load(line), longest=longest
     )
+
+
+def load(units: Sequence[Polled], least: float = 0.0) -> float:
+    """The share of the bus's time that these take, where nothing is asked more often than every `least` seconds."""
+    return sum(each.at(least) for each in units)
+
+
+def least_period(units: Sequence[Polled], room: float) -> float:
+    """The least period at which these take no more than `room` of the bus's time; 0 where they do as they are."""
+    if load(units) <= room:
+        return 0.0
+    low, high = 0.0, sum(share.adds for each in units for share in each.shares) / room
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if load(units, middle) <= room else (middle, high)
+    return high
+
+
+def pace(units: Sequence[Polled], room: float = 1.0) -> Pace:
+    """What becomes of the periods where `room` of the bus's time is left for polls."""
+    events = [each for each in units if each.event]
+    others = [each for each in units if not each.event]
+    if load(units) <= room:
+        return Pace()
+    first = least_period(events, max(EVENTS_SHARE * room, room - load(others)))
+    return Pace(events=first, others=least_period(others, room - load(events, first)))
+
+
+def stretch(units: Sequence[Polled], at: Pace) -> float:
+    """Real over wanted period, over all turns; 1.0 where each group keeps its period."""
+    turns = [(share.every, at.period(each, share)) for each in units for share in each.shares]
+    kept = sum(every / period for every, period in turns)
+    return len(turns) / kept if kept else 1.0
+
+
+def _meter(device: Device, profile: Profile, line: Line) -> Polled:
+    """Each item of a DL/T 645 meter is an exchange of its own."""
+    shares = []
+    for name, group in sorted(profile.polls.items(), key=lambda pair: pair[1].every):
+        asked = {point.item.name for point in profile.points.values() if point.item is not None and point.poll == name}
+        reads = tuple(Read(what="items", count=1, seconds=_item_time(line, item)) for item in sorted(asked))
+        adds = sum(read.seconds for read in reads)
+        shares.append(Share(name=name, every=group.every, event=False, reads=reads, adds=adds))
+    longest = max((read.seconds for share in shares for read in share.reads), default=0.0)
+    taken = sum(share.adds / share.every for share in shares)
+    return Polled(devices=(device,), profile=profile, shares=tuple(shares), load=taken, longest=longest)
+
+
+def _item_time(line: Line, item: str) -> float:
+    answer = DLT645_CHARACTERS + (dlt645.width_of(item) or 0)
+    return exchange_time(line, DLT645_CHARACTERS, answer, DLT645_LATENCY_S)

@@ -17,6 +17,10 @@ FAST_BAUD = 19200
 FAST_SILENCE = 0.00175
 # On a network a request costs its way there and back: whatever fits is put into one.
 NETWORK_OVERHEAD = 1e9
+# Who waits for an answer gives so much beyond the time on the wire. Slower devices say so by their latency, which is a
+# usual value, not the worst.
+ANSWER_S = 0.3
+ANSWER_LATENCIES = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +60,11 @@ def read_time(line: Line | None, table: Table, count: int, latency: float) -> fl
     if line is None:
         return latency
     return exchange_time(line, REQUEST_CHARACTERS, ANSWER_CHARACTERS + data_bytes(table, count), latency)
+
+
+def answer_wait(latency: float) -> float:
+    """Seconds beyond the time on the wire that a device of this latency is given to answer."""
+    return max(ANSWER_S, ANSWER_LATENCIES * latency)
 
 
 def request_overhead(line: Line | None, latency: float) -> float:

@@ -22,9 +22,12 @@ __all__ = [
 ]
 
 
-def load(path: Path | str) -> Site:
-    """Site file -> Site, its relative paths counted from the file's folder. Raises FileProblem."""
-    return read(path)[0]
+def load(path: Path | str, *, crowded: bool = False) -> Site:
+    """Site file -> Site, its relative paths counted from the file's folder. Raises FileProblem.
+
+    crowded: its buses may have more to do than they can.
+    """
+    return parse(problems.read_bytes(path), shown=path, folder=Path(path).parent, crowded=crowded)[0]
 
 
 def read(path: Path | str) -> tuple[Site, list[str]]:
@@ -32,12 +35,14 @@ def read(path: Path | str) -> tuple[Site, list[str]]:
     return parse(problems.read_bytes(path), shown=path, folder=Path(path).parent)
 
 
-def parse(content: bytes, *, shown: Path | str, folder: Path) -> tuple[Site, list[str]]:
+def parse(content: bytes, *, shown: Path | str, folder: Path, crowded: bool = False) -> tuple[Site, list[str]]:
     """As read, of a site that is in memory. shown: its name in messages; folder: what relative paths count from."""
     data = problems.parse_yaml(content, shown)
     site = _with_spools(problems.check(Site, data, shown, context={"folder": folder}), folder)
     profiles = loader.profiles()
     found = site_checks.faults(site, profiles)
+    if not found and not crowded:  # a bus's load says nothing while its devices are wrong
+        found = site_checks.overloads(site, profiles)
     if found:
         raise problems.problem(found, data, shown)
     doubts = problems.problem(site_checks.doubts(site, profiles), data, shown).messages

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from device_profiles.bus_load import loads
+from device_profiles import bus_load
+from device_profiles.bus_plan import FULL
+from device_profiles.bus_relief import ENOUGH, unit_name
 from device_profiles.schema import Profile
 from device_profiles.site_buses import AnyBus, SerialBus
 from device_profiles.site_model import Device, Site
 from device_profiles.wording import Fault, Keys, suggestion
 
-FULL = 1.0
-NEARLY_FULL = 0.7  # a bus that is busier has little room for repeats, commands and a device that does not answer
+PLAN = "`pole bus plan` with this file says what to change."
 WORST_SHOWN = 3
 HOLDERS_SHOWN = 4
 KNOWN_SHOWN = 8
@@ -29,15 +30,13 @@ ADDRESSES = {  # protocol -> what an address is, as a pattern and in words
 
 def faults(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
     """(key path, text) for each contradiction in a site that fits the schema."""
-    found = [
+    return [
         *_names(site, profiles),
         *_gateways(site),
         *_ports(site),
         *_devices(site, profiles),
         *_units(site, profiles),
     ]
-    # A bus's load says nothing while its devices are wrong.
-    return found or list(_overloads(site, profiles))
 
 
 def doubts(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
@@ -45,9 +44,18 @@ def doubts(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
     return [*_unused(site), *_busy(site, profiles), *_factory_settings(site, profiles)]
 
 
+def overloads(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
+    """(key path, text) for each bus that cannot carry its polls; for a site without faults."""
+    return [
+        (("buses", name), f"the bus cannot carry its polls: they need {load:.0%} of its time. {worst} {PLAN}")
+        for name, load, worst in _loads(site, profiles)
+        if load > FULL
+    ]
+
+
 def load_of(site: Site, bus: str, profiles: Mapping[str, Profile]) -> float:
     """The share of its time that a bus spends on polls."""
-    return sum(load for _, load in loads(site.devices_on(bus), profiles, site.buses[bus].line))
+    return bus_load.load(bus_load.polled(site.devices_on(bus), profiles, site.buses[bus].line))
 
 
 def _names(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
@@ -159,7 +167,12 @@ def _spoken(bus: AnyBus) -> str:
 
 def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
     named: dict[str, int] = {}
-    gateway_poles = {gateway.pole: node for node, gateway in site.gateways.items()}
+    own = _own_devices(site)
+    if "gateway" in site.buses:
+        yield (
+            ("buses", "gateway"),
+            "'gateway' is the gateway's own device on its pole. Choose another name for the bus.",
+        )
     for index, device in enumerate(site.devices):
         if device.id in named:
             first = f"devices[{named[device.id]}]"
@@ -168,14 +181,26 @@ def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
                 f"'{device.id}' is already {first}. Give each device of a pole its own name.",
             )
         named.setdefault(device.id, index)
-        if device.device == "gateway" and device.pole in gateway_poles:
-            text = f"'gateway' is the own device of {gateway_poles[device.pole]} on this pole. Choose another name."
-            yield ("devices", index, "device"), text
+        if device.id in own:
+            yield (
+                ("devices", index, "device"),
+                f"'{device.device}' is {own[device.id]} on this pole. Choose another name.",
+            )
         bus = site.buses.get(device.bus)
         if bus is not None and device.profile in profiles:
             yield from _place(index, device, bus, profiles[device.profile])
         if device.profile in profiles:
             yield from _channel(index, device, profiles[device.profile])
+
+
+def _own_devices(site: Site) -> dict[str, str]:
+    """pole/device of what a gateway tells of itself: what that is."""
+    own = {f"{gateway.pole}/gateway": f"the own device of {node}" for node, gateway in site.gateways.items()}
+    for name in site.buses:
+        node = site.gateway_of(name)
+        if node in site.gateways:
+            own[f"{site.gateways[node].pole}/{name}"] = f"what {node} tells of its bus {name}"
+    return own
 
 
 def _place(index: int, device: Device, bus: AnyBus, profile: Profile) -> Iterator[Fault]:
@@ -250,32 +275,13 @@ def _free(site: Site, bus: str) -> int:
     return next(unit for unit in range(1, 249) if unit not in used)
 
 
-def _overloads(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
-    for name in site.buses:
-        load = load_of(site, name, profiles)
-        if load > FULL:
-            text = f"the bus cannot carry its polls: they need {load:.0%} of its time. {_worst(site, name, profiles)} "
-            yield ("buses", name), text + _relief(site.buses[name])
-
-
-def _worst(site: Site, bus: str, profiles: Mapping[str, Profile]) -> str:
-    devices = site.devices_on(bus)
-    units = sorted(loads(devices, profiles, site.buses[bus].line), key=lambda pair: -pair[1])
-    named = ", ".join(
-        f"{held[0].pole}/{held[0].device} ({held[0].profile}{_channels(len(held))}) {load:.0%}"
-        for held, load in units[:WORST_SHOWN]
-    )
-    return f"{len(devices)} devices, most by {named}."
-
-
-def _channels(count: int) -> str:
-    return f", {count} channels" if count > 1 else ""
-
-
-def _relief(bus: AnyBus) -> str:
-    baud = getattr(bus, "baud", None)
-    faster = "Raise baud (and set it in the devices), or move" if baud is not None and baud < 115200 else "Move"
-    return f"{faster} devices to another bus, or poll the profile's groups less often."
+def _loads(site: Site, profiles: Mapping[str, Profile]) -> Iterator[tuple[str, float, str]]:
+    """Each bus with its load, and in words what takes most of it."""
+    for name, bus in site.buses.items():
+        devices = site.devices_on(name)
+        units = sorted(bus_load.polled(devices, profiles, bus.line), key=lambda unit: -unit.load)
+        worst = ", ".join(unit_name(unit) for unit in units[:WORST_SHOWN])
+        yield name, bus_load.load(units), f"{len(devices)} devices, most by {worst}."
 
 
 def _unused(site: Site) -> Iterator[Fault]:
@@ -293,11 +299,10 @@ def _unused(site: Site) -> Iterator[Fault]:
 
 
 def _busy(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
-    for name in site.buses:
-        load = load_of(site, name, profiles)
-        if load > NEARLY_FULL:
-            text = f"polls need {load:.0%} of the bus's time; little is left for repeats and commands. "
-            yield ("buses", name), text + _worst(site, name, profiles)
+    for name, load, worst in _loads(site, profiles):
+        if load > ENOUGH:
+            text = f"polls need {load:.0%} of the bus's time; little is left for repeats and commands. {worst} {PLAN}"
+            yield ("buses", name), text
 
 
 def _factory_settings(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:

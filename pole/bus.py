@@ -86,6 +86,24 @@ def scan(
 
 
 @app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(metavar="SITE", help="The site file.")],
+    bus: Annotated[str | None, typer.Option("--bus", metavar="NAME", help="This bus alone.")] = None,
+    json: Json = False,
+) -> None:
+    """What each bus will carry: load, real periods, what a dead device costs, and what to change."""
+    from device_profiles.problems import FileProblem
+    from pole import bus_plan
+
+    try:
+        fits = bus_plan.show(file, bus=bus, as_json=json)
+    except (ValueError, FileProblem) as error:
+        _fail(str(error))
+    if not fits:
+        raise typer.Exit(1)
+
+
+@app.command()
 def read(
     words: Words, profile: ProfileName = None, site: SiteFile = None, baud: Baud = None, parity: Parity = None,
     stop_bits: Stop = None, framing: Framing = "tcp", channel: Channel = 0, type: Type = "uint16",

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from device_profiles.bus_time import ANSWER_LATENCIES
 from device_profiles.schema import BIT_TABLES, WORDS, Labels, Location, ModbusDefaults, Point, PollGroup, Profile
 from device_profiles.wording import choices, suggestion
-from gateway.modbus.poller import ANSWER_LATENCIES
 
 MOST = 500  # values in one go; more is no question but a download
 GROUP = "registers"

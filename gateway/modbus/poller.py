@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from device_profiles import bus_time
 from device_profiles.blocks import Block, Refused
 from device_profiles.schema import Profile
 from device_profiles.unit_plan import Device, unit_plans
@@ -23,9 +24,6 @@ from gateway.modbus.unit import BlockState, Turns, Unit
 from gateway.reading import Reading
 from protocols import errors, modbus
 
-# Beyond the time on the wire. Slower devices say so by their latency, which is a usual value, not the worst.
-ANSWER_S = 0.3
-ANSWER_LATENCIES = 10
 # A turn that failed is taken again so soon, where the group's period is longer.
 RETRY_S = 5.0
 # Why a read of several values fails is looked into so rarely where nothing came of it.
@@ -35,8 +33,7 @@ ILLEGAL = (2, 3)  # exceptions that speak of the registers asked for, and not of
 
 def answer_wait(profile: Profile) -> float:
     """Seconds that a device of this profile is given to answer."""
-    latency = profile.modbus.latency if profile.modbus else 0.0
-    return max(ANSWER_S, ANSWER_LATENCIES * latency)
+    return bus_time.answer_wait(profile.modbus.latency if profile.modbus else 0.0)
 
 
 class Poller:

@@ -1,7 +1,7 @@
 import pytest
 
 from device_profiles import loader
-from device_profiles.bus_load import dlt645_load
+from device_profiles.bus_load import load, polled
 from device_profiles.bus_time import Line, data_bytes, read_time
 from device_profiles.site_model import Device
 from device_profiles.unit_plan import unit_plan
@@ -81,5 +81,7 @@ def test_a_meter_of_dlt645_by_hand() -> None:
         for point in profile.points.values()
         if point.item is not None
     )
-    assert dlt645_load(line, profile) == pytest.approx(expected)
-    assert 10 * dlt645_load(line, profile) > 1.0  # so many on one line are asked less often than they should be
+    meter = Device(pole="P0001", device="meter-1", profile="dlt645-3p", bus="b", address="1" * 12)
+    (taken,) = polled([meter], {"dlt645-3p": profile}, line)
+    assert load([taken]) == pytest.approx(expected)
+    assert load(10 * [taken]) > 1.0  # so many on one line are asked less often than they should be
