@@ -57,7 +57,7 @@ def test_the_load_of_a_device_is_the_sum_of_its_groups() -> None:
     enabled = read_time(line, "coil", 1, profile.modbus.latency)
     limit = read_time(line, "holding", 1, profile.modbus.latency)
     plan = unit_plan(1, [Device(pole="P1", device="d", profile=profile.profile, bus="b", unit=1)], profile, line)
-    assert plan.load(line) == pytest.approx((state + enabled) / 2 + limit / 10)
+    assert plan.load(line) == pytest.approx(state / 2 + (enabled + limit) / 10)
 
 
 def test_a_meter_of_dlt645_by_hand() -> None:
