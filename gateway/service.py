@@ -30,6 +30,8 @@ from gateway.identity import node_of
 from gateway.modbus.learned import Learned
 from gateway.own_device import OwnDevice
 from gateway.uplink import Uplink
+from wire import messages
+from wire.errors import MessageError
 
 log = structlog.get_logger("gateway")
 
@@ -181,15 +183,16 @@ class _Service:
         )
 
     def _birth(self) -> dict[str, object]:
-        return birth(
-            site=self._site,
-            node=self._node,
-            profiles=loader.profiles(),
-            epoch=self._disk.spool.epoch,
-            version=VERSION,
-            now_ms=time.time_ns() // 1_000_000,
-            former=[each.named for each in self._announced.former],
-        )
+        former = [each.named for each in self._announced.former]
+        while True:
+            message = birth(
+                site=self._site, node=self._node, profiles=loader.profiles(), epoch=self._disk.spool.epoch,
+                version=VERSION, now_ms=time.time_ns() // 1_000_000, former=former,
+            )  # fmt: skip
+            if not former or _fits(message):
+                return message
+            log.error("no room in the birth for devices that left: readings of the first may be refused")
+            former = former[len(former) // 2 + 1 :]
 
     async def _spool_says(self) -> dict[str, Any]:
         state = asdict(await self._disk.run(Spool.state))
@@ -202,3 +205,11 @@ def _numbers(spool: Spool) -> dict[str, Any]:
     first = [*spool.events(after=0, limit=1), *spool.telemetry(after=0, before=state.head + 1, limit=1)]
     oldest = min((kept.number for kept in first), default=state.head + 1)
     return {"epoch": state.epoch, "head": state.head, "oldest": oldest, "unclocked": bool(state.unclocked)}
+
+
+def _fits(birth: dict[str, object]) -> bool:
+    try:
+        messages.encode(birth, messages.BIRTH)
+    except MessageError:
+        return False
+    return True

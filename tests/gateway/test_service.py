@@ -1,14 +1,17 @@
 """A running gateway that gets another site: what is touched, and what is not."""
 
 import asyncio
+import json
 
 import pytest
+import structlog
 
 from device_profiles import loader
 from gateway import buses, collector, service
+from gateway.announced import Announced
 from pole.broker import Broker
 from tests.gateway.counting import AREA, NODE, PROFILE, CountingDevice, Running, site
-from wire import topics
+from wire import messages, topics
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +76,54 @@ def test_a_birth_names_a_new_device_before_its_first_reading_and_an_old_one_unti
                 await gateway.until(lambda: "former" not in gateway.of("birth")[-1], 60)
 
     asyncio.run(play())
+
+
+def test_a_birth_without_room_for_all_that_left_names_the_last_of_them(broker, tmp_path, monkeypatch):
+    async def play():
+        async with CountingDevice() as device:
+            gateway = Running(tmp_path, broker)
+            gateway.write(site({"b": device.port}, [("one", "b", 1)], broker.port))
+            async with gateway.running():
+                room = len(json.dumps(gateway.of("birth")[-1]))
+            announced = Announced(tmp_path / f"{NODE}.db")
+            for index in range(40):
+                announced.change([("P1", f"gone-{index:02}", "counting")], epoch="e", head=1 << 40)
+            gateway.heard.clear()
+            gateway.confirms = False
+            monkeypatch.setattr(messages, "MAX_BYTES", room + 1000)
+            async with gateway.running():
+                await gateway.until(lambda: "former" in gateway.of("birth")[-1])  # the first is the one of before
+                names = [each["device"] for each in gateway.of("birth")[-1]["former"]]
+                assert 3 < len(names) < 39
+                assert names[-1] == "gone-39"
+                await gateway.until(lambda: gateway.counts("one"))
+
+    asyncio.run(play())
+
+
+def test_a_bus_whose_secret_changed_is_started_anew_by_sighup(broker, tmp_path):
+    async def play():
+        async with CountingDevice() as device:
+            gateway = Running(tmp_path, broker)
+            content = site({"b": device.port}, [("one", "b", 1)], broker.port)
+            (tmp_path / "ap.community").write_text("old")
+            content["buses"]["ap"] = {"protocol": "snmp", "community_file": "ap.community"}
+            gateway.write(content)
+            with structlog.testing.capture_logs() as logs:
+                async with gateway.running():
+                    for community, stopped in (("old", []), ("new", ["ap"])):
+                        (tmp_path / "ap.community").write_text(community)
+                        gateway.configuration.reload()
+                        before = len(of(logs, "site changed"))
+                        await gateway.until(lambda: len(of(logs, "site changed")) > before)  # noqa: B023
+                        assert of(logs, "site changed")[-1]["stopped"] == stopped
+                    assert device.connections == 1
+
+    asyncio.run(play())
+
+
+def of(logs, event):
+    return [entry for entry in logs if entry["event"] == event]
 
 
 def test_commands_follow_the_site(broker, tmp_path):

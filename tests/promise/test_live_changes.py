@@ -13,7 +13,11 @@ import time
 import aiomqtt
 import yaml
 
+from device_profiles import loader
 from gateway.configuration import short_sha
+from pole.broker import free_port
+from simulators.device import EmulatedDevice
+from simulators.tcp_port import TcpPort
 from tests.promise.test_kills import assert_nothing_lost, assert_values_are_true, settle
 from wire import messages, topics
 
@@ -29,6 +33,24 @@ INVALID = [
 ]
 
 
+def load(city):
+    """Forty devices more, at two network addresses of their own; what is at the first never changes."""
+    path = city.folder / "site.yaml"
+    site = yaml.safe_load(path.read_text())
+    profile = loader.profiles()["rcmb300"]
+    for bus in ("steady", "load"):
+        devices = [EmulatedDevice(profile=profile, unit=n, pole="P0001", name=f"{bus}-{n}") for n in range(1, 21)]
+        port = TcpPort(devices=devices, port=free_port())
+        site["buses"][bus] = {"host": "127.0.0.1", "port": port.port}
+        site["devices"] += [
+            {"pole": "P0001", "device": f"{bus}-{each.unit}", "profile": "rcmb300", "bus": bus, "unit": each.unit}
+            for each in devices
+        ]
+        city.ports.append(port)
+        city.devices |= {device.name: device for device in devices}
+    path.write_text(yaml.safe_dump(site))
+
+
 class Operator:
     """Changes the site of a running gateway, by file or by the broker, and knows what has to become of it."""
 
@@ -36,6 +58,9 @@ class Operator:
         self.city, self.client, self.source = city, client, source
         self.path = city.folder / "site.yaml"
         self.whole = yaml.safe_load(self.path.read_text())
+        self.devices = {
+            bus: [each for each in self.whole["devices"] if each["bus"] == bus] for bus in self.whole["buses"]
+        }
         self.status = {}
         self.counts = {"in force": 0, "refused": 0}
 
@@ -45,8 +70,10 @@ class Operator:
 
     async def change(self):
         """A random site, valid or not; returns when the gateway has judged it."""
-        site = dict(self.whole)
-        site["devices"] = [each for each in self.whole["devices"] if self.source.random() < 0.7]
+        bus = self.source.choice([name for name in self.whole["buses"] if name != "steady"])
+        every = [each for each in self.whole["devices"] if each["bus"] == bus]
+        self.devices[bus] = [each for each in every if self.source.random() < 0.5]
+        site = self.whole | {"devices": [each for devices in self.devices.values() for each in devices]}
         if bad := self.source.random() < 0.3:
             site = self.source.choice(INVALID)(site)
         content = site if isinstance(site, str) else yaml.safe_dump(site)
@@ -67,7 +94,9 @@ class Operator:
 
 def test_no_reading_is_lost_or_double_while_the_site_changes(chain):
     async def scenario():
-        async with chain(1) as city:
+        city = chain(1)
+        load(city)
+        async with city:
             city.start()
             await settle(city)
             source = random.Random(CHANGES)
