@@ -1,9 +1,9 @@
 """Which profile a Modbus device fits: what it answered IN, candidates with their reasons OUT. Nothing is asked here.
 
 The evidence of a profile is counted in bits. A block that answers where the device refuses a place that nobody uses is
-STRUCTURE bits; a value in its range is as many bits as it is unlikely by chance, VALUE at most, because small numbers
-are common; zeros say nothing; a value that cannot be costs CONTRADICTION bits. Against all profiles stands an unknown
-device with UNKNOWN bits: few plausible registers never make a strong claim.
+STRUCTURE bits, or COMMON where most makers put registers; a value in its range is as many bits as it is unlikely by
+chance, VALUE at most, because small numbers are common; zeros say nothing; a value that cannot be costs CONTRADICTION
+bits. Against all profiles stands an unknown device with UNKNOWN bits: a few plausible registers are no strong claim.
 """
 
 import math
@@ -19,6 +19,7 @@ from device_profiles.schema import WORDS, Point, Profile
 
 CONTROL = (("holding", 0xBEEF), ("input", 0xBEEF))  # places that no device we know has
 STRUCTURE, STRUCTURES_MOST = 3.0, 4
+COMMON, COMMON_BELOW = 1.0, 100  # addresses
 VALUE = 3.0
 CONTRADICTION = 6.0
 UNKNOWN = 10.0
@@ -120,22 +121,37 @@ def singles(profile: Profile, block: Read) -> list[Read]:
 def rank(profiles: Mapping[str, Profile], seen: Seen) -> Verdict:
     """Modbus profiles that fit what was seen."""
     marks = {name: mark for name, profile in profiles.items() if (mark := _mark(profile, seen)) is not None}
+    if not marks:
+        return Verdict(candidates=(), ties=0, same=False)
+    best = max(marks, key=lambda name: marks[name].bits)
+    tied = {name for name in marks if _ties(profiles, marks, name, best)}
     total = 2**UNKNOWN + sum(2**mark.bits for mark in marks.values())
-    ordered = sorted(marks.items(), key=lambda entry: (-entry[1].bits, entry[0]))
     candidates = [
         Candidate(profile=name, bits=mark.bits, confidence=2**mark.bits / total, reasons=mark.reasons)
-        for name, mark in ordered
+        for name, mark in sorted(marks.items(), key=lambda entry: (entry[0] not in tied, -entry[1].bits, entry[0]))
     ]
-    ties = sum(each.bits > candidates[0].bits - TIE for each in candidates)
-    tied = {frozenset(place for read in reads(profiles[each.profile]) for place in read.places)
-            for each in candidates[:ties]}  # fmt: skip
-    kept = [each for index, each in enumerate(candidates) if index < ties or each.confidence >= SHOWN]
-    return Verdict(candidates=tuple(kept), ties=ties, same=len(tied) == 1)
+    kept = [each for each in candidates if each.profile in tied or each.confidence >= SHOWN]
+    same = len({_places(profiles[name]) for name in tied}) == 1
+    return Verdict(candidates=tuple(kept), ties=len(tied), same=same)
 
 
 class _Mark(NamedTuple):
+    """is_clean: nothing speaks against it."""
+
     bits: float
     reasons: tuple[str, ...]
+    is_clean: bool
+
+
+def _ties(profiles: Mapping[str, Profile], marks: Mapping[str, _Mark], name: str, best: str) -> bool:
+    """Bits too near to decide; or the same registers, of which one profile draws its ranges wider than the other."""
+    if marks[name].bits > marks[best].bits - TIE:
+        return True
+    return marks[name].is_clean and _places(profiles[name]) == _places(profiles[best])
+
+
+def _places(profile: Profile) -> frozenset[Place]:
+    return frozenset(place for read in reads(profile) for place in read.places)
 
 
 class _Judged(NamedTuple):
@@ -156,11 +172,17 @@ def _mark(profile: Profile, seen: Seen) -> _Mark | None:
     if 2 * (len(faults) + absent) >= len(judged):
         return None
     bits = sum(each.bits for each in answered.values()) - CONTRADICTION * (len(faults) + absent)
-    whole = sum(seen.has(read) for read in reads(profile))
     if not seen.answers_anything:
-        bits += STRUCTURE * min(whole, STRUCTURES_MOST)
+        bits += _structure([read for read in reads(profile) if seen.has(read)])
     factory = seen.line is not None and _is_factory(profile, seen.line)
-    return _Mark(bits + FACTORY * factory, tuple(_reasons(judged, answered, faults, seen, factory)))
+    reasons = tuple(_reasons(judged, answered, faults, seen, factory))
+    return _Mark(bits + FACTORY * factory, reasons, not faults and not absent)
+
+
+def _structure(answered: list[Read]) -> float:
+    """Bits for the blocks that answer, those that tell most first."""
+    told = sorted((COMMON if read.address < COMMON_BELOW else STRUCTURE for read in answered), reverse=True)
+    return sum(told[:STRUCTURES_MOST])
 
 
 def _reasons(

@@ -18,6 +18,9 @@ from pole.bus_meter import Meter, find_meter
 PATIENCE = 3  # times what the unit needed for its first answer
 EXAMINED_S = 3.0  # an examination at 9600 baud, about
 
+ASKS_METER = "asking for a DL/T 645 meter"
+NO_METER = "no DL/T 645 meter says its number: there is none, or more than one"
+
 Way = SerialBus | TcpBus
 
 
@@ -79,26 +82,37 @@ class Survey:
             self.show.way(way)
             await self._scan(way)
         if self.dlt645 and isinstance(self.ways[0], SerialBus):
+            self.show.note(ASKS_METER)
             self.meters.extend(await find_meter(self.ways[0].port, self.profiles))
+            if not self.meters:
+                self._note(NO_METER)
+            for meter in self.meters:
+                self.show.note(f"DL/T 645 at {meter.baud} 8E1, {meter.address}: {meter.sentence()}")
         self.is_whole = True
 
     async def _scan(self, way: Way) -> None:
         if isinstance(way, SerialBus):
             assert way.line is not None
             heard = await listening.listen(port=way.port, settings=way.line, unit=self.units[0])
-            self._note(way, *heard.sentences())
+            self._note(*heard.sentences())
         line = drivers.line(way)
-        hunt = search.Search(line=line, units=self._asked(way), wait=self._wait(way), on_unit=self.show.unit)
         try:
+            hunt = self._search(way, line, self._asked(way))
             if isinstance(way, TcpBus) and await hunt.ignores_units():
-                self._note(way, search.IGNORES_UNITS)
-                hunt = search.Search(line=line, units=self.units[:1], wait=self._wait(way), on_unit=self.show.unit)
+                self._note(search.IGNORES_UNITS)
+                hunt = self._search(way, line, self.units[:1])
             async for outcome in hunt.everybody():
                 await self._take(way, line, outcome)
             if hunt.trouble:
-                self._note(way, hunt.trouble)
+                self._note(hunt.trouble)
         finally:
             await line.close()
+
+    def _search(self, way: Way, line: Line, units: Sequence[int]) -> search.Search:
+        is_numbered = isinstance(way, TcpBus) and way.framing == "tcp"
+        return search.Search(
+            line=line, units=units, wait=self._wait(way), on_unit=self.show.unit, is_numbered=is_numbered
+        )
 
     async def _take(self, way: Way, line: Line, outcome: Found | Garbled) -> None:
         if isinstance(outcome, Garbled):
@@ -128,7 +142,7 @@ class Survey:
             return self.wait
         return probe.usual_wait(way.line, way.framing if isinstance(way, TcpBus) else "rtu")
 
-    def _note(self, way: Way, *texts: str) -> None:
+    def _note(self, *texts: str) -> None:
         for text in texts:
             self.notes.append(text)
             self.show.note(text)

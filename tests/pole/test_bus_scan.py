@@ -13,6 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from device_profiles import loader
+from gateway.modbus.scan import search
 from pole import bus_port
 from pole.broker import free_port
 from pole.bus_progress import announcement
@@ -26,6 +27,11 @@ from tests.parts.buses import device, rtu_port, running
 from tests.pole.test_bus_survey import Quiet, in_a_site
 
 run = CliRunner(env={"COLUMNS": "200"}).invoke
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_late(monkeypatch):
+    monkeypatch.setattr(search, "LATE_S", 0.2)
 
 
 def scanned(path: Path | str, *options: str, code: int = 0):
@@ -117,6 +123,20 @@ def test_a_meter_of_dl_t_645_says_its_number_and_is_recognised(tmp_path):
         result = scanned(path, "--units", "1", "--dlt645")
     found = in_a_site(tmp_path, result.stdout)
     assert [(each.profile, each.address) for each in found.devices] == [("dlt645-3p", "202600000161")]
+    assert "202600000161: dlt645-3p: all" in result.stderr
+
+
+def test_no_meter_of_dl_t_645_and_a_unit_that_answers_late_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "LATE_S", 0.6)
+    path = tmp_path / "rs485"
+    port = rtu_port(path, device("sdm120", 2))
+    port.unit(2).faults.slow = 0.2
+    with running(port):
+        result = scanned(path, "--units", "1-5", "--wait", "60ms", "--dlt645")
+    assert "no DL/T 645 meter says its number" in result.stderr
+    assert "# no DL/T 645 meter says its number" in result.stdout
+    assert "sdm120" in result.stdout
+    assert "answers late, after 0." in result.stdout
 
 
 def test_a_port_that_a_gateway_holds_is_told_with_what_to_do(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from device_profiles import loader, site
+from gateway.modbus.scan import search
 from pole import bus_port
 from pole.bus_fragment import fragment
 from pole.bus_survey import Survey
@@ -76,7 +77,9 @@ def full_bus(tmp_path_factory) -> Survey:
     """32 devices of all kinds among 99 unit ids that are asked."""
     devices = [device(name, 3 + 3 * index) for index, name in enumerate((MODBUS * 2)[:32])]
     path = tmp_path_factory.mktemp("full") / "rs485"
-    return asyncio.run(surveyed(path, *devices, units=list(range(1, 100)), wait=0.02))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "LATE_S", 0.05)  # nobody here is late
+        return asyncio.run(surveyed(path, *devices, units=list(range(1, 100)), wait=0.05))
 
 
 def test_a_full_bus_is_found_whole(full_bus):
