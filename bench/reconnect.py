@@ -60,11 +60,11 @@ class _Run:
                 await asyncio.sleep(AWAY_S)
                 await asyncio.to_thread(self._broker.start)
                 try:
-                    return await self._watch(gateway.pid)
+                    return await self._watch(gateway)
                 finally:
                     await asyncio.to_thread(self._broker.kill)
 
-    async def _watch(self, gateway: int) -> dict[str, Any]:
+    async def _watch(self, gateway: subprocess.Popen[bytes]) -> dict[str, Any]:
         back, back_ms = time.monotonic(), time.time_ns() // 1_000_000
         first_live = first_any = None
         most_mb, stored = 0.0, 0
@@ -76,9 +76,11 @@ class _Run:
                 first_any = now
             if first_live is None and self._stored("number > ?", self._packs):
                 first_live = now
-            most_mb = max(most_mb, _memory_mb(gateway))
+            most_mb = max(most_mb, _memory_mb(gateway.pid))
             if int(now) % 10 == 0 and now % 1 < LOOK_S:
                 self._told(f"{stored} of {self._packs} packs stored after {now:.0f} s")
+            if gateway.poll() is not None:
+                raise RuntimeError(f"the gateway ended: {(self._folder / 'gateway.log').read_text()[-1000:]}")
             if now > MOST_S:
                 raise TimeoutError(f"only {stored} of {self._packs} packs were stored in {MOST_S:g} s")
         seconds = time.monotonic() - back

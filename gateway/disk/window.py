@@ -17,8 +17,9 @@ from gateway.disk.spool import Spool
 EVENT_WINDOW = 32  # packs
 TELEMETRY_WINDOW = 32  # live packs
 BACKFILL_WINDOW = 64  # packs, beside those; not yet by far a queue that a broker notices
-BACKFILL_FIRST = 4.0  # packs, at the beginning
-BACKFILL_AFTER_S = 3.0  # at most so long after the connection: a district's nodes come back at one time
+BACKFILL_FIRST = 1.0  # packs, at the beginning; it doubles with each round trip
+BACKFILL_LEAST = 1 / 16  # packs: one in 16 s
+BACKFILL_AFTER_S = 5.0  # at most so long after the connection: a district's nodes come back at one time
 SOON_S = 1.0  # a confirmation that takes longer is late
 LIVE_MS = 60_000  # an older pack is backfill
 RESEND_S = 20.0  # unconfirmed for so long: sent again, and then after twice the time
@@ -73,7 +74,7 @@ class Window:
         """What to send now, in order."""
         sends = [*self._overdue(spool, now_ms, now), *self._events(spool, now), *self._live(spool, now_ms, now)]
         if now >= self._backfill_from:
-            sends += self._backfill(spool, now_ms, now)
+            sends += self._backfill(spool, now)
         return sends
 
     def _overdue(self, spool: Spool, now_ms: int, now: float) -> list[Send]:
@@ -116,8 +117,11 @@ class Window:
                 sends.append(self._send(pack.number, "telemetry", pack.body, now))
         return sends
 
-    def _backfill(self, spool: Spool, now_ms: int, now: float) -> list[Send]:
-        room = int(self._share.packs) - self._count("backfill")
+    def _backfill(self, spool: Spool, now: float) -> list[Send]:
+        oldest = min((sent.sent_at for sent in self._under_way.values() if sent.channel == "backfill"), default=now)
+        if now - oldest > SOON_S:  # late already, whenever it comes
+            self._share.late(oldest, now)
+        room = self._share.room(now) - self._count("backfill")
         sends: list[Send] = []
         while room > len(sends):
             packs = spool.telemetry(after=self._backfill_cursor, before=self._live_cursor + 1, limit=room - len(sends))
@@ -138,24 +142,31 @@ class Window:
 
 
 class Share:
-    """How many packs backfill may have under way."""
+    """How many packs backfill may have under way; below one: how long it waits before the next."""
 
     def __init__(self) -> None:
         self.packs = BACKFILL_FIRST
         self._calm = False  # it was late before: grow by one pack a window instead of one a confirmation
         self._halved_at = -1.0
 
+    def room(self, now: float) -> int:
+        if self.packs < 1:
+            return int(now >= self._halved_at + SOON_S / self.packs)
+        return int(self.packs)
+
     def confirmed(self, sent_at: float, now: float) -> None:
         if now - sent_at > SOON_S:
             self.late(sent_at, now)
+        elif self.packs < 1:
+            self.packs *= 2
         else:
             self.packs = min(self.packs + (1 / self.packs if self._calm else 1), BACKFILL_WINDOW)
 
     def late(self, sent_at: float, now: float) -> None:
         """Once for what was under way together."""
         if sent_at >= self._halved_at:
-            self.packs, self._calm, self._halved_at = max(1.0, self.packs / 2), True, now
+            self.packs, self._calm, self._halved_at = max(BACKFILL_LEAST, self.packs / 2), True, now
 
     def silence(self, now: float) -> None:
         """A pack was not confirmed at all."""
-        self.packs, self._calm, self._halved_at = 1.0, True, now
+        self.packs, self._calm, self._halved_at = min(1.0, self.packs), True, now

@@ -6,7 +6,7 @@ import time
 
 from gateway.disk.spool import Spool
 
-PACKS = 4000
+PACKS = 3000
 HOURS_AGO_MS = 24 * 3_600_000
 
 
@@ -34,6 +34,7 @@ def test_live_readings_are_stored_while_a_backlog_drains(chain):
             deadline, waiting_at_first_live = time.monotonic() + 90, None
             while (left := PACKS - stored(city, "number <= ?", PACKS)) and time.monotonic() < deadline:
                 await asyncio.sleep(0.1)
+                assert city.gateways["gw-1"].running, city.gateways["gw-1"].log.read_text()[-2000:]
                 if waiting_at_first_live is None and stored(city, "number > ? AND time > ?", PACKS, back_ms):
                     waiting_at_first_live = left
             assert left == 0, city.gateways["gw-1"].log.read_text()[-2000:]

@@ -1,5 +1,6 @@
 import pytest
 
+from bench.full_pole import OF_A_FULL_POLE
 from device_profiles import loader, site
 from gateway.disk.capacity import READING_BYTES, planned_hours
 from gateway.disk.spool import Spool
@@ -40,3 +41,36 @@ def test_a_reading_takes_no_more_than_the_plan_says(tmp_path, devices):
         spool.append(event=False, readings=readings)
     assert spool.state().bytes / count < READING_BYTES
     spool.close()
+
+
+FULL_POLE = """
+area: wuhou
+gateways: {gw-1: {broker: "mqtt://127.0.0.1:1883", pole: P0001}}
+poles: {P0001: {position: [30.641, 104.043]}}
+buses:
+  modbus-1: {host: 127.0.0.1}
+  snmp-1: {protocol: snmp, version: 2c, community_file: community}
+  onvif-1: {protocol: onvif, user: gateway, password_file: camera}
+  screens: {protocol: multivision}
+  sip-1: {protocol: sip}
+  lora-1: {protocol: chirpstack, broker: "mqtt://127.0.0.1:1884", user: gateway, password_file: lora}
+devices:
+"""
+
+
+def test_the_default_holds_seven_days_of_the_busiest_full_pole(tmp_path):
+    profiles = loader.profiles()
+    lines = []
+    for number, (device, profile) in enumerate(OF_A_FULL_POLE.items(), 1):
+        protocol = profiles[profile].protocol
+        bus = {"modbus": "modbus-1", "snmp": "snmp-1", "onvif": "onvif-1", "multivision": "screens", "sip": "sip-1",
+               "chirpstack": "lora-1"}[protocol]  # fmt: skip
+        where = {"modbus": f"unit: {number}", "chirpstack": "address: '24e124136b502217'"}
+        where = where.get(protocol, f"address: 127.0.0.{number}")
+        if protocol == "modbus" and profiles[profile].modbus.channels > 1:
+            where += ", channel: 0"
+        lines.append(f"  - {{pole: P0001, device: {device}, profile: {profile}, bus: {bus}, {where}}}\n")
+    (tmp_path / "site.yaml").write_text(FULL_POLE + "".join(lines))
+    least, most = planned_hours(site.load(tmp_path / "site.yaml"), "gw-1", profiles)
+    assert least > 7 * 24
+    assert most > 20 * least
