@@ -14,7 +14,7 @@ from device_profiles.schema import Profile
 
 OURS, PYMODBUS, BEST = "ours", "pymodbus", "telegraf, best fill"
 TOLERANT = "pymodbus, devices that need no silence"
-LOAD = 0.7  # of the bus, while the gateway is measured: every period is kept
+LOAD = 0.3  # of the bus, while the gateway is measured: no turn falls out
 WARM_S = 2.0
 LONGEST_S = 60.0  # slower polls than this do not come in the time of a measurement; the plan counts them
 
@@ -77,7 +77,7 @@ async def _ways(
 def _no_slow_polls(profile: Profile) -> Profile:
     kept = {name: group for name, group in profile.polls.items() if group.every <= LONGEST_S}
     points = {name: point for name, point in profile.points.items() if point.poll in kept}
-    return profile.model_copy(update={"polls": kept, "points": points})
+    return profile.model_copy(update={"polls": kept, "points": points, "commands": {}})
 
 
 async def _gateway(places: Sequence[Place], baud: int, seconds: float) -> dict[str, Any]:

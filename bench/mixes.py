@@ -45,7 +45,7 @@ def with_latency(profile: Profile, latency: float | None) -> Profile:
 def with_periods(profile: Profile, factor: float) -> Profile:
     """The same profile with every period times `factor`, and each reading told, changed or not."""
     polls = {
-        name: group.model_copy(update={"every": group.every * factor, "silence": group.every * factor / 2})
+        name: group.model_copy(update={"every": group.every * factor, "silence": 0.001})
         for name, group in profile.polls.items()
     }
     return profile.model_copy(update={"polls": polls})
