@@ -98,7 +98,7 @@ def test_no_reading_is_lost_or_double_while_the_site_changes(chain):
         load(city)
         async with city:
             city.start()
-            await settle(city)
+            await settle(city, 30)
             source = random.Random(CHANGES)
             login = {"username": "operator", "password": city.passwords["operator"]}
             async with aiomqtt.Client("127.0.0.1", city.broker.port, **login) as client:
@@ -121,5 +121,37 @@ def test_no_reading_is_lost_or_double_while_the_site_changes(chain):
             assert_values_are_true(city)
             print(json.dumps({"readings": readings, **operator.counts}))
             assert min(operator.counts.values()) > 1
+
+    asyncio.run(scenario())
+
+
+def test_what_came_and_went_while_the_broker_was_down_is_stored(chain):
+    async def scenario():
+        async with chain(1) as city:
+            path = city.folder / "site.yaml"
+            whole = path.read_text()
+            without = yaml.safe_load(whole)
+            without["devices"] = [each for each in without["devices"] if each["device"] != "water-1"]
+            path.write_text(yaml.safe_dump(without))
+            city.start()
+            await settle(city, 30)
+            await asyncio.to_thread(city.broker.kill)
+            gauge = city.ports[0].unit(3)
+            for text in (whole, yaml.safe_dump(without)):
+                path.write_text(text)
+                os.kill(city.gateways[NODE]._process.pid, signal.SIGHUP)
+                async with asyncio.timeout(20):
+                    while not gauge.requests:
+                        await asyncio.sleep(0.05)
+            while (
+                path.read_text()
+                not in json.loads((city.folder / f"{NODE}.db.config.json").read_text().partition(" ")[2])["file"]
+            ):
+                await asyncio.sleep(0.05)
+            await asyncio.to_thread(city.broker.start)
+            await city.drained()
+            await asyncio.to_thread(city.ingest.stop)
+            assert_nothing_lost(city)
+            assert city.rows("SELECT count(*) FROM readings WHERE device = 'water-1'")[0][0] > 0
 
     asyncio.run(scenario())
