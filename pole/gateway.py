@@ -1,5 +1,6 @@
 """`pole gateway`: run a node of a site, or say what it would do."""
 
+import gc
 import json
 import signal
 import sys
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import asyncio
 
     from gateway.configuration import Configuration
+
+SETTLED_S = 5.0  # after the start; every bus and every point has what it needs by then
 
 app = typer.Typer(no_args_is_help=True, help="Read the devices of a site and send what they say to the broker.")
 
@@ -32,12 +35,15 @@ def run(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
     from pole import logs, signals
 
     logs.set_up(as_json=as_json)
-    configuration = Configuration(path=site, node=node)
     failures: list[BaseException] = []
+    gc.disable()  # what a start builds stays: the collector would go through it again and again, and stall the polls
     try:
+        configuration = Configuration(path=site, node=node)
         asyncio.run(signals.until_stopped(lambda stop: _serve(configuration, stop)))
     except* SpoolError as group:
         failures = _leaves(group)
+    finally:
+        gc.enable()
     if failures:  # not above: an exit inside except* would leave as a group
         print(*failures, sep="\n", file=sys.stderr)
         sys.exit(1)
@@ -48,8 +54,15 @@ async def _serve(configuration: "Configuration", stop: "asyncio.Event") -> None:
 
     from gateway import service
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, configuration.reload)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, configuration.reload)
+    loop.call_later(SETTLED_S, _settle)
     await service.run(configuration=configuration, stop=stop)
+
+
+def _settle() -> None:
+    gc.freeze()  # only what comes from now on is looked through
+    gc.enable()
 
 
 @app.command()

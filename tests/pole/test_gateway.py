@@ -1,3 +1,5 @@
+import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -105,6 +107,37 @@ def test_a_spool_that_fails_while_it_runs_is_said_in_a_sentence_whichever_task_m
         gateway.run(Path(site), "gw-1", False)
     assert ended.value.code == 1
     assert "spool gw-1.db: disk I/O error: check the disk" in capsys.readouterr().err
+
+
+def test_what_a_start_built_is_not_gone_through_again_and_again(site, monkeypatch):
+    from gateway import service
+    from pole import gateway
+
+    seen = []
+
+    async def serve(*, configuration, stop):
+        seen.append(gc.isenabled())
+        async with asyncio.timeout(10):
+            while not gc.isenabled():
+                await asyncio.sleep(0.01)
+        seen.append(gc.get_freeze_count() > 1000)
+
+    monkeypatch.setattr(service, "run", serve)
+    monkeypatch.setattr(gateway, "SETTLED_S", 0.05)
+    try:
+        gateway.run(Path(site), "gw-1", False)
+    finally:
+        gc.unfreeze()
+    assert seen == [False, True]
+
+
+def test_a_gateway_that_cannot_start_leaves_the_collector_as_it_was(site):
+    from device_profiles.problems import FileProblem
+    from pole import gateway
+
+    with pytest.raises(FileProblem):
+        gateway.run(Path(site).with_name("none.yaml"), None, False)
+    assert gc.isenabled()
 
 
 def test_check_refuses_more_devices_than_one_birth_announces(site, tmp_path):
