@@ -24,6 +24,8 @@ OF_A_FULL_POLE = {  # device: profile; nine functions, and what they hang on
     "leakage-1": "rcmb300",
     "tilt-1": "wtvb01-485",
 }
+BUSES = ("modbus-1", "modbus-2", "snmp-1", "onvif-1", "screens", "lora-1")
+OF_THE_GATEWAY = {"gateway": "gateway"} | dict.fromkeys(BUSES, "bus")
 
 
 @dataclass
@@ -42,10 +44,12 @@ def told(*, start_ms: int, seconds: int, busiest: bool = False) -> list[Second]:
             second = out[(at_ms - start_ms) // 1000]
             reading = (emulated.name, point, at_ms, value[0], None if value[0] is not None else "range")
             (second.events if value[1] else second.telemetry).append(reading)
-    own = profiles["gateway"]
-    for name, counter in own.points.items():  # counters: each differs from the last look
-        for at_s in range(0, seconds, int(own.polls[counter.poll].every)):
-            out[at_s].telemetry.append((f"{POLE}/gateway", name, start_ms + at_s * 1000, 1_000_000 + at_s, None))
+    for device, profile in OF_THE_GATEWAY.items():
+        for name, counter in profiles[profile].points.items():
+            group = profiles[profile].polls[counter.poll]
+            moves = busiest or profile == "gateway"  # a bus that nothing ails has little to tell
+            for at_s in range(0, seconds, int(group.every if moves else group.silence)):
+                out[at_s].telemetry.append((f"{POLE}/{device}", name, start_ms + at_s * 1000, 1000 + at_s, None))
     return out
 
 

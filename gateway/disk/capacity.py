@@ -6,8 +6,9 @@ from device_profiles.schema import Profile
 from device_profiles.site_model import Site
 from gateway.birth import devices_of
 
-# With the names of devices and points, and the row: 51 to 56 in the packs of a full pole, 61 in one of six readings.
-READING_BYTES = 70
+# Measured with packs of a full pole (docs/spool.md). A pack is written each second in which something is to be told.
+READING_BYTES = 50  # with the names of its device and its point
+PACK_BYTES = 70
 
 
 def planned_hours(site: Site, node: str, profiles: Mapping[str, Profile]) -> tuple[float, float]:
@@ -15,7 +16,12 @@ def planned_hours(site: Site, node: str, profiles: Mapping[str, Profile]) -> tup
     used = [profiles[profile] for _, _, profile in devices_of(site, node)]
     groups = [(profile.polls[point.poll].every, profile.polls[point.poll].silence)
               for profile in used for point in profile.points.values()]  # fmt: skip
-    readings = (site.gateways[node].spool_megabytes << 20) / READING_BYTES
+    room = site.gateways[node].spool_megabytes << 20
     busiest = sum(1 / every for every, _ in groups)
     quietest = sum(1 / max(every, silence) for every, silence in groups)
-    return readings / busiest / 3600, readings / quietest / 3600
+    return room / bytes_a_second(busiest) / 3600, room / bytes_a_second(quietest) / 3600
+
+
+def bytes_a_second(readings: float) -> float:
+    """Readings a second -> bytes a second of the spool."""
+    return readings * READING_BYTES + min(1.0, readings) * PACK_BYTES
