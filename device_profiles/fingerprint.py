@@ -118,6 +118,11 @@ def singles(profile: Profile, block: Read) -> list[Read]:
     return list(dict.fromkeys(read for read in alone if inside.issuperset(read.places)))
 
 
+def is_ruled_out(profile: Profile, wrong: int) -> bool:
+    """With so many points refused, or with a value that cannot be."""
+    return 2 * wrong >= len(profile.points)
+
+
 def rank(profiles: Mapping[str, Profile], seen: Seen) -> Verdict:
     """Modbus profiles that fit what was seen."""
     marks = {name: mark for name, profile in profiles.items() if (mark := _mark(profile, seen)) is not None}
@@ -169,7 +174,7 @@ def _mark(profile: Profile, seen: Seen) -> _Mark | None:
     answered = {name: each for name, each in judged.items() if each is not None}
     faults = [each.fault for each in answered.values() if each.fault]
     absent = len(judged) - len(answered)
-    if 2 * (len(faults) + absent) >= len(judged):
+    if is_ruled_out(profile, len(faults) + absent):
         return None
     bits = sum(each.bits for each in answered.values()) - CONTRADICTION * (len(faults) + absent)
     if not seen.answers_anything:

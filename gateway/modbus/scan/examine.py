@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from device_profiles.bus_time import Line as Settings
-from device_profiles.fingerprint import CONTROL, Read, Seen, first, reads, singles
+from device_profiles.fingerprint import CONTROL, Read, Seen, first, is_ruled_out, reads, singles
 from device_profiles.schema import Profile
 from gateway.modbus.bus import Line
 from protocols import modbus
@@ -42,11 +42,16 @@ class Examination:
         return self.seen
 
     async def _whole(self, profile: Profile) -> None:
+        """Until so much is refused that it cannot be this profile."""
+        absent = 0
         for read in reads(profile):
+            if await self._ask(read):
+                continue
             alone = singles(profile, read)
-            if not await self._ask(read) and len(alone) > 1:
-                for one in alone:
-                    await self._ask(one)
+            for one in alone:
+                absent += not (len(alone) > 1 and await self._ask(one))
+                if is_ruled_out(profile, absent):
+                    return
 
     async def _ask(self, read: Read) -> bool:
         """True where its words are there. What was asked already is not asked again."""
