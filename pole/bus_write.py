@@ -64,8 +64,9 @@ def _confirm(target: Target, wanted: Order, was: Shown | None) -> None:
     """Raises ValueError where nobody says yes."""
     if not sys.stdin.isatty():
         raise ValueError("a register by its address reaches the device unchecked: --yes says that this is meant")
-    print(f"{wanted.point} of {target.where} is {_told(wanted, was)}. {wanted} reaches the device unchecked.")
-    if typer.prompt("Type write to go on", default="", show_default=False) != "write":
+    told = f"{wanted.point} of {target.where} is {_told(wanted, was)}. {wanted} reaches the device unchecked."
+    print(told, file=sys.stderr)  # the output may be for a program
+    if typer.prompt("Type write to go on", default="", show_default=False, err=True) != "write":
         raise ValueError("nothing was written")
 
 
