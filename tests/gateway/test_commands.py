@@ -172,6 +172,38 @@ def test_a_command_that_expires_while_it_waits_for_the_bus_is_not_written(tmp_pa
     asyncio.run(play())
 
 
+def test_a_clock_that_is_set_back_while_a_command_waits_does_not_prolong_it(tmp_path):
+    async def play():
+        async with scene(tmp_path) as lamps:
+            before = lamps.level
+            lamps.port.unit(1).faults.silent = True
+            poll = asyncio.create_task(lamps.bus.transact(1, bytes.fromhex("0300000001"), 0.8))
+            await asyncio.sleep(0.05)
+            sent = asyncio.create_task(lamps.send(expires=NOW + 300))
+            await asyncio.sleep(0.05)
+            lamps.now -= 3_600_000
+            await asyncio.gather(poll, return_exceptions=True)
+            lamps.port.unit(1).faults.silent = False
+            assert [state for state, _ in await sent] == ["accepted", "expired"]
+            assert lamps.level == before
+
+    asyncio.run(play())
+
+
+def test_without_the_time_a_command_is_rejected_and_says_why(tmp_path):
+    async def play():
+        async with scene(tmp_path) as lamps:
+            asked, lamps.commands._time_known = lamps.requests, lambda: False
+            ((state, reason),) = await lamps.send()
+            assert state == "rejected"
+            assert "does not know the time" in reason
+            assert lamps.requests == asked
+            lamps.commands._time_known = lambda: True
+            assert (await lamps.send())[-1][0] == "done"  # it was not spent
+
+    asyncio.run(play())
+
+
 def test_a_command_that_a_crash_interrupted_is_never_carried_out_again(tmp_path):
     async def play():
         async with scene(tmp_path) as lamps:

@@ -123,6 +123,21 @@ def test_a_clock_that_is_certainly_wrong_is_not_believed_and_said_once(off_ms):
     asyncio.run(scene())
 
 
+def test_while_our_clock_is_unset_a_device_s_time_is_kept_to_be_judged_later_and_nonsense_is_not():
+    async def scene():
+        watch, devices, driver, _, _ = start("x")
+        driver._now_ms = lambda: 3_600_000  # since the start of the machine
+        sent = now_ms() - 60_000
+        async with running(driver):
+            await watch.until(lambda: devices.heard)
+            for value, told_ms in ((10, sent), (20, None), (30, 1000), (40, sent - 120_000)):
+                devices.heard("x", {"a": value}, told_ms)
+        assert [each[2] for each in watch.told] == [sent, 3_600_000, 3_600_000, sent - 120_000]
+        assert not watch.logged("clock of the device is wrong: ours is taken")
+
+    asyncio.run(scene())
+
+
 def test_a_stranger_is_logged_once_and_a_flood_of_them_takes_no_memory():
     async def scene():
         watch, devices, driver, _, _ = start("x")
