@@ -56,15 +56,15 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
-    """Registers that a device does not give together with others: a hole between values, or a value."""
+    """Registers that a device does not give all in one read: a hole between values, a value, or two neighbours."""
 
     table: Table
     address: int
     count: int
 
-    def touches(self, table: Table, first: int, end: int) -> bool:
-        """Whether some of them lie in first … end - 1."""
-        return table == self.table and first < self.address + self.count and self.address < end
+    def within(self, first: int, end: int) -> bool:
+        """Whether all of them lie in first … end - 1."""
+        return first <= self.address and self.address + self.count <= end
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,8 +106,8 @@ def blocks(profile: Profile, group: str, channel: int = 0) -> list[Block]:
 def plan(values: Iterable[Wanted], limits: Limits) -> list[Block]:
     """The reads that bring these values in the least time, by table and address.
 
-    A value is never cut in two, a block keeps the limits, and two values share one only where the registers between
-    them cost less than another request and none of them is refused. A refused value has a block of its own.
+    A value is never cut in two, a block keeps the limits and holds nothing that is refused, and two values share one
+    only where the registers between them cost less than another request. A refused value has a block of its own.
     """
     tables: dict[Table, list[Wanted]] = {}
     for value in values:
@@ -118,15 +118,14 @@ def plan(values: Iterable[Wanted], limits: Limits) -> list[Block]:
     return found
 
 
-def holes(spots: Sequence[Wanted | Part]) -> list[tuple[int, int]]:
-    """(first, end) of the registers between values that nobody wants; spots by address."""
+def holes(spans: Sequence[Span]) -> list[Span]:
+    """What lies between spans and in none of them; spans by address."""
     found = []
-    end: int | None = None
-    for spot in spots:
-        first = spot.address if isinstance(spot, Wanted) else spot.start
-        if end is not None and first > end:
-            found.append((end, first))
-        end = max(end or 0, first + spot.count)
+    reached = spans[0][1]
+    for first, end in spans:
+        if first > reached:
+            found.append((reached, first))
+        reached = max(reached, end)
     return found
 
 
@@ -153,20 +152,15 @@ def _last_blocks(table: Table, spans: Sequence[Span], stop: int, limits: Limits)
     most = MAX_BITS if bits else min(limits.block, MAX_REGISTERS)
     gap = None if limits.gap is None else limits.gap * (BITS_PER_REGISTER if bits else 1)
     refused = [each for each in limits.refused if each.table == table]
-    begin, end = spans[stop - 1][0], 0
-    alone = True
+    end = 0
+    alone = True  # all values are the same registers
     for start in range(stop - 1, -1, -1):
-        first, after = spans[start]
+        first, end = spans[start][0], max(end, spans[start][1])
         alone = alone and spans[start] == spans[stop - 1]
-        hole = begin - after
-        if start < stop - 1 and (
-            (gap is not None and hole > gap)
-            or max(end, after) - first > most
-            or (not alone and any(each.touches(table, first, max(end, after)) for each in refused))
-        ):
+        if not alone and (end - first > most or any(each.within(first, end) for each in refused)):
             return
-        begin, end = first, max(end, after)
-        yield start, limits.overhead + data_bytes(table, end - begin)
+        if gap is None or all(after - before <= gap for before, after in holes(spans[start:stop])):
+            yield start, limits.overhead + data_bytes(table, end - first)
 
 
 def block_of(spots: Sequence[Wanted]) -> Block:

@@ -24,6 +24,11 @@ class AnswerTime:
             return learned
         return self.usual if self._doubted or self._seen < SURE_AFTER else learned
 
+    @property
+    def longest(self) -> float:
+        """The wait where an answer matters more than the bus's time."""
+        return max(self.usual, self.wait)
+
     def answered(self, latency: float) -> None:
         self._seen += 1
         self._doubted = False

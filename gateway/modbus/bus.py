@@ -30,6 +30,10 @@ class Line(Protocol):
         """Request PDU -> answer PDU, given `wait` seconds beyond the time on the wire. Raises errors.DeviceError."""
         ...
 
+    def free_at(self, unit: int) -> float:
+        """When a unit may be asked, by the loop's clock: later while it may still answer what was given up."""
+        ...
+
     def late(self) -> list[tuple[int, float]]:
         """(unit, seconds after the end of its request) of answers that came too late, since the last call."""
         ...
@@ -57,6 +61,10 @@ class Bus:
     def latency(self) -> float:
         """Seconds from the end of the last request that was answered to the start of its answer."""
         return self._line.latency
+
+    def free_at(self, unit: int) -> float:
+        """When a unit may be asked, by the loop's clock: later while it may still answer what was given up."""
+        return self._line.free_at(unit)
 
     def late(self) -> list[tuple[int, float]]:
         """(unit, seconds after the end of its request) of answers that came too late, since the last call."""

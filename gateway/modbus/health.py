@@ -1,6 +1,7 @@
 """Who answers on a bus, and when to ask again who does not. Pure: times come in as seconds of one monotonic clock."""
 
 import random
+from collections.abc import Iterable
 
 from protocols import errors
 from wire.backoff import Backoff
@@ -23,7 +24,7 @@ class Health:
         self.error: errors.DeviceError | None = None
         self.ask_at = 0.0  # not before
         self.owes = 0.0
-        self.paid_at = 0.0
+        self.credit = 0.0  # what it may owe and be asked all the same
         self.backoff = Backoff(first=PROBE_FIRST_S, most=PROBE_MOST_S)
 
     @property
@@ -42,6 +43,8 @@ class Ward:
     def __init__(self, share: float) -> None:
         self._share = share
         self._debtors: set[Health] = set()
+        self._paid_at = 0.0
+        self._rate = share  # at which they pay together
 
     def answered(self, health: Health) -> bool:
         """True when it was silent until now."""
@@ -58,21 +61,34 @@ class Ward:
         """True when it became silent by this failure. others_answer: whether anybody else on the bus does."""
         health.failures += 1
         health.error = error
-        rate = self._charge(health, lost_s, now, self._share if others_answer else DEAD_BUS_SHARE)
-        paid = now + max(0.0, health.owes - CREDIT * lost_s) / rate
         became_silent = not health.silent and health.failures >= SILENT_AFTER
         health.silent = health.silent or became_silent
-        probe = now + health.backoff.next() if health.silent else now
-        wait = max(paid, probe) - now
+        self._charge(health, lost_s, now, self._share if others_answer else DEAD_BUS_SHARE)
+        wait = max(health.ask_at - now, health.backoff.next() if health.silent else 0.0)
         health.ask_at = now + wait * random.uniform(1.0, JITTER)
         return became_silent
 
-    def _charge(self, health: Health, lost_s: float, now: float, share: float) -> float:
-        """Takes in what was paid meanwhile, and the new debt; gives the rate at which this one pays."""
-        self._debtors.add(health)
-        for each in self._debtors:  # what they paid so far, they paid in the company that they had
-            each.owes = max(0.0, each.owes - (now - each.paid_at) * share / len(self._debtors))
-            each.paid_at = now
-        health.owes += lost_s
+    def take_over(self, unit: Health, blocks: Iterable[Health]) -> None:
+        """A unit that is silent bears what its blocks owe: they are asked when it is."""
+        for each in blocks:
+            self.answered(each)
+            unit.owes += each.owes
+            each.owes = 0.0
+            self._debtors.discard(each)
+        if unit.owes:
+            self._debtors.add(unit)
+
+    def _charge(self, health: Health, lost_s: float, now: float, rate: float) -> None:
+        """Takes in what was paid meanwhile, and the new debt: all debtors now pay a smaller part of the rate each."""
+        paid = (now - self._paid_at) * min(rate, self._rate) / max(1, len(self._debtors))
+        for each in self._debtors:
+            each.owes = max(0.0, each.owes - paid)
+        self._paid_at, self._rate = now, rate
+        if lost_s > 0:
+            health.owes += lost_s
+            health.credit = CREDIT * lost_s
+            self._debtors.add(health)
         self._debtors = {each for each in self._debtors if each.owes > 0}
-        return share / len(self._debtors)
+        health.ask_at = now
+        for each in self._debtors:
+            each.ask_at = max(each.ask_at, now + (each.owes - each.credit) * len(self._debtors) / rate)

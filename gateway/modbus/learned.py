@@ -51,7 +51,8 @@ class Learned:
         self._path = path
         self._units: dict[str, dict[str, UnitMemory]] = {}
         self._written = ""
-        if path is not None and path.exists():
+        self._failing = False
+        if path is not None:
             self._read(path)
 
     def unit(self, bus: str, unit: int, profile: Profile) -> UnitMemory:
@@ -73,19 +74,21 @@ class Learned:
             self.save()
 
     def save(self) -> None:
-        """Writes what changed. A disk that takes nothing is said once and again when the text has changed."""
+        """Writes what changed. A disk that takes nothing is said once, and tried again."""
         text = json.dumps(
             {bus: {unit: _plain(memory) for unit, memory in units.items()} for bus, units in self._units.items()}
         )
         if self._path is None or text == self._written:
             return
-        self._written = text
         part = self._path.with_name(self._path.name + ".new")
         try:
             part.write_text(text, encoding="utf-8")
             os.replace(part, self._path)
+            self._written, self._failing = text, False
         except OSError as error:
-            log.warning("what devices taught is not written down", file=str(self._path), error=str(error))
+            if not self._failing:
+                log.warning("what devices taught is not written down", file=str(self._path), error=str(error))
+            self._failing = True
 
     def _read(self, path: Path) -> None:
         try:
@@ -94,7 +97,9 @@ class Learned:
             self._units = {
                 bus: {unit: _memory(each) for unit, each in units.items()} for bus, units in document.items()
             }
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
             self._units = {}
             log.warning("what devices taught cannot be read: it is learned again", file=str(path), error=str(error))
 
@@ -107,7 +112,7 @@ def _plain(memory: UnitMemory) -> dict[str, Any]:
 
 def _memory(plain: dict[str, Any]) -> UnitMemory:
     refused = set()
-    for table, address, count in plain["refused"]:
+    for table, address, count in plain["refused"][:REFUSED_MOST]:
         if table not in get_args(Table):
             raise ValueError(f"{table} is no table")
         refused.add(Refused(table=table, address=int(address), count=int(count)))

@@ -70,4 +70,4 @@ class ModbusDriver:
         return modbus.items(request, answer)
 
     def _wait(self, unit: int) -> float:
-        return self._poller.units[unit].answer_time.usual
+        return self._poller.units[unit].answer_time.longest

@@ -11,6 +11,9 @@ import itertools
 import math
 from typing import Generic, Protocol, TypeVar
 
+# A queue keeps entries of slots that were put anew since, until they come up or are too many.
+STALE_MOST = 64
+
 
 class Slot(Protocol):
     """What has its turns. at: when the next one is due; only the Schedule sets it."""
@@ -29,12 +32,18 @@ class Schedule(Generic[S]):
         self._events: list[tuple[float, int, S]] = []
         self._others: list[tuple[float, int, S]] = []
         self._order = itertools.count()
+        self._slots: set[int] = set()
         self._event_was_last = False
 
     def put(self, slot: S, at: float) -> None:
         """It is due at this time, and no more when it was due before."""
         slot.at = at
-        heapq.heappush(self._events if slot.event else self._others, (at, next(self._order), slot))
+        self._slots.add(id(slot))
+        queue = self._events if slot.event else self._others
+        heapq.heappush(queue, (at, next(self._order), slot))
+        if len(queue) > STALE_MOST + 2 * len(self._slots):
+            last = {id(each): (when, order, each) for when, order, each in sorted(queue) if when == each.at}
+            queue[:] = sorted(last.values())
 
     def next(self, now: float) -> S | None:
         """Whose turn it is; it stays due until it is put anew. None where nobody is due."""

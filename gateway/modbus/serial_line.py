@@ -3,13 +3,12 @@
 import asyncio
 
 from device_profiles import bus_time
+from gateway.modbus.unanswered import Unanswered
 from gateway.serial_port import SerialPort
 from protocols import modbus
 
 # USB adapters deliver in portions up to 16 ms apart (FTDI's latency timer): a frame is over after thrice that.
 FRAME_OVER_S = 0.05
-# An answer that comes so much later than its request is told as late; after that nobody looks out for it.
-LATE_MOST_S = 2.0
 
 
 class SerialLine:
@@ -19,9 +18,7 @@ class SerialLine:
         self.latency = 0.0
         self.echoes = 0
         self._port = SerialPort(port=port, baud=baud, parity=parity, stop_bits=stop_bits)
-        self._quiet_until: dict[int, float] = {}  # unit -> how long its answer to an abandoned request is waited out
-        self._abandoned: dict[int, tuple[bytes, float]] = {}  # unit -> request, and when it had left
-        self._late: list[tuple[int, float]] = []
+        self._unanswered = Unanswered()
         self._echoing = False
 
     @property
@@ -30,50 +27,51 @@ class SerialLine:
 
     async def exchange(self, unit: int, request: bytes, wait: float) -> bytes:
         """Request PDU -> answer PDU, `wait` seconds beyond the time that both need on the wire. Raises DeviceError."""
-        self._port.open()
-        await self._port.silence(self.times.silence, self._quiet_until.pop(unit, 0.0))
+        port = self._port
+        port.open()
+        await port.silence(self.times.silence, self._unanswered.free_at(unit, request))
         self._look_for_late()
-        frame = modbus.rtu(unit, request)
-        sent = self._port.send(frame)
+        sent = port.send(modbus.rtu(unit, request))
         answer_s = (modbus.answer_length(request) + modbus.RTU_EXTRA) * self.times.character
         try:
             answer = await self._answer(unit, request, sent + answer_s + wait)
         except BaseException:
-            # RTU has no transaction numbers: a late answer of this unit must not be taken for the next request's.
-            self._quiet_until[unit] = asyncio.get_running_loop().time() + wait
-            self._abandoned[unit] = request, sent
+            if not modbus.is_corrupt(port.received, unit, request):  # that was the answer
+                now = asyncio.get_running_loop().time()
+                self._unanswered.add(unit, request, sent=sent, wait=wait, now=now)
             raise
-        finally:
-            if modbus.has_echo(self._port.received, unit, request):
-                self._echoing = True
-                self.echoes += 1
-        self._port.received.clear()  # what comes now was not asked for, or comes too late
-        echo_s = len(frame) * self.times.character if self._echoing else 0.0
-        self.latency = max(0.0, self._port.quiet_from - sent - answer_s - echo_s)
+        self._unanswered.asked_again(unit, sent=sent, now=asyncio.get_running_loop().time())
+        self._look_for_late(but=unit)  # others may have spoken meanwhile
+        port.received.clear()  # what comes now was not asked for, or comes too late
+        self.latency = max(0.0, port.quiet_from - sent - answer_s)
         return answer
 
+    def free_at(self, unit: int) -> float:
+        """When a unit may be asked anything, by the loop's clock; 0 for at once."""
+        return self._unanswered.free_at(unit)
+
     def late(self) -> list[tuple[int, float]]:
-        found, self._late = self._late, []
-        return found
+        return self._unanswered.late()
 
     async def close(self) -> None:
         self._port.close()
 
-    def _look_for_late(self) -> None:
-        """What came since the last exchange, before it is thrown away."""
+    def _look_for_late(self, but: int | None = None) -> None:
         now = asyncio.get_running_loop().time()
-        for unit, (request, sent) in list(self._abandoned.items()):
-            answer, _ = modbus.find_rtu(self._port.received, unit, request)
-            if answer is not None:
-                self._late.append((unit, self._port.quiet_from - sent))
-            if answer is not None or now - sent > LATE_MOST_S:
-                del self._abandoned[unit]
+        self._unanswered.look(self._port.received, came_at=self._port.quiet_from, now=now, but=but)
 
     async def _answer(self, unit: int, request: bytes, deadline: float) -> bytes:
         received = self._port.received
+        echo = False
         while True:
+            if not echo and modbus.has_echo(received, unit, request):
+                echo = self._echoing = True
+                self.echoes += 1
+                del received[: len(request) + modbus.RTU_EXTRA]
             answer, missing = modbus.find_rtu(received, unit, request, echoing=self._echoing)
             if answer is not None:
+                if len(request) != len(answer):  # else it was a write of one item, and nobody can tell
+                    self._echoing = echo
                 return answer
             until = deadline
             if modbus.is_corrupt(received, unit, request):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from gateway.modbus.unanswered import Unanswered
 from protocols import errors, modbus
 from wire.backoff import Backoff
 
@@ -41,7 +42,7 @@ class TcpLine:
         """Request PDU -> answer PDU within `wait` seconds. Raises DeviceError."""
         reader, writer = await self._connect()
         try:
-            await self._prepare(reader, unit)
+            await self._prepare(reader, unit, request)
             began = asyncio.get_running_loop().time()
             async with asyncio.timeout(wait):
                 writer.write(self._frame(unit, request))
@@ -58,6 +59,10 @@ class TcpLine:
             if error.fault == "header":
                 self._lose(str(error))
             raise
+
+    def free_at(self, unit: int) -> float:
+        """At once: answers carry the number of their request."""
+        return 0.0
 
     def late(self) -> list[tuple[int, float]]:
         found, self._late = self._late, []
@@ -94,7 +99,7 @@ class TcpLine:
         self._mute = 0
         self._asked.clear()
 
-    async def _prepare(self, reader: asyncio.StreamReader, unit: int) -> None:
+    async def _prepare(self, reader: asyncio.StreamReader, unit: int, request: bytes) -> None:
         """Before a request leaves."""
 
     def _frame(self, unit: int, request: bytes) -> bytes:
@@ -141,23 +146,49 @@ class RtuOverTcpLine(TcpLine):
 
     def __init__(self, *, host: str, port: int) -> None:
         super().__init__(host=host, port=port)
-        self._quiet_until: dict[int, float] = {}  # unit -> until when its answer to an abandoned request may still come
+        self._unanswered = Unanswered()
+        self._sent = 0.0  # 0: not yet
 
-    async def _prepare(self, reader: asyncio.StreamReader, unit: int) -> None:
-        await asyncio.sleep(self._quiet_until.pop(unit, 0.0) - asyncio.get_running_loop().time())
+    async def exchange(self, unit: int, request: bytes, wait: float) -> bytes:
+        self._sent = 0.0
+        try:
+            answer = await super().exchange(unit, request, wait)
+        except BaseException:
+            if self._sent and not modbus.is_corrupt(self._received, unit, request):  # that was the answer
+                now = asyncio.get_running_loop().time()
+                self._unanswered.add(unit, request, sent=self._sent, wait=wait, now=now)
+            raise
+        self._unanswered.asked_again(unit, sent=self._sent, now=asyncio.get_running_loop().time())
+        self._throw_away(but=unit)
+        return answer
+
+    def free_at(self, unit: int) -> float:
+        """Later while it may still answer what was given up."""
+        return self._unanswered.free_at(unit)
+
+    def late(self) -> list[tuple[int, float]]:
+        return self._unanswered.late()
+
+    async def _prepare(self, reader: asyncio.StreamReader, unit: int, request: bytes) -> None:
+        await asyncio.sleep(self._unanswered.free_at(unit, request) - asyncio.get_running_loop().time())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0):  # what is there already is no answer to what is not asked yet
                 for _ in range(MAX_STALE_READS):
-                    await self._more(reader)
+                    self._received += await self._more(reader)
                 self._lose("it sends without an end")
                 raise errors.LineDown(self._trouble)
+        self._throw_away()
+
+    def _throw_away(self, but: int | None = None) -> None:
+        now = asyncio.get_running_loop().time()
+        self._unanswered.look(self._received[:MAX_HELD], came_at=now, now=now, but=but)
         self._received = b""
 
     def _frame(self, unit: int, request: bytes) -> bytes:
+        self._sent = asyncio.get_running_loop().time()
         return modbus.rtu(unit, request)
 
     def _no_answer(self, unit: int, request: bytes, wait: float) -> errors.DeviceError:
-        self._quiet_until[unit] = asyncio.get_running_loop().time() + wait
         error = modbus.explain_rtu(self._received, unit, request)
         if not self._received:
             super()._no_answer(unit, request, wait)

@@ -1,14 +1,16 @@
 """One unit of a bus while it is polled: its plan, its groups' turns, its health, and what it taught."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from device_profiles import registers
 from device_profiles.blocks import Block, Key
 from device_profiles.schema import Point
 from device_profiles.unit_plan import Group, UnitPlan
 from gateway.modbus.answer_time import AnswerTime
+from gateway.modbus.exploring import Exploration
 from gateway.modbus.health import Health
 from gateway.modbus.learned import UnitMemory
 from gateway.reading import Reading
@@ -26,8 +28,8 @@ class Turns:
     group: Group
     at: float = 0.0
     due: float = 0.0  # the period's grid; `at` may be later
-    read_at: float = 0.0
-    failed: bool = False  # a block of this turn
+    read_at: float = 0.0  # 0: not yet, or the last turn failed
+    again: float = math.inf  # when the turn is to be taken again, because a block failed
     reads: list[Block] = field(default_factory=list)  # what is left of the turn, last first
     company: tuple["Turns", ...] = ()  # the groups that are read in this turn, itself included
     leader: "Turns | None" = None  # in whose turn this group is read
@@ -36,6 +38,10 @@ class Turns:
     def event(self) -> bool:
         return self.group.event
 
+    def retry(self, at: float) -> None:
+        """A block was not read: the turn is taken again then, if it is not due before."""
+        self.again = min(self.again, at)
+
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class BlockState:
@@ -43,11 +49,36 @@ class BlockState:
 
     health: Health = field(default_factory=Health)
     since: str = ""
-    explore_at: float = 0.0  # when to look again into why it is refused
+    exploring: Exploration | None = None  # why it is refused
+    explore_at: float = 0.0  # not before
+
+    def asked(self, block: Block) -> Block:
+        """What is asked of this block next: all, or a part of it where it is being explored."""
+        return self.exploring.asked or block if self.exploring else block
+
+
+@dataclass(slots=True)
+class Spent:
+    """What polling a unit took of the bus, and what came of it. lost_s: without answers; latency_s: of all answers."""
+
+    busy_s: float = 0.0
+    lost_s: float = 0.0
+    failures: int = 0
+    answers: int = 0
+    latency_s: float = 0.0
+
+    def copy(self) -> "Spent":
+        return replace(self)
+
+    def since(self, before: "Spent") -> "Spent":
+        return Spent(
+            self.busy_s - before.busy_s, self.lost_s - before.lost_s, self.failures - before.failures,
+            self.answers - before.answers, self.latency_s - before.latency_s,
+        )  # fmt: skip
 
 
 class Unit:
-    """where: pole, bus, unit and profile, for the log."""
+    """where: pole, bus, unit and profile, for the log. plans: how often its plan changed."""
 
     def __init__(
         self,
@@ -67,11 +98,15 @@ class Unit:
         self.answer_time = AnswerTime(usual=wait, slowest=memory.slowest)
         self.turns = [Turns(unit=self, group=group) for group in plan.groups]
         self.since = ""
+        self.spent = Spent()
+        self.plans = 0
+        self.unlearn_at = 0.0  # not before
         self._bounds = plan.limits
         self._blocks: dict[tuple[str, int, int], BlockState] = {}
         self._on_readings = on_readings
         self._now_ms = now_ms
         self._points: dict[Key, tuple[Point, Report]] = {}
+        self._events = {value.key for group in plan.groups if group.event for value in group.values}
         points, polls = plan.profile.points, plan.profile.polls
         for group in plan.groups:
             for value in group.values:
@@ -83,7 +118,7 @@ class Unit:
     def learn(self) -> None:
         """The plan follows the memory."""
         self.plan.limit(self.memory.within(self._bounds))
-        self._blocks.clear()
+        self.plans += 1
 
     def block(self, block: Block) -> BlockState:
         return self._blocks.setdefault((block.table, block.address, block.count), BlockState())
@@ -98,9 +133,21 @@ class Unit:
             if each is turns or (each.leader is None and each.due <= now + TOGETHER * each.group.every)
         )  # fmt: skip
         turns.reads = list(self.plan.blocks(*(each.group for each in turns.company)))[::-1]
-        turns.failed = False
+        turns.again = math.inf
         for each in turns.company:
             each.leader = turns
+
+    def leave(self, turns: Turns) -> tuple[Turns, ...]:
+        """The groups with events for which nothing more is read in this turn; the others go on without them."""
+        events = tuple(each for each in turns.company if each.event)
+        others = tuple(each for each in turns.company if not each.event)
+        if not events or not others or any(part.key in self._events for part in turns.reads[-1].parts):
+            return ()
+        rest = others[0]
+        rest.reads, rest.again, rest.company = turns.reads, turns.again, others
+        for each in others:
+            each.leader = rest
+        return events
 
     def tell(self, block: Block, quality: str | None, words: Sequence[int] = ()) -> None:
         """Reports what is due of a block's points; words are None's place where quality says why there are none."""

@@ -232,7 +232,9 @@ def test_a_failed_block_loses_its_own_points_alone(tmp_path):
     asyncio.run(scene())
 
 
-def test_a_block_that_never_answers_is_asked_rarely_and_its_neighbour_as_ever(tmp_path):
+def test_a_block_that_never_answers_is_asked_rarely_and_its_neighbour_as_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.modbus.unanswered.LATE_MOST_S", 0.3)
+
     async def scene():
         model = profile(points={"level": point(0), "far": point(500)})
         async with port(tmp_path / "bus", model, [1]) as emulated:
