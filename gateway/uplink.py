@@ -15,12 +15,12 @@ import aiomqtt
 import structlog
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.disk.spool import Spool
 from gateway.disk.spool_thread import SpoolThread
 from gateway.disk.window import Send, Window
 from gateway.identity import Node
+from gateway.mqtt_client import ACK_S, Client, apart, explained
 from wire import messages, stored, topics
 from wire.backoff import Backoff
 from wire.errors import WireError
@@ -28,7 +28,6 @@ from wire.errors import WireError
 log = structlog.get_logger("uplink")
 
 KEEPALIVE_S = 15
-ACK_S = 10.0  # a broker that takes longer to acknowledge is taken for dead
 RETRY_S = (0.3, 10.0)  # first wait and longest wait between connections
 COMMANDS_AT_ONCE = 8
 STATUS_S = 5.0
@@ -38,16 +37,6 @@ COALESCE_S = 0.05  # confirmations that arrive together are one commit
 MAX_WAITING = 64  # commands, and replies while the broker is away
 
 Reply = Callable[[dict[str, object]], Awaitable[None]]
-
-
-class _Client(aiomqtt.Client):
-    """aiomqtt takes every PUBACK for a success; a refusal (not authorised, quota) must not confirm a pack."""
-
-    def _on_publish(self, client: Any, userdata: Any, mid: int, reason: ReasonCode, properties: Properties) -> None:
-        if reason.is_failure:
-            log.error("the broker refused a message: look at its ACL and at this node's identity", reason=str(reason))
-            return  # publish() times out, the connection is made again, the pack stays
-        super()._on_publish(client, userdata, mid, reason, properties)
 
 
 class _Moved(aiomqtt.MqttError):
@@ -110,12 +99,14 @@ class Uplink:
         wait, said = Backoff(first=RETRY_S[0], most=RETRY_S[1]), False
         while True:
             try:
-                await _apart(self._session())
+                await apart(self._session())
             except* (aiomqtt.MqttError, OSError, TimeoutError) as group:
                 if self.connected:
                     wait.reset()
                 if self.connected or not said:
-                    log.warning("broker: connection lost or refused, trying on", error=_first(group), **self._address())
+                    log.warning(
+                        "broker: connection lost or refused, trying on", error=explained(group), **self._address()
+                    )
                 said = True
             self.connected = False
             await asyncio.sleep(wait.next())
@@ -125,7 +116,7 @@ class Uplink:
         will = aiomqtt.Will(self._topic("status"), await self._encoded_status(online=False), qos=1, retain=True)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_S
-        async with _Client(
+        async with Client(
             **self._node.connect,
             identifier=self._node.name,
             protocol=aiomqtt.ProtocolVersion.V5,
@@ -252,7 +243,7 @@ class Uplink:
         """After run() was cancelled: the last counts, marked offline. A broker that is away is no error."""
         try:
             async with asyncio.timeout(ACK_S / 2):
-                async with _Client(
+                async with Client(
                     **self._node.connect,
                     identifier=f"{self._node.name}-goodbye",  # the node's own session keeps commands for its return
                     protocol=aiomqtt.ProtocolVersion.V5,
@@ -284,21 +275,6 @@ class Uplink:
         }
 
 
-async def _apart(session: Coroutine[Any, Any, None]) -> None:
-    """Awaits it in a task of its own: there an error on the way out can hide a cancellation, here it cannot."""
-    task = asyncio.create_task(session, name="session")
-    try:
-        await asyncio.wait([task])
-    except asyncio.CancelledError:
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=ACK_S)
-        if not task.cancelled():
-            task.exception()  # of no use to anyone any more, and asyncio would complain about it
-        raise
-    task.result()
-
-
 def _take_in(window: Window, confirmations: list[tuple[str, list[list[int]]]], spool: Spool) -> bool:
     if spool.confirm_all(confirmations) is None:
         return False
@@ -306,14 +282,3 @@ def _take_in(window: Window, confirmations: list[tuple[str, list[list[int]]]], s
         if epoch == spool.epoch:  # also of packs that are not on the disk any more: they were dropped meanwhile
             window.confirmed(ranges, time.monotonic())
     return True
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    said = str(error) or type(error).__name__
-    refused = any(
-        f"code:{code}" in said for code in (134, 135)
-    )  # MQTT 5, 3.2.2.2: bad user name or password, not authorized
-    return f"{said}: look at the node's user, its password_file, and the broker's password file" if refused else said

@@ -124,7 +124,8 @@ class Running:
 
     @property
     def devices(self):
-        return [device["device"] for device in self.of("birth")[-1]["devices"]]
+        """The counting ones in the latest birth."""
+        return [each["device"] for each in self.of("birth")[-1]["devices"] if each["profile"] == "counting"]
 
     def counts(self, device):
         """What was read of a device, in the order of time."""

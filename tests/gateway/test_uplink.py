@@ -218,7 +218,7 @@ def test_packs_that_were_dropped_under_way_leave_room_for_others_once_they_are_c
                 city.add(index)
             under_way = list(range(1, TELEMETRY_WINDOW + 1))
             await city.until(lambda: sorted(city.numbers("telemetry")) == under_way)
-            await city.disk.run(lambda spool: spool._drop(under_way, "full"))
+            await city.disk.run(lambda spool: spool._drop("telemetry", under_way, "full"))
             await city.say_stored(city.disk.spool.epoch, [[1, TELEMETRY_WINDOW]])
             await city.until(lambda: TELEMETRY_WINDOW + 1 in city.numbers("telemetry"), 5)
 
