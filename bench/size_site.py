@@ -45,6 +45,11 @@ def serial_port(folder: Path, bus: int) -> Path:
     return folder / f"rs485-{bus:02d}"
 
 
+def is_own(device: str) -> bool:
+    """Whether a device of a pack is one of this site, and not the gateway itself or one of its buses."""
+    return "/meter-" in device or "/net-" in device
+
+
 def tcp_profile(every: int) -> str:
     return f"twenty-tcp-{every}"
 

@@ -28,8 +28,7 @@ def measured(tmp_path_factory):
 
 def test_every_device_is_heard_and_none_is_silent(measured):
     result, _ = measured
-    assert result["devices"] == result["units_answering"] == 2 * 4 + 5
-    assert result["devices_heard"] == result["devices"] + 1  # and the gateway itself
+    assert result["devices"] == result["units_answering"] == result["devices_heard"] == 2 * 4 + 5
     assert (result["without_value"], result["refused"]) == (0, 0)
 
 
@@ -46,6 +45,7 @@ def test_what_it_costs_is_measured(measured):
     assert result["rss_last_mb"] > 20
     assert 0 < result["connected_s"] < 30
     assert 0 < result["every_bus_s"] < 30
+    assert 0 < result["start_cpu_s"] < 30
     with table.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) >= 6
