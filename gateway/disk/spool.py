@@ -81,7 +81,7 @@ class Spool:
         self._db.close()
 
     def state(self) -> SpoolState:
-        state = self._state()
+        state = self._despite_damage(self._state)
         return SpoolState(pending=state.pending, bytes=self._bytes(), unclocked=self._unclocked.readings, **vars(state))
 
     def append(self, *, event: bool, readings: list[Reading], last_ms: int = 0, set_back: int = 0) -> list[int]:
@@ -275,16 +275,23 @@ class Spool:
             log.error("pack damaged on the disk: dropped", spool=str(self.path), number=row[0])
             try:
                 self._drop(rows.TABLES[event], [row[0]], "damaged")
-            except sqlite3.OperationalError:  # the disk takes not even that: it is met again
+            except sqlite3.DatabaseError as error:
                 self._db.rollback()
+                if not is_damaged(error):  # the disk takes not even that: it is met again
+                    continue
+                self._begin_again_if_damaged(error)
+                return self._kept(event, where, *arguments)
         return good
 
     def _read(self, query: str, *arguments: int) -> list[tuple[Any, ...]]:
+        return self._despite_damage(lambda: self._db.execute(query, arguments).fetchall())
+
+    def _despite_damage(self, read: Callable[[], T]) -> T:
         try:
-            return self._db.execute(query, arguments).fetchall()
+            return read()
         except sqlite3.DatabaseError as error:
             self._begin_again_if_damaged(error)
-            return self._db.execute(query, arguments).fetchall()
+            return read()
 
     def _make_room(self, error: sqlite3.DatabaseError) -> bool:
         """Drop the oldest telemetry, never an event; give up the ballast where there is no room even for that."""
@@ -306,9 +313,12 @@ class Spool:
             waiting = self._unclocked.drop_oldest(self._db, DROP_AT_ONCE)
             self._leave(self._state(), waiting, waiting.rows[False], "clock")
             return waiting.rows[False] > 0
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError as trouble:
             self._db.rollback()
-            return False
+            if not is_damaged(trouble):
+                return False
+            self._begin_again_if_damaged(trouble)
+            return True
 
     def _drop(self, table: str, numbers: list[int], reason: str) -> None:
         state = self._state()

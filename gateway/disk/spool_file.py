@@ -74,11 +74,7 @@ def _check(path: Path, db: sqlite3.Connection) -> None:
     try:
         _check_schema(db)
         state = _check_state(db)
-        if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        counted = db.execute("SELECT (SELECT count(*) FROM telemetry) + (SELECT count(*) FROM events)").fetchone()[0]
-        if counted != state.pending:
-            raise sqlite3.DatabaseError(f"it holds {counted} packs, and should hold {state.pending}")
+        _check_all(db, state)
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorname", "") != "SQLITE_INTERRUPT":
             raise
@@ -86,6 +82,14 @@ def _check(path: Path, db: sqlite3.Connection) -> None:
     finally:
         watch.cancel()
         watch.join()
+
+
+def _check_all(db: sqlite3.Connection, state: State) -> None:
+    if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise sqlite3.DatabaseError(verdict)
+    counted = db.execute("SELECT (SELECT count(*) FROM telemetry) + (SELECT count(*) FROM events)").fetchone()[0]
+    if counted != state.pending:
+        raise sqlite3.DatabaseError(f"it holds {counted} packs, and should hold {state.pending}")
 
 
 def _check_schema(db: sqlite3.Connection) -> None:
