@@ -73,7 +73,7 @@ class Spool:
             self._db = open_file(path, max_pages=self._max_pages)
         except sqlite3.DatabaseError as error:
             self._begin_again_if_damaged(error)
-        self._unclocked.load(self._db)
+        self._despite_damage(lambda: self._unclocked.load(self._db))
         self.epoch = self.state().epoch
         self._ballast.restore()
 
