@@ -68,8 +68,8 @@ class Operator:
         async for message in self.client.messages:
             self.status = messages.decode(message.payload, messages.STATUS)
 
-    async def change(self):
-        """A random site, valid or not; returns when the gateway has judged it."""
+    async def change(self, *, kill=False):
+        """A random site, valid or not; returns when the gateway, which may be killed before, has judged it."""
         bus = self.source.choice([name for name in self.whole["buses"] if name != "steady"])
         every = [each for each in self.whole["devices"] if each["bus"] == bus]
         self.devices[bus] = [each for each in every if self.source.random() < 0.5]
@@ -85,6 +85,11 @@ class Operator:
             self.path.write_text(content)
             os.kill(self.city.gateways[NODE]._process.pid, signal.SIGHUP)
         sha = short_sha(content.encode())
+        if kill:
+            await asyncio.sleep(self.source.uniform(0, 0.5))
+            await asyncio.to_thread(self.city.gateways[NODE].kill)
+            before = time.time_ns() // 1_000_000
+            self.city.gateways[NODE].start()
         key = "config_refused" if bad else "config"
         async with asyncio.timeout(40):
             while self.status.get(key, {}).get("sha") != sha or self.status["time"] < before:
@@ -108,7 +113,7 @@ def test_no_reading_is_lost_or_double_while_the_site_changes(chain):
                 for index in range(CHANGES):
                     if index % 6 == 5:  # what came and went while nobody listened is stored, too
                         await asyncio.to_thread(city.ingest.kill)
-                    await operator.change()
+                    await operator.change(kill=index % 5 == 3)
                     if index % 6 == 1 and not city.ingest.running:
                         city.ingest.start()
                 listening.cancel()
