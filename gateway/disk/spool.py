@@ -17,13 +17,12 @@ import structlog
 
 from gateway.clock import Boot
 from gateway.disk import rows
+from gateway.disk.bodies import bodies
 from gateway.disk.rows import Kept, State
 from gateway.disk.salvage import begin_again, finish_swap
 from gateway.disk.spool_file import PAGE, Ballast, fit_to_disk, is_damaged, is_full, open_file
 from gateway.disk.unclocked import Taken, Unclocked
 from gateway.reading import Reading
-from wire import packs
-from wire.errors import PackError
 
 T = TypeVar("T")
 
@@ -210,7 +209,7 @@ class Spool:
 
     def _number(self, state: State, event: bool, readings: list[Reading]) -> list[int]:
         numbers = []
-        for part, body in _bodies(state.epoch, state.head + 1, readings):
+        for part, body in bodies(state.epoch, state.head + 1, readings):
             state.head += 1
             state.readings += len(part)
             rows.write_pack(self._db, Kept(state.head, event, max(each[2] for each in part), len(part), body))
@@ -331,20 +330,3 @@ class Spool:
         pages: int = self._db.execute("PRAGMA page_count").fetchone()[0]
         free: int = self._db.execute("PRAGMA freelist_count").fetchone()[0]
         return (pages - free) * PAGE
-
-
-def _bodies(epoch: str, number: int, readings: list[Reading]) -> Iterable[tuple[list[Reading], bytes]]:
-    """Readings -> (the readings of a pack, its payload), numbers ascending; halves what is too large for one."""
-    waiting = [readings] if readings else []
-    while waiting:
-        part = waiting.pop()
-        try:
-            body = packs.encode(epoch, number, part)
-        except PackError as error:
-            if len(part) > 1:
-                waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
-            else:
-                log.error("reading refused by the wire's rules: dropped", reading=repr(part[0])[:300], error=str(error))
-            continue
-        yield part, body
-        number += 1
