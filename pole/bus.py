@@ -23,6 +23,9 @@ Framing = Annotated[str, typer.Option("--framing", help="tcp, or rtu for a conve
 Wait = Annotated[
     str | None, typer.Option("--wait", metavar="TIME", help="How long a unit may take to answer; 1s finds slow ones.")
 ]
+Thorough = Annotated[
+    bool, typer.Option("--thorough", help="Ask silent units in three more ways; it takes four times as long.")
+]
 Dlt645 = Annotated[bool, typer.Option("--dlt645", help="Ask for a DL/T 645 meter as well (serial ports).")]
 Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the fragment there.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
@@ -58,8 +61,8 @@ def _verbs() -> None:
 @app.command()
 def scan(
     port: Port, units: Units = None, baud: Bauds = None, parity: Parities = None, stop_bits: StopBits = None,
-    all_rates: AllRates = False, framing: Framing = "tcp", wait: Wait = None, dlt645: Dlt645 = False,
-    output: Output = None, json: Json = False, pole: PoleName = "P0001", bus: BusName = None,
+    all_rates: AllRates = False, framing: Framing = "tcp", wait: Wait = None, thorough: Thorough = False,
+    dlt645: Dlt645 = False, output: Output = None, json: Json = False, pole: PoleName = "P0001", bus: BusName = None,
 ) -> None:  # fmt: skip
     """Find the units on a bus, recognise the devices, and write their part of the site file."""
     from device_profiles.schema import seconds
@@ -81,7 +84,8 @@ def scan(
     except ValueError as error:
         _fail(str(error))
     bus_scan.scan(
-        ways, units=asked, wait=patience, dlt645=dlt645, output=output, as_json=json, pole=pole, bus=bus
+        ways, units=asked, wait=patience, thorough=thorough, dlt645=dlt645, output=output, as_json=json, pole=pole,
+        bus=bus,
     )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ class BusProgress:
 
     def begin(self, survey: Survey) -> None:
         self.note(announcement(survey))
-        self._task = self._bar.add_task("", total=len(survey.ways) * len(survey.units))
+        self._task = self._bar.add_task("", total=len(survey.ways) * len(survey.requests) * len(survey.units))
 
     def way(self, way: Way) -> None:
         self._way = settings(way)

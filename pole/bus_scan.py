@@ -9,6 +9,7 @@ import typer
 
 from device_profiles import loader
 from device_profiles.site_buses import SerialBus, TcpBus
+from gateway.modbus.scan.probe import REQUEST, THOROUGH
 from pole import bus_port, signals
 from pole.bus_fragment import bus_keys, fragment
 from pole.bus_progress import BusProgress
@@ -24,6 +25,7 @@ def scan(
     *,
     units: list[int],
     wait: float | None,
+    thorough: bool,
     dlt645: bool,
     output: Path | None,
     as_json: bool,
@@ -33,7 +35,8 @@ def scan(
     """Raises typer.Exit: 1 where nothing was found or the port failed, 130 where it was stopped."""
     progress = BusProgress()
     survey = Survey(
-        ways=ways, units=units, wait=wait, dlt645=dlt645, show=progress, profiles=loader.profiles()
+        ways=ways, units=units, wait=wait, dlt645=dlt645, show=progress, profiles=loader.profiles(),
+        requests=THOROUGH if thorough else (REQUEST,),
     )  # fmt: skip
     trouble = ""
     with progress:

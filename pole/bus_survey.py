@@ -63,6 +63,7 @@ class Survey:
     wait: float | None
     dlt645: bool
     show: Show
+    requests: Sequence[bytes] = (probe.REQUEST,)
     profiles: Mapping[str, Profile]
     presents: list[Present] = field(default_factory=list)
     garbled: list[tuple[Way, Garbled]] = field(default_factory=list)
@@ -72,9 +73,8 @@ class Survey:
 
     def expected_seconds(self) -> float:
         """Without what is found: that takes EXAMINED_S each."""
-        return sum(
-            probe.expected_seconds(drivers.line(way), len(self._asked(way)), self._wait(way)) for way in self.ways
-        )
+        once = (probe.expected_seconds(drivers.line(way), len(self.units), self._wait(way)) for way in self.ways)
+        return len(self.requests) * sum(once)
 
     async def run(self) -> None:
         """Raises LineDown."""
@@ -97,21 +97,35 @@ class Survey:
             self._note(*heard.sentences())
         line = drivers.line(way)
         try:
-            hunt = self._search(way, line, self._asked(way))
+            hunt = self._search(way, line, self.units)
             if isinstance(way, TcpBus) and await hunt.ignores_units():
                 self._note(search.IGNORES_UNITS)
                 hunt = self._search(way, line, self.units[:1])
-            async for outcome in hunt.everybody():
-                await self._take(way, line, outcome)
-            if hunt.trouble:
-                self._note(hunt.trouble)
+                await self._everybody(way, line, hunt)
+                return
+            for request in self.requests:
+                if not await self._everybody(way, line, self._search(way, line, self._asked(way), request)):
+                    return
         finally:
             await line.close()
 
-    def _search(self, way: Way, line: Line, units: Sequence[int]) -> search.Search:
+    async def _everybody(self, way: Way, line: Line, hunt: search.Search) -> bool:
+        """False where the line is no good for more."""
+        async for outcome in hunt.everybody():
+            await self._take(way, line, outcome)
+        if hunt.trouble:
+            self._note(hunt.trouble)
+        return not hunt.trouble
+
+    def _search(self, way: Way, line: Line, units: Sequence[int], request: bytes = probe.REQUEST) -> search.Search:
         is_numbered = isinstance(way, TcpBus) and way.framing == "tcp"
         return search.Search(
-            line=line, units=units, wait=self._wait(way), on_unit=self.show.unit, is_numbered=is_numbered
+            line=line,
+            units=units,
+            wait=self._wait(way),
+            on_unit=self.show.unit,
+            is_numbered=is_numbered,
+            request=request,
         )
 
     async def _take(self, way: Way, line: Line, outcome: Found | Garbled) -> None:
@@ -131,11 +145,13 @@ class Survey:
         self.show.present(present)
 
     def _asked(self, way: Way) -> list[int]:
-        """A device that answers with one stop bit also does with two: it is not told twice."""
-        if not isinstance(way, SerialBus) or way.stop_bits == 1:
-            return list(self.units)
-        twin = {each.unit for each in self.presents if each.way == way.model_copy(update={"stop_bits": 1})}
-        return [unit for unit in self.units if unit not in twin]
+        """Who is not known yet. A device that answers with one stop bit also does with two: it is not told twice."""
+        same = [way]
+        if isinstance(way, SerialBus) and way.stop_bits == 2:
+            same.append(way.model_copy(update={"stop_bits": 1}))
+        known = {each.unit for each in self.presents if each.way in same}
+        known |= {each.unit for other, each in self.garbled if other == way}
+        return [unit for unit in self.units if unit not in known]
 
     def _wait(self, way: Way) -> float:
         if self.wait is not None:

@@ -47,7 +47,11 @@ def advice(protocol: str, error: DeviceError, *, serial: bool, settings: str, un
         return ["bytes come, but no right frame:", f"baud and parity ({settings})? two devices with unit {unit}?"]
     if unit is None:
         return (
-            [*_WIRES, f"{settings}: --baud, --parity, --all-rates", "is the device slow? --wait 1s"]
+            [
+                *_WIRES,
+                f"{settings}: --baud, --parity, --all-rates",
+                "is the device slow (--wait 1s), or silent to what it does not have (--thorough)?",
+            ]
             if serial
             else ["is it Modbus TCP, or RTU frames (--framing rtu)? Is the device slow? --wait 3s"]
         )

@@ -13,17 +13,19 @@ import yaml
 from typer.testing import CliRunner
 
 from device_profiles import loader
+from gateway.modbus import unanswered
 from gateway.modbus.scan import search
 from pole import bus_port
 from pole.broker import free_port
 from pole.bus_progress import announcement
 from pole.bus_survey import Survey
 from pole.command import app
+from protocols import modbus
 from simulators.device import EmulatedDevice
 from simulators.dlt645_meter import Dlt645Port
 from simulators.rtu_over_tcp import RtuOverTcpPort
 from simulators.tcp_port import TcpPort
-from tests.parts.buses import device, rtu_port, running
+from tests.parts.buses import device, rtu_port, running, speaking
 from tests.pole.test_bus_survey import Quiet, in_a_site
 
 run = CliRunner(env={"COLUMNS": "200"}).invoke
@@ -32,6 +34,7 @@ run = CliRunner(env={"COLUMNS": "200"}).invoke
 @pytest.fixture(autouse=True)
 def nobody_is_late(monkeypatch):
     monkeypatch.setattr(search, "LATE_S", 0.2)
+    monkeypatch.setattr(unanswered, "LATE_MOST_S", 0.3)
 
 
 def scanned(path: Path | str, *options: str, code: int = 0):
@@ -95,6 +98,19 @@ def test_the_usual_rates_and_how_long_they_take():
     assert announcement(one).startswith("asking 247 units at 9600 8N1: about 4")
 
 
+def test_who_is_silent_to_holding_registers_is_found_by_a_thorough_scan(tmp_path):
+    def inputs_alone(request: bytes) -> bytes:
+        return modbus.rtu(3, bytes([0x84, 2])) if request[:2] == b"\x03\x04" else b""
+
+    path = tmp_path / "rs485"
+    with running(speaking(path, inputs_alone)):
+        options = ("--units", "2-4", "--wait", "60ms")
+        assert "--thorough" in scanned(path, *options, code=1).stderr
+        thorough = scanned(path, *options, "--thorough")
+    assert "unit 3: answers, but refuses what is asked" in thorough.stderr
+    assert thorough.stderr.count("9600 8N1, unit") == 1
+
+
 @pytest.mark.parametrize(("kind", "framing"), [(TcpPort, "tcp"), (RtuOverTcpPort, "rtu")])
 def test_devices_behind_a_gateway_on_the_network(tmp_path, kind, framing):
     port = kind(devices=[device("xy-md03", 2), device("wp8028adam", 4)], port=free_port())
@@ -128,6 +144,7 @@ def test_a_meter_of_dl_t_645_says_its_number_and_is_recognised(tmp_path):
 
 def test_no_meter_of_dl_t_645_and_a_unit_that_answers_late_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "LATE_S", 0.6)
+    monkeypatch.setattr(unanswered, "LATE_MOST_S", 0.8)
     path = tmp_path / "rs485"
     port = rtu_port(path, device("sdm120", 2))
     port.unit(2).faults.slow = 0.12

@@ -12,7 +12,7 @@ from protocols import modbus
 from protocols.errors import BadAnswer, Refused, Timeout
 
 TRIES = 3  # where noise spoilt an answer, or the device was busy
-SILENT_MOST = 3  # requests to one table without any answer, then the table is not asked for any more
+SILENT_MOST = 2  # requests to one table without any answer, then it is left alone: each costs two seconds
 BUSY = (5, 6)
 BUSY_S = 0.2
 

@@ -9,6 +9,8 @@ from protocols import modbus
 from protocols.errors import BadAnswer, Timeout
 
 REQUEST = modbus.read("holding", 0, 1)
+# For who keeps silent to that: some devices say nothing to a function that they do not have.
+THOROUGH = (REQUEST, modbus.read("input", 0, 1), modbus.read("discrete", 0, 1), modbus.read("coil", 0, 1))
 TRIES = 3  # where bytes came that were no frame
 ANSWER_S, ANSWER_CHARACTERS = 0.15, 20  # our slowest profile takes 0.1 s; an adapter's timer 16 ms
 NETWORK_S, CONVERTER_S = 1.0, 0.5  # what a gateway on the network gives the devices behind it
@@ -52,14 +54,14 @@ def expected_seconds(line: Line, units: int, wait: float) -> float:
     return units * ((characters * line.times.character if line.times else 0.0) + wait)
 
 
-async def look(line: Line, unit: int, wait: float) -> Found | Garbled | None:
+async def look(line: Line, unit: int, wait: float, request: bytes = REQUEST) -> Found | Garbled | None:
     """One unit. Raises LineDown; BadAnswer where the line is never quiet, or another unit speaks."""
     bad: list[BadAnswer] = []
     for _ in range(TRIES):
         began = asyncio.get_running_loop().time()
         try:
-            answer = await line.exchange(unit, REQUEST, wait)
-            modbus.check_answer(REQUEST, answer)
+            answer = await line.exchange(unit, request, wait)
+            modbus.check_answer(request, answer)
         except modbus.ExceptionReply as error:
             if error.code in modbus.NOBODY_THERE:
                 return None
@@ -81,10 +83,10 @@ def _found(unit: int, began: float, spoilt: int, refusal: int | None = None) -> 
     return Found(unit=unit, seconds=seconds, refusal=refusal, spoilt=spoilt)
 
 
-async def look_patiently(line: Line, unit: int, wait: float) -> Found | None:
+async def look_patiently(line: Line, unit: int, wait: float, request: bytes = REQUEST) -> Found | None:
     """A unit that may need long; None where it is not there."""
     try:
-        found = await look(line, unit, wait)
+        found = await look(line, unit, wait, request)
     except BadAnswer:
         return None
     return replace(found, is_late=True) if isinstance(found, Found) else None

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from gateway.modbus.bus import Line
-from gateway.modbus.scan.probe import LATE_S, TRIES, Found, Garbled, look, look_patiently
+from gateway.modbus.scan.probe import LATE_S, REQUEST, TRIES, Found, Garbled, look, look_patiently
 from protocols.errors import BadAnswer
 
 GARBLED_RUN = 6  # units in a row that answer garbage: that is the line, not a device
@@ -31,6 +31,7 @@ class Search:
         wait: float,
         on_unit: Callable[[int], None],
         is_numbered: bool = False,
+        request: bytes = REQUEST,
     ) -> None:
         """on_unit: told before each unit is asked. is_numbered: requests carry a number, so no answer is mistaken."""
         self.trouble = ""
@@ -39,6 +40,7 @@ class Search:
         self._wait = wait
         self._on_unit = on_unit
         self._is_numbered = is_numbered
+        self._request = request
         self._silent: deque[tuple[int, float]] = deque(maxlen=16)  # unit, when it was asked
         self._seen: set[int] = set()
         self._garbled = 0
@@ -63,7 +65,7 @@ class Search:
             return False
         for unit in STRANGERS:
             try:
-                if not isinstance(await look(self._line, unit, self._wait), Found):
+                if not isinstance(await look(self._line, unit, self._wait, self._request), Found):
                     return False
             except BadAnswer:
                 return False
@@ -79,7 +81,7 @@ class Search:
         asked = asyncio.get_running_loop().time()
         for _ in range(TRIES):
             try:
-                outcome = await look(self._line, unit, self._wait)
+                outcome = await look(self._line, unit, self._wait, self._request)
                 break
             except BadAnswer as error:
                 if error.fault != "address":  # else somebody is late: the line tells who
@@ -102,20 +104,23 @@ class Search:
         now = asyncio.get_running_loop().time()
         if self._is_numbered or not self._silent or now - self._silent[-1][1] > LATE_S:
             return []
-        found = await look_patiently(self._line, self._silent[-1][0], LATE_S)
+        found = await look_patiently(self._line, self._silent[-1][0], LATE_S, self._request)
         return [found] if found is not None else []
 
     async def _at_the_end(self) -> list[Found]:
         late = await self._linger()
         if self._silent and not self._is_numbered:
-            await look_patiently(self._line, self._silent[-1][0], self._wait)  # the line tells of the exchange before
+            await look_patiently(
+                self._line, self._silent[-1][0], self._wait, self._request
+            )  # the line tells of the exchange before
         return [*late, *await self._late()]
 
     async def _late(self) -> list[Found]:
         """Units whose answers came after their time."""
         late = {unit: seconds for unit, seconds in self._line.late() if unit not in self._seen}
         looked = [
-            await look_patiently(self._line, unit, LATE_TIMES * seconds + self._wait) for unit, seconds in late.items()
+            await look_patiently(self._line, unit, LATE_TIMES * seconds + self._wait, self._request)
+            for unit, seconds in late.items()
         ]
         return [found for found in looked if found is not None]
 
@@ -124,7 +129,7 @@ class Search:
         suspects = [silent for silent, when in self._silent if asked - when < LATE_S and silent != unit]
         self._silent.clear()
         for suspect in reversed(suspects):
-            found = await look_patiently(self._line, suspect, LATE_S)
+            found = await look_patiently(self._line, suspect, LATE_S, self._request)
             if found is not None:
                 return [found]
         return []

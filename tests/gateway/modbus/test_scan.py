@@ -7,8 +7,9 @@ import pytest
 
 from device_profiles import fingerprint, loader
 from device_profiles.bus_time import Line as Settings
+from gateway.modbus import unanswered
 from gateway.modbus.scan import listening, search
-from gateway.modbus.scan.examine import Examination
+from gateway.modbus.scan.examine import SILENT_MOST, Examination
 from gateway.modbus.scan.probe import Found, Garbled, expected_seconds, look, usual_wait
 from gateway.modbus.scan.search import Search
 from gateway.modbus.serial_line import SerialLine
@@ -25,6 +26,7 @@ WAIT_S = 0.08
 @pytest.fixture(autouse=True)
 def late_is_soon(monkeypatch):
     monkeypatch.setattr(search, "LATE_S", 6 * WAIT_S)
+    monkeypatch.setattr(unanswered, "LATE_MOST_S", 8 * WAIT_S)
 
 
 def line(path, baud: int = 115200) -> SerialLine:
@@ -197,7 +199,7 @@ def test_a_table_that_is_never_answered_is_left_alone(tmp_path):
 
     examination = examined(speaking(tmp_path / "p", only_inputs), 1)
     silent = [read.table for read, why in examination.seen.refused.items() if why == "no answer"]
-    assert silent.count("holding") == 3
+    assert silent.count("holding") == SILENT_MOST
     assert "input" not in silent
 
 
