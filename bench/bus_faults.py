@@ -32,10 +32,11 @@ async def measure(
     settle: float,
     told: Callable[[str], None],
 ) -> list[dict[str, Any]]:
-    """Two buses that are asked for more than they can carry: all healthy for half of `seconds`, then unit 1 of one ill.
+    """Two buses that are asked for more than they can carry: unit 1 of one of them is ill for `seconds`.
 
-    settle: seconds that the gateway has to find it out, told apart. The devices answer at once otherwise, so that a
-    wait for one that does not is long beside the others' exchanges.
+    Before and afterwards all are healthy for half as long, and what is compared with is the mean of both, so that the
+    machine's other work is in both. settle: seconds that the gateway has to find it out, told apart. The devices answer
+    at once otherwise: a wait for one that does not is long beside the others' exchanges.
     """
     hurried = {name: mixes.with_periods(profile, TOO_SHORT) for name, profile in profiles.items()}
     places = mixes.places(mixes.MIXES["32 units"][:AMONG], hurried, HARSH_S)
@@ -44,36 +45,42 @@ async def measure(
         with folder() as path:
             buses = [EmulatedBus(name=name, path=path / name, places=places, baud=baud) for name in (ILL, OTHER)]
             async with rig(*buses) as running:
-                told(f"one device of {AMONG} {fault}, at {baud} baud: all healthy")
-                await asyncio.sleep(WARM_S)
-                before = await running.window(seconds / 2)
-                rows.append(await _ill(running, fault, before, seconds, settle, told))
-    return [{"baud": baud, **row} for row in rows]
+                rows.append({"baud": baud, **await _ill(running, fault, seconds, settle, told)})
+    return rows
 
 
-async def _ill(
-    running: Rig, fault: str, before: dict[str, Window], seconds: float, settle: float, told: Callable[[str], None]
-) -> dict[str, Any]:
+async def _ill(running: Rig, fault: str, seconds: float, settle: float, told: Callable[[str], None]) -> dict[str, Any]:
+    told(f"one device of {AMONG} {fault}: all healthy")
+    await asyncio.sleep(WARM_S)
+    before = await running.window(seconds / 2)
     told(f"one device of {AMONG} {fault}: unit {UNIT} is ill")
     running.wire.fault(ILL, UNIT, **FAULTS[fault])
     found_out = await running.window(settle)
     during = await running.window(seconds)
+    told(f"one device of {AMONG} {fault}: all healthy again")
+    running.wire.fault(ILL, UNIT)
+    await asyncio.sleep(settle)
+    after = await running.window(seconds / 2)
+    healthy = {bus: (before[bus], after[bus]) for bus in (ILL, OTHER)}
     ill = during[ILL].transactions
     return {
         "fault": fault,
-        "others_period": growth(before[ILL], during[ILL], but=UNIT),
-        "others_period_while_found_out": growth(before[ILL], found_out[ILL], but=UNIT),
-        "unit_1_of_the_other_bus": growth(before[OTHER], during[OTHER], only=UNIT),
-        "other_bus": growth(before[OTHER], during[OTHER]),
+        "others_period": growth(healthy[ILL], during[ILL], but=UNIT),
+        "others_period_while_found_out": growth(healthy[ILL], found_out[ILL], but=UNIT),
+        "unit_1_of_the_other_bus": growth(healthy[OTHER], during[OTHER], only=UNIT),
+        "other_bus": growth(healthy[OTHER], during[OTHER]),
         "asked_without_an_answer": sum(not each.answered for each in ill),
         "asked": len(ill),
     }
 
 
-def growth(before: Window, during: Window, *, but: int = 0, only: int = 0) -> float | None:
-    """The median of the requests' periods now / then, less 1. None where the window was too short for a period."""
-    then, now = before.periods(), during.periods()
+def growth(healthy: Sequence[Window], during: Window, *, but: int = 0, only: int = 0) -> float | None:
+    """The median of the requests' periods now / when healthy, less 1. None where a window held no whole period."""
+    usual = [window.periods() for window in healthy]
+    now = during.periods()
     ratios = [
-        now[key] / then[key] for key in then.keys() & now.keys() if key[0] != but and (not only or key[0] == only)
+        now[key] / statistics.mean(each[key] for each in usual)
+        for key in set(now).intersection(*usual)
+        if key[0] != but and (not only or key[0] == only)
     ]
     return round(statistics.median(ratios) - 1, 4) if ratios else None

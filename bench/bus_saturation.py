@@ -70,6 +70,7 @@ def _row(case: Case, windows: list[Window]) -> dict[str, Any]:
         "transactions": count,
         "wire_ms": round(1000 * sum(window.account.wire_s for window in windows) / count, 3),
         "lost_ms": round(1000 * statistics.median(window.lost_s for window in windows), 3),
+        "kept_waiting_ms": round(1000 * sum(window.waited_s for window in windows) / count, 3),
         "cpu_us": round(1e6 * sum(window.cpu_s for window in windows) / count),
         "violations": sum(window.account.violations for window in windows),
         "unanswered": sum(window.account.transactions - window.account.answered for window in windows),

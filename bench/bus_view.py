@@ -7,6 +7,7 @@ from rich.table import Table
 
 BAR = 32  # characters
 LEAST_WIDTH = 112  # of a page, where nobody looks at a terminal
+BUSY_MS = 0.1  # for each transaction
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -21,6 +22,8 @@ def show(result: dict[str, Any], console: Console | None = None) -> None:
     out = console or Console()
     out.width = max(out.width, LEAST_WIDTH)
     out.print(_saturation(result["saturation"]))
+    if max(row["kept_waiting_ms"] for row in result["saturation"]) > BUSY_MS:
+        out.print("This machine was busy: it kept the gateway waiting for a CPU, and shares are lower for it.")
     for row in result["planned"]:
         if row["mix"] in ("demo pole", "demo bus"):
             out.print(_plan(row))
@@ -42,7 +45,7 @@ def _table(title: str, *columns: str) -> Table:
 def _saturation(rows: list[dict[str, Any]]) -> Table:
     table = _table(
         "A saturated bus: time that the wire needs / time that goes by",
-        "mix", "baud", "device", "share", "", "least … most", "lost each", "CPU each",
+        "mix", "baud", "device", "share", "", "least … most", "lost each", "no CPU", "CPU each",
     )  # fmt: skip
     table.columns[4].justify = "left"
     for row in rows:
@@ -50,7 +53,7 @@ def _saturation(rows: list[dict[str, Any]]) -> Table:
         table.add_row(
             row["mix"], str(row["baud"]), latency, f"{100 * row['share']:.1f} %", bar(row["share"], BAR // 2),
             f"{100 * row['share_least']:.1f} … {100 * row['share_most']:.1f}", f"{row['lost_ms']:.2f} ms",
-            f"{row['cpu_us']} µs",
+            f"{row['kept_waiting_ms']:.2f} ms", f"{row['cpu_us']} µs",
         )  # fmt: skip
     return table
 

@@ -25,13 +25,14 @@ class Window:
     """What happened on one bus for a while, as the emulated side saw it.
 
     readings: valid ones that the gateway told; spoilt: those that it told as not taken, or not valid.
-    cpu_s: of the gateway's process, all buses together.
+    cpu_s: of the gateway's process, all buses together; waited_s: how long it had work and the machine no CPU for it.
     """
 
     account: Account
     readings: int
     spoilt: int
     cpu_s: float
+    waited_s: float = 0.0
 
     @property
     def transactions(self) -> list[Transaction]:
@@ -65,7 +66,7 @@ class Rig:
         self.devices = {name: [plans.device(place, name) for place in bus.places] for name, bus in buses.items()}
         self._valid = dict.fromkeys(buses, 0)
         self._told = dict.fromkeys(buses, 0)
-        self._cpu = 0.0
+        self._cpu = self._waited = 0.0
         self.drivers = {name: self._driver(bus) for name, bus in buses.items()}
 
     async def window(self, seconds: float) -> dict[str, Window]:
@@ -78,14 +79,19 @@ class Rig:
         self.wire.reset()
         self._valid = dict.fromkeys(self._valid, 0)
         self._told = dict.fromkeys(self._told, 0)
-        self._cpu = time.process_time()
+        self._cpu, self._waited = time.process_time(), _waited()
 
     def stop(self) -> dict[str, Window]:
         """What happened since start()."""
-        cpu, valid, told = time.process_time() - self._cpu, dict(self._valid), dict(self._told)
+        cpu, waited = time.process_time() - self._cpu, _waited() - self._waited
+        valid, told = dict(self._valid), dict(self._told)
         return {
             name: Window(
-                account=self.wire.account(name), readings=valid[name], spoilt=told[name] - valid[name], cpu_s=cpu
+                account=self.wire.account(name),
+                readings=valid[name],
+                spoilt=told[name] - valid[name],
+                cpu_s=cpu,
+                waited_s=waited,
             )
             for name in self.drivers
         }
@@ -130,6 +136,13 @@ def folder() -> Iterator[Path]:
     """For the ports' names."""
     with tempfile.TemporaryDirectory(prefix="pole-bench-") as path:
         yield Path(path)
+
+
+def _waited() -> float:
+    """Seconds that this thread was kept waiting for a CPU since it began; 0 where the kernel does not tell."""
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
+    return 0.0
 
 
 def _silent() -> Any:

@@ -13,7 +13,7 @@ from bench.rig import Window
 from pole.command import app
 from simulators.wire_account import Account, Transaction
 
-SHARES = {"share_least": 0.9, "wanted": 0.95, "lost_ms": 1.0, "cpu_us": 500}
+SHARES = {"share_least": 0.9, "wanted": 0.95, "lost_ms": 1.0, "cpu_us": 500, "kept_waiting_ms": 0.2}
 SPENT = {"ours": 10.0, "one request a register": 60.0, "telegraf": 10.0}
 GOOD = {
     "saturation": [
@@ -90,11 +90,11 @@ def window(*starts, unit=2):
 
 
 def test_growth_is_that_of_the_periods():
-    before, during = window(0, 1, 2, 3), window(10, 11.5, 13)
-    assert growth(before, during, but=1) == 0.5
-    assert growth(before, during, only=2) == 0.5
-    assert growth(before, during, but=2) is None
-    assert growth(before, window(10), but=1) is None
+    healthy, during = (window(0, 1, 2, 3), window(20, 23)), window(10, 13, 16)  # periods of 1, 3, and then 3
+    assert growth(healthy, during, but=1) == 0.5
+    assert growth(healthy, during, only=2) == 0.5
+    assert growth(healthy, during, but=2) is None
+    assert growth(healthy, window(10), but=1) is None
 
 
 def test_the_share_is_that_of_the_time_between_the_first_request_and_the_last():
@@ -110,7 +110,7 @@ def test_a_bar_is_as_long_as_its_part(part, drawn):
 def test_the_tables_hold_the_figures():
     out = io.StringIO()
     bus_view.show({**GOOD, "verdicts": bus.verdicts(changed("dead", 0, "others_period", to=0.06))}, Console(file=out))
-    for figure in ("96.0 %", "60.00", "+3.0 %", "50.0 ms", "kept", "NOT"):
+    for figure in ("96.0 %", "was busy", "60.00", "+3.0 %", "50.0 ms", "kept", "NOT"):
         assert figure in out.getvalue()
 
 
