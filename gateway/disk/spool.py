@@ -104,7 +104,7 @@ class Spool:
 
     def oldest_unclocked(self, now: Boot) -> int | None:
         """The time of the first reading that waits for it."""
-        return self._unclocked.oldest(self._db, now)
+        return self._despite_damage(lambda: self._unclocked.oldest(self._db, now))
 
     def give_times(self, now: Boot, *, last_ms: int, set_back: int) -> dict[bool, int]:
         """Number the oldest readings that wait for the time, in one commit. Returns how many rows wait further.
