@@ -78,6 +78,8 @@ def scan(
             raise ValueError("--dlt645 needs a serial port (/dev/…)")
         if output is not None and output.exists():
             raise ValueError(f"--output {output} is there already: choose another name")
+        if output is not None and not output.absolute().parent.is_dir():
+            raise ValueError(f"--output {output}: there is no folder {output.absolute().parent}")
         asked = bus_port.units(units, serial=serial)
         patience = seconds(wait) if wait is not None else None
         bus_port.check_names(pole, bus)

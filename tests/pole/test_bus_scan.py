@@ -132,6 +132,16 @@ def test_a_network_device_that_answers_to_every_unit_is_told_as_one(tmp_path):
     assert [each.unit for each in in_a_site(tmp_path, result.stdout).devices] == [1]
 
 
+def test_an_adapter_that_echoes_is_told_and_hides_nobody(tmp_path):
+    path = tmp_path / "rs485"
+    port = rtu_port(path, device("sdm120", 2))
+    port.faults.echo = True
+    with running(port):
+        result = scanned(path, "--units", "1-3", "--wait", "60ms")
+    assert "# the adapter sends back what it sends (echo): this is allowed for" in result.stdout
+    assert [each.profile for each in in_a_site(tmp_path, result.stdout).devices] == ["sdm120"]
+
+
 def test_a_meter_of_dl_t_645_says_its_number_and_is_recognised(tmp_path):
     meter = EmulatedDevice(profile=loader.profile("dlt645-3p"), pole="P", name="m", address="202600000161")
     path = tmp_path / "rs485"
@@ -192,6 +202,7 @@ def test_a_dead_line_a_missing_port_and_a_network_without_anybody(tmp_path):
         (["10.0.0.1", "--baud", "9600"], "is on a network"),
         (["10.0.0.1", "--framing", "ascii"], "not one of tcp or rtu"),
         (["10.0.0.1", "--dlt645"], "needs a serial port"),
+        (["/dev/x", "--output", "no/such/folder.yaml"], "there is no folder"),
         (["/dev/x", "--pole", "a pole"], "--pole 'a pole'"),
     ],
 )
