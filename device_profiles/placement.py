@@ -16,6 +16,11 @@ COUNTERS = (
     "uptime_s", "spool_pending", "spool_bytes", "packs_dropped", "readings_produced",
     "bus_requests", "bus_timeouts", "bus_errors", "memory_bytes",
 )  # fmt: skip
+# What it counts of each of its buses; a bus's driver supplies those that it knows.
+BUS_COUNTERS = (
+    "load", "planned_load", "stretch", "lost_share", "silent", "line_down",
+    "requests", "timeouts", "errors", "crc_errors", "exceptions", "busy", "late", "missed",
+)  # fmt: skip
 READ_ONLY = ("dlt645", "snmp", "sip", "chirpstack", "gateway")  # the gateway writes nothing to devices of these
 COMMANDS = {
     "onvif": ("goto_preset", "reboot"),
@@ -68,9 +73,10 @@ def faults(profile: Profile) -> Iterator[Fault]:
         yield from _place(profile.protocol, keys, point, PLACES.get(profile.protocol, "item"), PLACED)
         if point.item is not None and profile.protocol in NAMES:
             yield from item(profile.protocol, (*keys, "item"), point.item)
-        if point.counter is not None and point.counter not in COUNTERS:
-            text = f"'{point.counter}' is not a counter of the gateway.{suggestion(point.counter, COUNTERS)}"
-            yield (*keys, "counter"), f"{text} There are {', '.join(COUNTERS)}."
+        known = COUNTERS + BUS_COUNTERS
+        if point.counter is not None and point.counter not in known:
+            text = f"'{point.counter}' is not a counter of the gateway.{suggestion(point.counter, known)}"
+            yield (*keys, "counter"), f"{text} There are {', '.join(known)}."
 
 
 def command(spoken: str, keys: tuple[str, ...], holder: Command) -> Iterator[Fault]:

@@ -7,14 +7,21 @@ from device_profiles.site_model import Site
 
 OWN_DEVICE = "gateway"  # the name of a gateway's own device on its pole
 OWN_PROFILE = "gateway"
+BUS_PROFILE = "bus"  # each bus is a device of the gateway's pole, named as the bus
 
 Named = tuple[str, str, str]  # pole, device, profile
 
 
 def devices_of(site: Site, node: str) -> list[Named]:
-    """The devices that the node polls, and itself."""
+    """The devices that the node polls, itself, and its buses."""
     devices = [(device.pole, device.device, device.profile) for device in site.devices_of(node)]
-    return [*devices, (site.gateways[node].pole, OWN_DEVICE, OWN_PROFILE)]
+    return devices + own_devices(site, node)
+
+
+def own_devices(site: Site, node: str) -> list[Named]:
+    """What the node tells of itself."""
+    pole = site.gateways[node].pole
+    return [(pole, OWN_DEVICE, OWN_PROFILE), *((pole, bus, BUS_PROFILE) for bus in site.buses_of(node))]
 
 
 def birth(

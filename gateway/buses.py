@@ -26,6 +26,7 @@ log = structlog.get_logger("bus")
 COMMAND_S = 10.0  # a command on a bus that is about to change has so long to end
 CLOSE_S = 5.0
 QUIET_S = 1.0  # on a line without transaction numbers a device may still answer what the old driver asked
+DOWN = {"line_down": 1.0}  # a bus whose driver does not run
 RETRY_S = (1.0, 60.0)  # first and longest wait before a driver that broke is tried again
 
 
@@ -69,6 +70,11 @@ class Buses:
         """Of all drivers since the start of the process."""
         drivers = [each.driver.counters for each in self._running.values() if each.driver is not None]
         return _sum([self._gone, *drivers])
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Of each bus, by the names of the profile `bus`."""
+        return {name: each.driver.figures if each.driver else DOWN for name, each in self._running.items()}
 
     async def run(self, site: Site) -> None:
         """Reads until cancelled."""

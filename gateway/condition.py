@@ -5,13 +5,14 @@ import time
 
 import structlog
 
+from gateway.birth import OWN_DEVICE
 from gateway.buses import Buses
 from gateway.clock import Clock
 from gateway.collector import Collector
 from gateway.configuration import Configuration
 from gateway.disk.spool import Spool, SpoolState
 from gateway.disk.spool_thread import SpoolThread
-from gateway.own_device import memory_bytes
+from gateway.own_device import Counted, memory_bytes
 
 log = structlog.get_logger("gateway")
 
@@ -53,11 +54,11 @@ class Condition:
             **self._configuration.status(),
         }
 
-    async def counters(self) -> dict[str, int]:
+    async def counters(self) -> Counted:
         """The numbers of the profile `gateway`."""
         state = await self._disk.run(Spool.state)
         buses = self._buses.counters
-        return {
+        counters = {
             "uptime_s": int(time.monotonic() - self._began),
             "spool_pending": state.pending,
             "spool_bytes": state.bytes,
@@ -68,6 +69,15 @@ class Condition:
             "bus_errors": buses.errors,
             "memory_bytes": memory_bytes(),
         }
+        return {f"{self._pole}/{OWN_DEVICE}": counters}
+
+    async def bus_figures(self) -> Counted:
+        """The numbers of the profile `bus`."""
+        return {f"{self._pole}/{bus}": figures for bus, figures in self._buses.figures.items()}
+
+    @property
+    def _pole(self) -> str:
+        return self._configuration.site.gateways[self._configuration.node].pole
 
     def _capacity_hours(self, state: SpoolState) -> float | None:
         """How long the spool lasts without confirmation at the rate since the start; None until that is known."""

@@ -31,6 +31,11 @@ class Counters:
     echoes: int = 0  # requests that the line sent back to us
 
 
+def counted(counters: Counters) -> dict[str, float]:
+    """What every driver counts, by the names of the profile `bus`."""
+    return {"requests": counters.requests, "timeouts": counters.timeouts, "errors": counters.errors}
+
+
 def noted(in_time: Callable[[], None]) -> tuple[Callable[[], None], list[Exception]]:
     """in_time() for who turns every exception into an error of the device; what it raised stands in the list."""
     stopped: list[Exception] = []
@@ -48,6 +53,11 @@ def noted(in_time: Callable[[], None]) -> tuple[Callable[[], None], list[Excepti
 class Driver(Protocol):
     @property
     def counters(self) -> Counters: ...
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What the profile `bus` counts, by name; what this driver does not know is absent."""
+        ...
 
     async def run(self) -> None:
         """Reads until cancelled; what is to be told goes to the collector."""

@@ -1,31 +1,31 @@
-"""The gateway as a device of its own pole: its counters are readings like any other, from the profile `gateway`."""
+"""The gateway and its buses as devices of its own pole: their counters are readings like any other."""
 
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from device_profiles.schema import Profile
 from gateway.reading import Reading
 from gateway.reports import Report
 
+Counted = Mapping[str, Mapping[str, float]]  # "pole/device" -> a number for each counter that is known
 
-class OwnDevice:
-    """counters() gives a number for each name that the profile's points count."""
+
+class OwnDevices:
+    """All of one profile. Devices come and go; a counter that is not there is not told."""
 
     def __init__(
         self,
         *,
-        device: str,
         profile: Profile,
-        counters: Callable[[], Awaitable[dict[str, int]]],
+        counted: Callable[[], Awaitable[Counted]],
         on_readings: Callable[[list[Reading], bool], None],
         now_ms: Callable[[], int],
     ) -> None:
-        self._device = device
         self._profile = profile
-        self._counters = counters
+        self._counted = counted
         self._on_readings = on_readings
         self._now_ms = now_ms
 
@@ -35,18 +35,26 @@ class OwnDevice:
 
     async def _run_group(self, group: str) -> None:
         points = {name: point for name, point in self._profile.points.items() if point.poll == group}
-        silence = self._profile.polls[group].silence
-        reports = {name: Report(deadband=point.deadband, silence=silence) for name, point in points.items()}
+        poll = self._profile.polls[group]
+        reports: dict[tuple[str, str], Report] = {}
         while True:
-            counted = await self._counters()
+            counted = await self._counted()
             time_ms, now = self._now_ms(), time.monotonic()
             readings: list[Reading] = []
-            for name, point in points.items():
-                value = counted[point.counter or name]
-                if reports[name].reason(now, value, None) is not None:
-                    readings.append((self._device, name, time_ms, value, None))
+            for device, counters in counted.items():
+                for name, point in points.items():
+                    value = counters.get(point.counter or name)
+                    if value is None:
+                        continue
+                    report = reports.setdefault(
+                        (device, name), Report(deadband=point.deadband, silence=poll.silence)
+                    )  # fmt: skip
+                    if report.reason(now, value, None) is not None:
+                        readings.append((device, name, time_ms, value, None))
             self._on_readings(readings, False)
-            await asyncio.sleep(self._profile.polls[group].every)
+            for key in [key for key in reports if key[0] not in counted]:
+                del reports[key]
+            await asyncio.sleep(poll.every)
 
 
 def memory_bytes() -> int:

@@ -14,7 +14,7 @@ from device_profiles import loader
 from device_profiles.site_buses import AnyBus
 from device_profiles.site_model import Device, Site
 from gateway.announced import Announced
-from gateway.birth import OWN_DEVICE, OWN_PROFILE, birth, devices_of
+from gateway.birth import BUS_PROFILE, OWN_PROFILE, birth, devices_of
 from gateway.buses import QUIET_S, Buses
 from gateway.clock import Clock
 from gateway.collector import Collector
@@ -28,7 +28,7 @@ from gateway.driver import Driver
 from gateway.drivers import driver
 from gateway.identity import node_of
 from gateway.modbus.learned import Learned
-from gateway.own_device import OwnDevice
+from gateway.own_device import OwnDevices
 from gateway.uplink import Uplink
 from wire import messages
 from wire.errors import MessageError
@@ -70,13 +70,14 @@ class _Service:
         self._condition = Condition(
             disk=disk, clock=self._clock, collector=self._collector, buses=self._buses, configuration=configuration
         )
-        self._own = OwnDevice(
-            device=f"{self._site.gateways[self._node].pole}/{OWN_DEVICE}",
-            profile=loader.profiles()[OWN_PROFILE],
-            counters=self._condition.counters,
-            on_readings=self._collector.add,
-            now_ms=self._clock.now_ms,
-        )
+        told = {OWN_PROFILE: self._condition.counters, BUS_PROFILE: self._condition.bus_figures}
+        self._own = [
+            OwnDevices(
+                profile=loader.profiles()[profile], counted=counted, on_readings=self._collector.add,
+                now_ms=self._clock.now_ms,
+            )
+            for profile, counted in told.items()
+        ]  # fmt: skip
         self._announced = Announced(disk.spool.path)
         self._announced.change(devices_of(self._site, self._node), epoch=state.epoch, head=state.head)
         self._interrupted = command_log.interrupted
@@ -108,7 +109,7 @@ class _Service:
                 tasks.create_task(self._uplink.run_commands(), name="commands"),
                 tasks.create_task(self._buses.run(self._site), name="buses"),
                 tasks.create_task(self._learned.run(), name="what buses learned"),
-                tasks.create_task(self._own.run(), name="own device"),
+                *(tasks.create_task(own.run(), name="own devices") for own in self._own),
                 tasks.create_task(self._configuration.run(self._change), name="configuration"),
                 tasks.create_task(self._forget(), name="devices that left"),
             ]
@@ -136,7 +137,7 @@ class _Service:
         self._uplink.move(node_of(site, self._node))
         self._uplink.announce()
         started = self._buses.start(site)
-        log.info("site changed", stopped=stopped, started=started, devices=len(devices) - 1)
+        log.info("site changed", stopped=stopped, started=started, devices=len(site.devices_of(self._node)))
 
     async def _written(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -41,9 +41,14 @@ class Told:
         """The points of one poll group."""
         return {name: point for name, point in self._points.items() if point.poll == group}
 
+    @property
+    def silent(self) -> bool:
+        """Whether it failed so often in a row that it is taken for dead."""
+        return self._failures >= SILENT_AFTER
+
     def answered(self) -> None:
         """The device said something that could be understood."""
-        if self._failures >= SILENT_AFTER:
+        if self.silent:
             self._log.info("answers again", **self.where, silent_since=self._since)
         self._failures = 0
 
@@ -54,7 +59,7 @@ class Told:
         self._failures += 1
         if self._failures == SILENT_AFTER:
             self._log.warning("no answer", **self.where, since=self._since, error=str(error))
-        return self._failures >= SILENT_AFTER
+        return self.silent
 
     def tell(
         self, answer: Answer, points: Iterable[str], *, time_ms: int, now: float, whole: bool, again: bool = False

@@ -12,7 +12,7 @@ from device_profiles import items
 from device_profiles.items import Value
 from device_profiles.schema import Command, Point, Profile
 from device_profiles.site_model import Device
-from gateway.driver import Counters, OnReadings, noted
+from gateway.driver import Counters, OnReadings, counted, noted
 from gateway.told import SILENT_AFTER, Answer, Told
 from protocols import errors
 from wire.backoff import Backoff
@@ -113,6 +113,11 @@ class Polling:
             (device, Told(device=device, bus=name, profile=profiles[device.profile], on_readings=on_readings, log=log))
             for device in devices
         ]
+
+    @property
+    def figures(self) -> dict[str, float]:
+        silent = sum(told.silent for _, told in self._devices)
+        return {**counted(self.counters), "missed": self.missed, "silent": silent}
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

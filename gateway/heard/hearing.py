@@ -9,7 +9,7 @@ from device_profiles.items import Value
 from device_profiles.schema import Command, Profile
 from device_profiles.site_model import Device
 from gateway.clock import SET_AFTER_MS, WALL_FROM_MS, believed
-from gateway.driver import Counters, OnReadings, noted
+from gateway.driver import Counters, OnReadings, counted, noted
 from gateway.told import Answer, Told
 from protocols import errors
 
@@ -84,6 +84,10 @@ class Hearing:
             told = Told(device=device, bus=name, profile=profiles[device.profile], on_readings=on_readings, log=log)
             groups = list(profiles[device.profile].polls)
             self._heard[device.where.lower()] = _Heard(device, told, groups, 0.0)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        return {**counted(self.counters), "silent": sum(bool(each.silent) for each in self._heard.values())}
 
     async def run(self) -> None:
         now = asyncio.get_running_loop().time()

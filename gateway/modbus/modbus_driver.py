@@ -1,5 +1,6 @@
 """The Modbus devices of one bus: polled by plan, told and read between the polls."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,9 +9,10 @@ from device_profiles.blocks import address
 from device_profiles.items import Value
 from device_profiles.schema import WORDS, Command, Profile
 from device_profiles.site_model import Device
-from gateway.driver import Counters, OnReadings
+from gateway.driver import Counters, OnReadings, counted
 from gateway.modbus.bus import Bus, Line
 from gateway.modbus.learned import Learned
+from gateway.modbus.load import Load
 from gateway.modbus.poller import Poller
 from protocols import modbus
 
@@ -35,13 +37,24 @@ class ModbusDriver:
             bus=self._bus, devices=devices, profiles=profiles, dead_share=dead_share, learned=learned,
             on_readings=on_readings, now_ms=now_ms, log=log,
         )  # fmt: skip
+        self._load = Load(bus=self._bus, poller=self._poller, log=log)
 
     @property
     def counters(self) -> Counters:
         return self._bus.counters
 
+    @property
+    def figures(self) -> dict[str, float]:
+        counters = self.counters
+        return {
+            **counted(counters), "crc_errors": counters.crc, "exceptions": counters.refused, "busy": counters.busy,
+            "late": counters.late, **self._load.figures(),
+        }  # fmt: skip
+
     async def run(self) -> None:
-        await self._poller.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._poller.run(), name="poller")
+            tasks.create_task(self._load.run(), name="load")
 
     async def write(self, device: Device, command: Command, wanted: Value | None, in_time: Callable[[], None]) -> None:
         at = command.write

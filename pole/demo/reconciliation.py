@@ -16,7 +16,7 @@ from pathlib import Path
 
 from device_profiles import site as sites
 from device_profiles.site import Site
-from gateway.birth import OWN_DEVICE
+from gateway.birth import own_devices
 from pole.demo.store import reading
 from simulators.device import EmulatedDevice
 
@@ -110,7 +110,7 @@ def _account(db: sqlite3.Connection, node: str, spool: _Spool, rows: int) -> Acc
 def _rows(db: sqlite3.Connection, site: Site) -> dict[str, int]:
     """Node -> rows in the database, values and bad qualities."""
     node_of = {(device.pole, device.device): site.gateway_of(device.bus) for device in site.devices}
-    node_of |= {(gateway.pole, OWN_DEVICE): node for node, gateway in site.gateways.items()}
+    node_of |= {(pole, device): node for node in site.gateways for pole, device, _ in own_devices(site, node)}
     counts: dict[str, int] = {}
     for pole, device, rows in db.execute("SELECT pole, device, count(*) FROM readings GROUP BY pole, device"):
         node = node_of[pole, device]

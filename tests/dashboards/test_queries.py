@@ -10,7 +10,7 @@ from dashboards import influxql
 from dashboards.overview import overview
 from device_profiles import loader
 from device_profiles.site_model import Site
-from gateway.birth import OWN_DEVICE, birth
+from gateway.birth import birth, own_devices
 from ingest.accept import accept
 from ingest.influx_store import influx1 as influx1_store
 from ingest.registry import Registry
@@ -55,7 +55,7 @@ def one_of_each(city):
 
 
 def taken(devices, site, node, time_ms, step):
-    """The readings of one node at one instant, its own counters and one reading that could not be taken with them."""
+    """The readings of one node at one instant: devices, itself and its buses, and one that could not be taken."""
     names = [f"{device.pole}/{device.device}" for device in site.devices_of(node)]
     readings = [
         (name, point, time_ms, value, None)
@@ -63,8 +63,11 @@ def taken(devices, site, node, time_ms, step):
         for point in devices[name].points
         for value in devices[name].held(point, time_ms)
     ]
-    own = f"{GATEWAYS[node]}/{OWN_DEVICE}"
-    readings += [(own, point, time_ms, 100 + 7 * step, None) for point in loader.profile("gateway").points]
+    readings += [
+        (f"{pole}/{own}", point, time_ms, 100 + 7 * step, None)
+        for pole, own, profile in own_devices(site, node)
+        for point in loader.profile(profile).points
+    ]
     readings.append((f"{GATEWAYS[node]}/meter-1", "voltage", time_ms + 1, None, CODES[step % len(CODES)]))
     readings.append((f"{GATEWAYS[node]}/meter-1", "no_such_point", time_ms, 1, None))
     return readings

@@ -7,7 +7,7 @@ import pytest
 from pymodbus.client.mixin import ModbusClientMixin
 from pymodbus.framer import FramerRTU
 
-from device_profiles import blocks, consistency, exchange, loader, registers
+from device_profiles import blocks, consistency, exchange, loader, placement, registers
 from device_profiles.problems import FileProblem
 from device_profiles.schema import BIT_TABLES, WORDS, Golden, Profile
 from protocols import modbus
@@ -130,6 +130,8 @@ def test_the_gateway_s_counters_are_those_that_it_supplies() -> None:
     points = loader.profiles()["gateway"].points
     assert tuple(point.counter for point in points.values()) == consistency.COUNTERS
     assert tuple(points) == consistency.COUNTERS
+    points = loader.profiles()["bus"].points
+    assert tuple(point.counter for point in points.values()) == tuple(points) == placement.BUS_COUNTERS
 
 
 def test_an_unknown_profile_is_answered_with_a_near_one() -> None:
