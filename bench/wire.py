@@ -116,7 +116,7 @@ class _Served:
         for port in self._ports.values():
             port.restore()
         self._loop.add_reader(self._connection.fileno(), self._asked)
-        self._connection.send(_priority())
+        self._connection.send(real_time())
 
     def _asked(self) -> None:
         try:
@@ -164,11 +164,12 @@ def _port(bus: EmulatedBus) -> RtuPort:
     )
 
 
-def _priority() -> str:
+def real_time() -> str:
+    """This process goes before all usual ones, and wakes up in time. "usual" where it may not."""
     with contextlib.suppress(OSError):
         Path("/proc/self/timerslack_ns").write_text("1000", encoding="ascii")
     try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     except OSError:
         return "usual"
     return "real-time"
