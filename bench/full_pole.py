@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from device_profiles import loader
 from gateway.reading import Reading, Value
-from gateway.reports import CHANGE, Report
+from gateway.reports import SILENCE, Report
 from simulators.device import EmulatedDevice
 
 POLE = "P0001"
@@ -67,4 +67,4 @@ def _asked(
             value = next(iter(device.held(name, at_ms)))
             why = report.reason(at_ms / 1000, value, None if value is not None else "range")
             if why is not None or busiest:
-                yield at_ms, name, (value, point.event and why == CHANGE)
+                yield at_ms, name, (value, point.event and why not in (None, SILENCE))
