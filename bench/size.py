@@ -131,6 +131,9 @@ class _Run:
         self._samples: list[Sample] = []
 
     async def measure(self, seconds: float) -> dict[str, Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # nothing that was started stays
         secrets = {"gw-1": "gw-1-secret", "ingest": "ingest-secret"}
         broker = Broker(folder=self._folder / "broker", passwords=secrets)
         size_site.write_profiles(self._folder)
