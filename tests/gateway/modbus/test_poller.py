@@ -1,110 +1,11 @@
 import asyncio
-import contextlib
 import time
-from dataclasses import dataclass
 
-import structlog
-
-from device_profiles.schema import Profile
 from gateway.modbus import health
-from gateway.modbus.bus import Bus
-from gateway.modbus.learned import Learned
-from gateway.modbus.poller import Poller
-from gateway.modbus.serial_line import SerialLine
 from gateway.modbus.tcp_line import TcpLine
 from simulators.device import EmulatedDevice
-from simulators.rtu_port import RtuPort
 from simulators.tcp_port import TcpPort
-
-LABELS = {"en": "x", "zh": "某"}
-FAST = {"every": "100ms", "silence": "1h"}
-
-
-def point(address, *, poll="fast", around=10.0, **more):
-    at = {"table": "holding", "address": address, "type": "uint16", "scale": 0.1}
-    return {"labels": LABELS, "at": at, "poll": poll, "emulate": {"around": around}, **more}
-
-
-def profile(points=None, polls=None, **modbus):
-    return Profile.model_validate(
-        {
-            "profile": "probe",
-            "version": 1,
-            "function": "air",
-            "maker": "none",
-            "model": "none",
-            "labels": LABELS,
-            "source": "made up for these tests",
-            "verified": "bench",
-            "protocol": "modbus",
-            "modbus": {"latency": "5ms", "baud": 115200, **modbus},
-            "polls": polls or {"fast": FAST},
-            "points": points or {"level": point(0)},
-        }
-    )
-
-
-@dataclass
-class Device:
-    device: str
-    unit: int
-    pole: str = "P1"
-    profile: str = "probe"
-    channel: int = 0
-
-
-class Watch:
-    """A poller on a real pty or socket, and everything that it told."""
-
-    def __init__(self, line, model, units, name="bus-1", *, dead_share=0.05, learned=None):
-        self.told = []
-        self.logs = structlog.testing.LogCapture()
-        log = structlog.wrap_logger(None, processors=[self.logs])
-        self.bus = Bus(name=name, line=line)
-        devices = [Device(device=f"d{unit}", unit=unit) for unit in units]
-        self.poller = Poller(
-            bus=self.bus,
-            devices=devices,
-            profiles={"probe": model},
-            dead_share=dead_share,
-            learned=learned or Learned(),
-            on_readings=lambda readings, event: self.told.extend((*reading, event) for reading in readings),
-            now_ms=lambda: time.time_ns() // 1_000_000,
-            log=log,
-        )
-
-    def of(self, device, name=None):
-        return [(value, quality) for at, key, _, value, quality, _ in self.told if at == device and name in (None, key)]
-
-    def logged(self, event):
-        return [entry for entry in self.logs.entries if entry["event"] == event]
-
-    async def until(self, condition, seconds=10.0):
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.01)
-
-
-@contextlib.asynccontextmanager
-async def polling(*watches):
-    tasks = [asyncio.create_task(watch.poller.run()) for watch in watches]
-    try:
-        yield
-    finally:
-        for task, watch in zip(tasks, watches, strict=True):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            await watch.bus.close()
-
-
-def port(path, model, units):
-    devices = [EmulatedDevice(profile=model, pole="P1", name=f"d{unit}", unit=unit) for unit in units]
-    return RtuPort(path=path, devices=devices, baud=115200)
-
-
-def serial(path):
-    return SerialLine(port=str(path), baud=115200)
+from tests.gateway.modbus.watching import LABELS, Watch, point, polling, port, profile, serial
 
 
 def test_values_of_all_devices_arrive(tmp_path):
@@ -125,6 +26,7 @@ def test_values_of_all_devices_arrive(tmp_path):
 
 def test_a_dead_device_costs_the_others_at_most_its_share(tmp_path, monkeypatch):
     monkeypatch.setattr(health, "PROBE_FIRST_S", 0.01)  # the share alone decides, and soon
+    monkeypatch.setattr("gateway.modbus.unanswered.LATE_MOST_S", 0.3)
 
     async def scene():
         model = profile()
@@ -134,23 +36,26 @@ def test_a_dead_device_costs_the_others_at_most_its_share(tmp_path, monkeypatch)
             emulated.unit(3).faults.silent = True
             watch = Watch(serial(tmp_path / "bus"), model, units)
             async with polling(watch):
+                began = time.monotonic()
                 await watch.until(lambda: len(watch.logged("no answer")) == 2)
-                began, lost, timeouts = time.monotonic(), watch.poller.lost_s, watch.bus.counters.timeouts
-                asked = watch.bus.counters.requests
-                await asyncio.sleep(13)
-                share = (watch.poller.lost_s - lost) / (time.monotonic() - began)
-                probes = watch.bus.counters.timeouts - timeouts
-                asked = watch.bus.counters.requests - asked - probes
-        # 0.3 s each and 5 %: one probe of each in 12 s, and one more of each that fell due at the edge
-        assert 1 <= probes <= 3
-        assert share <= 0.05 * 1.7  # 13 s hold at most a probe more than the steady state
-        assert asked >= 0.9 * 2 * 13 / 0.1 * (1 - share)  # units 1 and 4 keep their period
+                asked = watch.bus.counters.requests - watch.bus.counters.timeouts
+                await asyncio.sleep(4)
+                passed, timeouts = time.monotonic() - began, watch.bus.counters.timeouts
+                asked = watch.bus.counters.requests - timeouts - asked
+        each_s = watch.poller.lost_s / timeouts
+        assert each_s >= 0.3
+        # a backoff that begins at 0.01 s would ask each of them nine times in that time
+        assert timeouts <= 0.05 * passed / 0.3 + 2 * (health.CREDIT + 1) + 1
+        assert watch.poller.lost_s <= 0.05 * passed + 2 * (health.CREDIT + 2) * each_s
+        assert asked >= 20  # of 80: units 1 and 4 are polled as ever
         assert watch.of("P1/d2") == [(None, "timeout")]
 
     asyncio.run(scene())
 
 
-def test_a_dead_unit_leaves_the_same_unit_of_another_bus_alone(tmp_path):
+def test_a_dead_unit_leaves_the_same_unit_of_another_bus_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.modbus.unanswered.LATE_MOST_S", 0.3)
+
     async def scene():
         model = profile()
         async with port(tmp_path / "a", model, [1, 2]) as bus_a, port(tmp_path / "b", model, [1]) as bus_b:
@@ -171,6 +76,7 @@ def test_a_dead_unit_leaves_the_same_unit_of_another_bus_alone(tmp_path):
 
 def test_a_device_that_comes_back_is_read_again_and_each_change_is_logged_once(tmp_path, monkeypatch):
     monkeypatch.setattr(health, "DEAD_BUS_SHARE", 0.9)
+    monkeypatch.setattr("gateway.modbus.unanswered.LATE_MOST_S", 0.3)
 
     async def scene():
         model = profile()
@@ -193,7 +99,9 @@ def test_a_device_that_comes_back_is_read_again_and_each_change_is_logged_once(t
     asyncio.run(scene())
 
 
-def test_qualities_of_a_wrong_checksum_an_exception_garbage_and_a_value_out_of_range(tmp_path):
+def test_qualities_of_a_wrong_checksum_an_exception_garbage_and_a_value_out_of_range(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.modbus.unanswered.LATE_MOST_S", 0.3)
+
     async def scene():
         model = profile(points={"level": point(0, range=[0, 50])})
         async with port(tmp_path / "bus", model, [1, 2, 3, 4]) as emulated:
