@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from bench.size_site import Size
 from bench.size_store import Store
 from pole.broker import Broker
 
-WARM_S = 15.0  # connections are made, the first reading of every point is told
+WARM_S = 10.0  # since every device was heard: the first reading of every point is told
 SAMPLE_S = 1.0
 START_SAMPLE_S = 0.1  # while it starts: what a start costs is known that well
 WORST_S = 10  # samples
@@ -129,6 +129,7 @@ class _Run:
         self._every = every
         self._profile = profile
         self._samples: list[Sample] = []
+        self._row_at = 0.0
 
     async def measure(self, seconds: float) -> dict[str, Any]:
         task = asyncio.current_task()
@@ -156,7 +157,8 @@ class _Run:
         began = time.monotonic()
         gateway = self._gateway(site)
         try:
-            await self._look(gateway, self._warm, START_SAMPLE_S)
+            await self._look(gateway, WAIT_S, START_SAMPLE_S, until=lambda: self._heard(store) == self._size.devices)
+            await self._look(gateway, self._warm)
             first = self._moment(gateway.pid, worlds, store)
             looking = asyncio.create_task(asyncio.to_thread(self._where, gateway.pid, seconds))
             await self._look(gateway, seconds)
@@ -182,18 +184,20 @@ class _Run:
         with self._log.open("wb") as log:
             return subprocess.Popen([sys.executable, "-m", "bench.size_gateway", *arguments], cwd=ROOT, stderr=log)
 
-    async def _look(self, gateway: subprocess.Popen[bytes], seconds: float, every: float = SAMPLE_S) -> None:
-        until = time.monotonic() + seconds
-        row_at = 0.0
-        while time.monotonic() < until:
+    async def _look(
+        self, gateway: subprocess.Popen[bytes], seconds: float, every: float = SAMPLE_S,
+        until: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not until():
             if gateway.poll() is not None:
                 raise RuntimeError(f"the gateway ended by itself:\n{self._log_end()}")
             now = sample(gateway.pid)
             self._samples.append(now)
-            if self._table is not None and now.at >= row_at:
-                row_at = now.at + self._every
+            if self._table is not None and now.at >= self._row_at:
+                self._row_at = now.at + self._every
                 _write_row(self._table, now, self._samples[0])
-            await asyncio.sleep(min(every, max(0.0, until - time.monotonic())))
+            await asyncio.sleep(min(every, max(0.0, end - time.monotonic())))
 
     def _log_end(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -222,7 +226,7 @@ class _Run:
             "rss_first_mb": round(first.process.rss / 1e6, 1),
             "rss_last_mb": round(last.process.rss / 1e6, 1),
             "threads": last.process.threads,
-            "cpu_worst": round(self._worst(), 4),
+            "cpu_worst": round(self._worst(first.process.at), 4),
             "wanted_per_s": round(wanted, 1),
             "taken_per_s": round(taken / seconds, 1),
             "taken_share": round(taken / seconds / wanted, 4),
@@ -232,15 +236,17 @@ class _Run:
             "transactions_per_s": round(answers / seconds, 1),
             "us_per_transaction": round(cpu / max(1, answers) * 1e6, 1),
             "us_per_reading": round(cpu / max(1, taken) * 1e6, 1),
-            "devices_heard": sum(size_site.is_own(name) for name in store.devices),
+            "devices_heard": self._heard(store),
             "without_value": store.without,
             "refused": sum(world.told["refused"] for world in worlds),
             "units_answering": sum(world.told["units"] for world in worlds),
         }
 
-    def _worst(self) -> float:
-        """The highest share of a core within WORST_S, after the start."""
-        began = self._samples[0].at + self._warm
+    def _heard(self, store: Store) -> int:
+        return sum(size_site.is_own(name) for name in store.devices)
+
+    def _worst(self, began: float) -> float:
+        """The highest share of a core within WORST_S since then."""
         rows = [each for each in self._samples if each.at >= began]
         pairs = zip(rows, rows[WORST_S:], strict=False)
         return max(((later.cpu - each.cpu) / (later.at - each.at) for each, later in pairs), default=0.0)

@@ -23,7 +23,7 @@ ROOT = Path(size.__file__).resolve().parent.parent
 def measured(tmp_path_factory):
     """A gateway with two buses and five connections, measured for some seconds."""
     table = tmp_path_factory.mktemp("size") / "rows.csv"
-    return size.run(seconds=6.0, warm=4.0, buses=2, units=4, tcp=5, table=table, every=1.0), table
+    return size.run(seconds=6.0, warm=1.0, buses=2, units=4, tcp=5, table=table, every=1.0), table
 
 
 def test_every_device_is_heard_and_none_is_silent(measured):
@@ -35,7 +35,7 @@ def test_every_device_is_heard_and_none_is_silent(measured):
 def test_readings_are_taken_as_planned_and_told_by_exception(measured):
     result, _ = measured
     assert result["wanted_per_s"] == pytest.approx(20 * (8 / 5 + 1 + 1 / 2 + 1 / 5 + 1 + 1 / 2))
-    assert 0.6 < result["taken_share"] < 1.4  # six seconds hold one round of 5 s, or two
+    assert 0.4 < result["taken_share"] < 1.4  # six seconds hold one round of 5 s, or two
     assert 0 < result["told_per_s"] < result["taken_per_s"] / 2
 
 
@@ -48,7 +48,7 @@ def test_what_it_costs_is_measured(measured):
     assert 0 < result["start_cpu_s"] < 30
     with table.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) >= 6
+    assert len(rows) >= 4
     seconds = [float(row["cpu_seconds"]) for row in rows]
     assert seconds == sorted(seconds)
     assert int(rows[-1]["rss_bytes"]) > 20e6
