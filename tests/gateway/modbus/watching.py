@@ -84,7 +84,7 @@ class Watch:
     async def until(self, condition, seconds=10.0):
         async with asyncio.timeout(seconds):
             while not condition():
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.003)
 
 
 @contextlib.asynccontextmanager
