@@ -145,7 +145,7 @@ def test_packs_that_the_spool_says_it_dropped_are_not_lost_and_no_more_than_thos
         spool.append(event=False, readings=[(DEVICE_OF["gw-2"], "voltage", NOW_MS + 90_000 + index, 230.0, None)])
     spool.close()
     with sqlite3.connect(run.folder / "gw-2.db") as db:
-        db.execute("DELETE FROM packs WHERE sq > ?", (PACKS,))
+        db.execute("DELETE FROM telemetry WHERE sq > ?", (PACKS,))
         db.execute("""UPDATE state SET dropped = '{"full": 2}'""")
     account = run.accounts()["gw-2"]
     assert account.packs_dropped == 2
