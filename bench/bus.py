@@ -48,7 +48,7 @@ async def _parts(quick: bool, told: Callable[[str], None]) -> dict[str, Any]:
     saturation: dict[str, Any] = {"seconds": 0.7, "rounds": 1, "cases": bus_saturation.QUICK} if quick else {
         "seconds": 1.5, "rounds": 3,
     }  # fmt: skip
-    long = 3.0 if quick else 22.0
+    long = 3.0 if quick else 20.0
     flaky = [] if quick else [bus_faults.EVERY_2ND, bus_faults.EVERY_3RD]
     commands = [(9600, HARSH_S), (115200, HARSH_S)] if quick else [(9600, None), (9600, HARSH_S), (115200, HARSH_S)]
     return {
@@ -59,7 +59,7 @@ async def _parts(quick: bool, told: Callable[[str], None]) -> dict[str, Any]:
         ),
         "refusal": await bus_refusal.measure(profiles, baud=BAUDS[1], seconds=6 if quick else 20, told=told),
         "dead": await bus_faults.measure(
-            profiles, faults=[bus_faults.DEAD], baud=9600, seconds=long, settle=long / 4, told=told
+            profiles, faults=[bus_faults.DEAD], baud=9600, seconds=long, settle=long * 0.4, told=told
         ),
         "flaky": await bus_faults.measure(profiles, faults=flaky, baud=9600, seconds=10, settle=5, told=told),
         "commands": [

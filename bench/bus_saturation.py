@@ -73,6 +73,6 @@ def _row(case: Case, windows: list[Window]) -> dict[str, Any]:
         "kept_waiting_ms": round(1000 * sum(window.waited_s for window in windows) / count, 3),
         "cpu_us": round(1e6 * sum(window.cpu_s for window in windows) / count),
         "violations": sum(window.account.violations for window in windows),
-        "unanswered": sum(window.account.transactions - window.account.answered for window in windows),
+        "unanswered": sum(not each.answered for window in windows for each in window.transactions[:-1]),
         "emulator_late_ms": round(1000 * max(w.account.late_s / max(1, w.account.answered) for w in windows), 4),
     }  # fmt: skip
