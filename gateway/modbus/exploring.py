@@ -35,7 +35,7 @@ class Exploration:
         self.silence = silence
         self.lesson = Lesson()
         self._apart: list[tuple[Block, Block]] = []  # neighbours of which each is given, and not both at once
-        self._parts = self._halves(_spots(block))
+        self._parts = self._whole(_spots(block))
         self.asked: Block | None = next(self._parts)
 
     def heard(self, given: bool) -> None:
@@ -52,6 +52,12 @@ class Exploration:
             return self._parts.send(given)
         except StopIteration:
             return None
+
+    def _whole(self, spots: Sequence[Wanted]) -> Generator[Block, bool, None]:
+        yield from self._halves(spots)
+        if self.silence and self.lesson.given and (self.lesson.refused or self._apart) and (yield block_of(spots)):
+            self.lesson.refused.clear()  # it was silent altogether, and came back meanwhile
+            self._apart.clear()
 
     def _halves(self, spots: Sequence[Wanted]) -> Generator[Block, bool, None]:
         """spots: refused together."""
