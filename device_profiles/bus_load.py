@@ -4,7 +4,7 @@ Groups of one unit that fall due together share requests. On a bus that cannot c
 stretch, all to the same length (gateway/modbus/schedule.py): a load is therefore a function of the least period.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from device_profiles.blocks import Block
@@ -15,8 +15,8 @@ from protocols import dlt645
 
 DLT645_CHARACTERS = len(dlt645.WAKE) + dlt645.OVERHEAD + 4  # of a request, and of an answer without its number
 DLT645_LATENCY_S = 0.02  # the least that the standard allows (5.3); a slow meter takes up to 0.5 s
-EVENTS_SHARE = 0.5  # units with events go first, but never twice in a row while others wait
-HALVINGS = 40  # of an interval of periods: well below a microsecond
+HALVINGS = 40  # of an interval of periods
+LONGEST_S = 1e6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +42,17 @@ class Share:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """Seconds below which no group comes to its turn again; 0 where all keep their periods."""
+
+    events: float = 0.0  # the groups with events
+    others: float = 0.0
+
+    def period(self, share: Share) -> float:
+        return max(share.every, self.events if share.event else self.others)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Polled:
     """One unit, with the devices (channels) behind it, or one meter. shares: shortest period first.
 
@@ -54,27 +65,14 @@ class Polled:
     load: float
     longest: float
 
-    @property
-    def event(self) -> bool:
-        """Whether it goes before the others, with all of its groups that are due."""
-        return any(share.event for share in self.shares)
-
-    def at(self, least: float) -> float:
-        """Its load where nothing is asked again before `least` seconds are over."""
-        if not self.shares or least <= self.shares[0].every:
+    def at(self, pace: Pace) -> float:
+        """Its load at this pace."""
+        if all(pace.period(share) == share.every for share in self.shares):
             return self.load
-        return min(self.load, sum(share.adds / max(share.every, least) for share in self.shares))
+        return min(self.load, sum(share.adds / pace.period(share) for share in self.shares))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
-    """Seconds below which no group comes to its turn again; 0 where all keep their periods."""
-
-    events: float = 0.0  # the groups of units with events
-    others: float = 0.0
-
-    def period(self, polled: Polled, share: Share) -> float:
-        return max(share.every, self.events if polled.event else self.others)
+WANTED = Pace()
 
 
 def polled(devices: Sequence[Device], profiles: Mapping[str, Profile], line: Line | None) -> list[Polled]:
@@ -107,37 +105,59 @@ def of_unit(plan: UnitPlan, line: Line | None) -> Polled:
     )
 
 
-def load(units: Sequence[Polled], least: float = 0.0) -> float:
-    """The share of the bus's time that these take, where nothing is asked more often than every `least` seconds."""
-    return sum(each.at(least) for each in units)
+def load(units: Sequence[Polled], at: Pace = WANTED) -> float:
+    """The share of the bus's time that these take."""
+    return sum(each.at(at) for each in units)
 
 
 def least_period(units: Sequence[Polled], room: float) -> float:
-    """The least period at which these take no more than `room` of the bus's time; 0 where they do as they are."""
-    if load(units) <= room:
-        return 0.0
-    low, high = 0.0, sum(share.adds for each in units for share in each.shares) / room
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if load(units, middle) <= room else (middle, high)
-    return high
+    """The period below which nothing may be asked so that these take no more than `room` of the bus's time."""
+    return _least(room, lambda least: load(units, Pace(events=least, others=least)))
 
 
 def pace(units: Sequence[Polled], room: float = 1.0) -> Pace:
     """What becomes of the periods where `room` of the bus's time is left for polls."""
-    events = [each for each in units if each.event]
-    others = [each for each in units if not each.event]
     if load(units) <= room:
-        return Pace()
-    first = least_period(events, max(EVENTS_SHARE * room, room - load(others)))
-    return Pace(events=first, others=least_period(others, room - load(events, first)))
+        return WANTED
+    shares = [share for each in units for share in each.shares]
+    others = sum(share.adds / share.every for share in shares if not share.event)
+
+    def events(least: float) -> float:
+        return sum(share.adds / max(share.every, least) for share in shares if share.event)
+
+    first = _least(max(_turns(shares) * room, room - others), events)
+    return Pace(events=first, others=_least(room, lambda least: load(units, Pace(events=first, others=least))))
 
 
 def stretch(units: Sequence[Polled], at: Pace) -> float:
     """Real over wanted period, over all turns; 1.0 where each group keeps its period."""
-    turns = [(share.every, at.period(each, share)) for each in units for share in each.shares]
+    turns = [(share.every, at.period(share)) for each in units for share in each.shares]
     kept = sum(every / period for every, period in turns)
     return len(turns) / kept if kept else 1.0
+
+
+def _turns(shares: Sequence[Share]) -> float:
+    """What groups with events have of the bus's time where every other transaction is theirs: never two in a row."""
+    seconds = {True: 0.0, False: 0.0}
+    for event in seconds:
+        asked = [share for share in shares if share.event == event]
+        requests = sum(len(share.reads) / share.every for share in asked)
+        taken = sum(read.seconds / share.every for share in asked for read in share.reads)
+        seconds[event] = taken / requests if requests else 0.0
+    return seconds[True] / sum(seconds.values())
+
+
+def _least(room: float, load_at: Callable[[float], float]) -> float:
+    """The least period at which a load, which falls as it grows, is no more than `room`."""
+    if load_at(0.0) <= room:
+        return 0.0
+    low, high = 0.0, 1.0
+    while load_at(high) > room and high < LONGEST_S:
+        high *= 2
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if load_at(middle) <= room else (middle, high)
+    return high
 
 
 def _meter(device: Device, profile: Profile, line: Line) -> Polled:

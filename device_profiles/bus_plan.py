@@ -95,7 +95,7 @@ def _groups(units: Sequence[Polled], pace: Pace) -> tuple[GroupPlan, ...]:
     alike: dict[tuple[str, Share, float], list[str]] = {}
     for unit in units:
         for share in unit.shares:
-            key = unit.profile.profile, share, pace.period(unit, share)
+            key = unit.profile.profile, share, pace.period(share)
             alike.setdefault(key, []).extend(f"{each.pole}/{each.device}" for each in unit.devices)
     return tuple(
         GroupPlan(
@@ -134,16 +134,16 @@ def _items(profile: Profile, group: str) -> tuple[Read, ...]:
 
 def _requests(units: Iterable[Polled], pace: Pace) -> float:
     """A second, where groups are read by themselves: those that fall due together need fewer."""
-    return sum(len(share.reads) / pace.period(unit, share) for unit in units for share in unit.shares)
+    return sum(len(share.reads) / pace.period(share) for unit in units for share in unit.shares)
 
 
 def _event(units: Sequence[Polled], pace: Pace, turn_s: float) -> float | None:
     """The input changes just after it was read, and all other event inputs are due before it, each after another."""
-    events = [(unit, share) for unit in units for share in unit.shares if share.event]
+    events = [share for unit in units for share in unit.shares if share.event]
     if not events:
         return None
-    reads = [read.seconds for _, share in events for read in share.reads]
-    period = max(pace.period(unit, share) for unit, share in events)
+    reads = [read.seconds for share in events for read in share.reads]
+    period = max(pace.period(share) for share in events)
     return period + sum(reads) + len(reads) * turn_s
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from device_profiles import bus_load
 from device_profiles.blocks import MAX_REGISTERS
-from device_profiles.bus_load import Polled
+from device_profiles.bus_load import Pace, Polled
 from device_profiles.bus_time import Line
 from device_profiles.schema import Profile
 from device_profiles.site_buses import BAUD_RATES, Dlt645Bus, SerialBus
@@ -119,7 +119,7 @@ def _slower(units: Sequence[Polled]) -> Iterator[Relief]:
         for share in unit.shares
         if share.every < nice
     }
-    load = bus_load.load(units, nice)
+    load = bus_load.load(units, Pace(events=nice, others=nice))
     text = f"poll nothing more often than every {nice:g} s: {load:.0%}. That changes `every` of {_list(list(groups))}"
     yield Relief(change="slower", text=text, load=load)
 

@@ -6,7 +6,7 @@ periods were longer than planned; then the log says so once, with the reason tha
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ class _Sample:
     busy_s: float
     lost_s: float
     wanted_s: float
+    planned_s: float
     actual_s: float
     units: dict[int, Spent]
 
@@ -47,7 +48,6 @@ class Load:
         self._plan: tuple[int, ...] = ()  # of which plans of the units that is
         self._parted = False
         self.planned = 0.0
-        self.planned_stretch = 1.0
 
     async def run(self) -> None:
         """Looks until cancelled."""
@@ -63,8 +63,7 @@ class Load:
     @property
     def stretch(self) -> float:
         """Real over wanted periods of the last minute; 1.0 where none ended."""
-        wanted = self._grown(lambda sample: sample.wanted_s)
-        return self._grown(lambda sample: sample.actual_s) / wanted if wanted else 1.0
+        return self._longer(lambda sample: sample.wanted_s)
 
     def figures(self) -> dict[str, float]:
         """As the profile `bus` has them: loads in per cent."""
@@ -87,7 +86,7 @@ class Load:
         poller = self._poller
         spent = {number: unit.spent.copy() for number, unit in poller.units.items()}
         self._samples.append(
-            _Sample(now, self._bus.busy_s, poller.lost_s, poller.wanted_s, poller.actual_s, spent)
+            _Sample(now, self._bus.busy_s, poller.lost_s, poller.wanted_s, poller.planned_s, poller.actual_s, spent)
         )  # fmt: skip
         if len(self._samples) == SAMPLES:
             self._compare()
@@ -103,7 +102,11 @@ class Load:
         }
         units = list(self._planned.values())
         self.planned = bus_load.load(units)
-        self.planned_stretch = bus_load.stretch(units, bus_load.pace(units))
+        pace = bus_load.pace(units)
+        for number, unit in self._poller.units.items():
+            shares = {share.name: share for share in self._planned[number].shares}
+            for turns in unit.turns:
+                turns.planned = pace.period(shares[turns.group.name])
         if not first and abs(self.planned - before) >= MARGIN_LEAST:
             self._log.info("the plan has changed: units taught how they are to be read", bus=self._bus.name,
                            load=_percent(before), now=_percent(self.planned))  # fmt: skip
@@ -112,10 +115,10 @@ class Load:
         actual = self.actual or 0.0
         margin = max(MARGIN_LEAST, min(MARGIN_MOST, MARGIN_PART * self.planned))
         above = (actual - self.planned) / margin
-        late = (self.stretch / self.planned_stretch - 1) / (STRETCHED - 1)
+        late = (self._longer(lambda sample: sample.planned_s) - 1) / (STRETCHED - 1)
         figures = {
             "bus": self._bus.name, "load": _percent(actual), "planned": _percent(self.planned),
-            "stretch": round(self.stretch, 2), "planned_stretch": round(self.planned_stretch, 2),
+            "stretch": round(self.stretch, 2),
         }  # fmt: skip
         if not self._parted and max(above, late) > 1:
             self._parted = True
@@ -170,10 +173,15 @@ class Load:
     def _span(self) -> float:
         return self._samples[-1].at - self._samples[0].at
 
-    def _grown(self, of: Any) -> float:
-        return float(of(self._samples[-1]) - of(self._samples[0])) if self._samples else 0.0
+    def _grown(self, of: Callable[[_Sample], float]) -> float:
+        return of(self._samples[-1]) - of(self._samples[0]) if self._samples else 0.0
 
-    def _share(self, of: Any) -> float | None:
+    def _longer(self, than: Callable[[_Sample], float]) -> float:
+        """The real periods of the last minute, in parts of what they should have been; 1.0 where none ended."""
+        should = self._grown(than)
+        return self._grown(lambda sample: sample.actual_s) / should if should else 1.0
+
+    def _share(self, of: Callable[[_Sample], float]) -> float | None:
         return self._grown(of) / self._span if len(self._samples) > 1 else None
 
 

@@ -32,7 +32,8 @@ def answer_wait(profile: Profile) -> float:
 class Poller:
     """missed: turns that fell out because the bus was busy. lost_s: bus time spent on requests without an answer.
 
-    wanted_s, actual_s: the periods of all turns so far, as they should be and as they were.
+    wanted_s, planned_s, actual_s: the periods of all turns so far, as the profiles, the bus's plan, and the bus had
+    them.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Poller:
     ) -> None:
         self.missed = 0
         self.wanted_s = 0.0
+        self.planned_s = 0.0
         self.actual_s = 0.0
         self._bus = bus
         self._schedule: Schedule[Turns] = Schedule()
@@ -118,6 +120,7 @@ class Poller:
             each.leader = None
             self.missed += max(0, int((now - each.due) / each.group.every))
             self.wanted_s += each.group.every if each.read_at else 0.0
+            self.planned_s += max(each.planned, each.group.every) if each.read_at else 0.0
             self.actual_s += now - each.read_at if each.read_at else 0.0
             due = max(each.due + each.group.every, now)
             each.read_at = now if due <= again else 0.0  # a turn that is taken again is no measure of the period

@@ -28,6 +28,7 @@ class Turns:
     group: Group
     at: float = 0.0
     due: float = 0.0  # the period's grid; `at` may be later
+    planned: float = 0.0  # the period by the bus's plan, which may be longer than the group's
     read_at: float = 0.0  # 0: not yet, or the last turn failed
     again: float = math.inf  # when the turn is to be taken again, because a block failed
     reads: list[Block] = field(default_factory=list)  # what is left of the turn, last first
