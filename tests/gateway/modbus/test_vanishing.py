@@ -24,6 +24,7 @@ def an_eager_port(monkeypatch):
     monkeypatch.setattr("gateway.serial_port.REOPEN_FIRST_S", 0.005)
     monkeypatch.setattr("gateway.serial_port.REOPEN_MOST_S", 0.01)
     monkeypatch.setattr("gateway.modbus.unanswered.LATE_MOST_S", 0.02)
+    monkeypatch.setattr("device_profiles.bus_time.ANSWER_S", 0.1)  # so long who was given up is asked nothing
 
 
 def test_a_port_that_vanishes_a_hundred_times_in_the_middle_of_a_transaction(tmp_path):
