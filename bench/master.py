@@ -1,7 +1,6 @@
 """Other masters on the same line: one that works through a list of requests, and pymodbus as its examples use it."""
 
 import asyncio
-import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -74,9 +73,3 @@ async def pymodbus(bus: EmulatedBus, reads: Sequence[Read]) -> Outcome:
     outcome.seconds = time.monotonic() - began
     client.close()
     return outcome
-
-
-def asked(request: bytes) -> tuple[str, int, int]:
-    """(table, address, count) of a read's PDU."""
-    function, first, count = struct.unpack(">BHH", request)
-    return {code: table for table, code in modbus.READS.items()}[function], first, count

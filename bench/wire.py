@@ -64,7 +64,7 @@ class Wire:
             )
         self._connection = Connection(ours.detach())
         self._connection.send(self._buses)
-        self.priority: str = self._connection.recv()
+        self._connection.recv()  # it is there
         return self
 
     def __exit__(
@@ -80,10 +80,6 @@ class Wire:
     def fault(self, bus: str, unit: int, **faults: Any) -> None:
         """Sets fields of simulators.unit.Faults; without any, the unit works again."""
         self._ask("fault", bus, unit, faults)
-
-    def line_fault(self, bus: str, **faults: Any) -> None:
-        """Sets fields of simulators.rtu_port.LineFaults."""
-        self._ask("line_fault", bus, faults)
 
     def reset(self) -> None:
         """All accounts begin anew."""
@@ -133,10 +129,6 @@ class _Served:
             self._ports[bus].unit(unit).heal()
         for name, value in faults.items():
             setattr(self._ports[bus].unit(unit).faults, name, value)
-
-    def line_fault(self, bus: str, faults: dict[str, Any]) -> None:
-        for name, value in faults.items():
-            setattr(self._ports[bus].faults, name, value)
 
     def reset(self) -> None:
         for port in self._ports.values():

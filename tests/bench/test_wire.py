@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import struct
 
 import pytest
 
@@ -10,7 +11,14 @@ from bench.bus_commands import share_of
 from bench.rig import Window, rig
 from bench.wire import EmulatedBus, Wire
 from device_profiles.bus_time import Line
+from protocols import modbus
 from simulators.wire_account import Account
+
+
+def asked(request):
+    """(table, address, count) of a read's PDU."""
+    function, first, count = struct.unpack(">BHH", request)
+    return {code: table for table, code in modbus.READS.items()}[function], first, count
 
 
 def bus(folder, places, **more):
@@ -27,7 +35,7 @@ def test_the_wire_needs_what_was_planned(tmp_path, places):
     assert account.transactions == account.answered == len(reads)
     assert account.wire_s == pytest.approx(sum(read.seconds(Line(baud=19200)) for read in reads))
     assert sum(each.wire for each in account.journal) == pytest.approx(account.wire_s)
-    assert [(each.unit, *master.asked(each.request)) for each in account.journal] == [
+    assert [(each.unit, *asked(each.request)) for each in account.journal] == [
         (read.unit, read.table, read.address, read.count) for read in reads
     ]
     assert (account.violations, account.collisions, account.broken) == (0, 0, 0)
@@ -99,7 +107,7 @@ def test_the_gateway_polls_and_the_window_counts_it(tmp_path, places):
     )  # fmt: skip
     assert 0 < window.share < 0.5
     assert window.lost_s == pytest.approx((1 - window.share) * (made[-1].start - made[0].start) / (len(made) - 1))
-    live = {key: period for key, period in window.periods().items() if master.asked(key[1])[1:] == (0, 5)}
+    live = {key: period for key, period in window.periods().items() if asked(key[1])[1:] == (0, 5)}
     assert len(live) == 1
 
 
