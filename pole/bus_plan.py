@@ -16,6 +16,7 @@ from device_profiles.bus_relief import ENOUGH
 from device_profiles.wording import suggestion
 
 BAR = 24  # characters of a full bus
+WIDTH = 110  # where the output is no terminal
 
 
 def show(file: Path, *, bus: str | None, as_json: bool) -> bool:
@@ -67,6 +68,8 @@ def _dead_document(dead: Dead) -> dict[str, object]:
 
 def _print(plans: Sequence[BusPlan]) -> None:
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH
     overview = Table(box=None, pad_edge=False)
     for title in ("bus", "gateway", "devices", "load", ""):
         right = title in ("devices", "")
@@ -93,15 +96,19 @@ def _load(load: float | None) -> tuple[Text, Text]:
 
 
 def _groups(found: BusPlan) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-    for title in ("profile", "group", "devices", "every", "real", "requests"):
-        right = title in ("every", "real")
-        table.add_column(title, justify="right" if right else "left", no_wrap=right, overflow="fold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    for title in ("profile", "group", "devices", "every", "real", "takes", "reads"):
+        right = title in ("every", "real", "takes")
+        table.add_column(title, justify="right" if right else "left", no_wrap=title != "reads")
     for group in found.groups:
         late = group.period > group.every
-        real = Text(_seconds(group.period), style="bold red" if late else "") if found.load is not None else Text("–")
+        real, takes = Text("–"), "–"
+        if found.load is not None:
+            real = Text(_seconds(group.period), style="bold red" if late else "")
+            takes = f"{_ms(sum(read.seconds for read in group.reads)):.0f} ms"
         name = f"{group.group} !" if group.event else group.group
-        table.add_row(group.profile, name, _devices(group), _seconds(group.every), real, _requests(group.reads))
+        every = _seconds(group.every)
+        table.add_row(group.profile, name, _devices(group), every, real, takes, _reads(group.reads))
     return table
 
 
@@ -110,16 +117,14 @@ def _devices(group: GroupPlan) -> str:
     return f"{group.devices[0]} +{more}" if more else group.devices[0]
 
 
-def _requests(reads: Sequence[Read]) -> str:
-    """`input 12 (89 ms)`: one request for 12 input registers, which takes so long."""
-    counted: dict[tuple[str, int, float], int] = {}
+def _reads(reads: Sequence[Read]) -> str:
+    """`input 32 + 2`: two requests, for so many input registers."""
+    counts: dict[str, list[int]] = {}
     for read in reads:
-        key = read.what, read.count, read.seconds
-        counted[key] = counted.get(key, 0) + 1
-    return ", ".join(
-        f"{f'{times} × ' if times > 1 else ''}{what} {count}" + (f" ({_ms(seconds):.0f} ms)" if seconds else "")
-        for (what, count, seconds), times in counted.items()
-    )
+        counts.setdefault(read.what, []).append(read.count)
+    if list(counts) == ["items"]:
+        return f"{sum(counts['items'])} items"
+    return ", ".join(f"{what} {' + '.join(map(str, each))}" for what, each in counts.items())
 
 
 def _lines(found: BusPlan) -> Iterator[str]:

@@ -21,6 +21,7 @@ SAMPLES = 7  # the oldest and the newest are a minute apart
 # Above the plan by a quarter of it or ten points, whichever is less, but on a quiet bus by three points at least.
 MARGIN_PART, MARGIN_MOST, MARGIN_LEAST = 0.25, 0.10, 0.03
 STRETCHED = 1.1
+FULL = 0.95  # a bus that is used so much was not waiting for us
 MEETS = 0.5  # of a margin: whoever parted is together again below that
 REASON_PART = 0.25  # of what is too much: less than that is no reason
 
@@ -45,6 +46,7 @@ class Load:
         self._log = log
         self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
         self._planned: dict[int, Polled] = {}  # unit -> its plan
+        self._pace = bus_load.WANTED
         self._plan: tuple[int, ...] = ()  # of which plans of the units that is
         self._parted = False
         self.planned = 0.0
@@ -102,11 +104,11 @@ class Load:
         }
         units = list(self._planned.values())
         self.planned = bus_load.load(units)
-        pace = bus_load.pace(units)
+        self._pace = bus_load.pace(units)
         for number, unit in self._poller.units.items():
             shares = {share.name: share for share in self._planned[number].shares}
             for turns in unit.turns:
-                turns.planned = pace.period(shares[turns.group.name])
+                turns.planned = self._pace.period(shares[turns.group.name])
         if not first and abs(self.planned - before) >= MARGIN_LEAST:
             self._log.info("the plan has changed: units taught how they are to be read", bus=self._bus.name,
                            load=_percent(before), now=_percent(self.planned))  # fmt: skip
@@ -133,7 +135,7 @@ class Load:
         span = self._span
         first, last = self._samples[0], self._samples[-1]
         spent = {number: last.units[number].since(first.units[number]) for number in last.units}
-        more = {number: each.busy_s / span - self._planned[number].load for number, each in spent.items()}
+        more = {number: each.busy_s / span - self._planned[number].at(self._pace) for number, each in spent.items()}
         commands = (last.busy_s - first.busy_s - sum(each.busy_s for each in spent.values())) / span
         whole = sum(max(0.0, each) for each in more.values()) + commands
         if commands >= max(MARGIN_LEAST, REASON_PART * whole):
@@ -164,10 +166,10 @@ class Load:
             answers += each.answers
             latency += each.latency_s
             usual += each.answers * (modbus.latency if modbus is not None else 0.0)
-        if actual > self.planned and latency > usual:
-            late_ms = 1000 * (latency - usual) / answers
-            return f"all units answer {late_ms:.0f} ms later than their profiles say: the adapter, or this machine"
-        return "the bus was free when it should have been used: this machine has too much to do"
+        if actual <= min(self.planned, FULL):
+            return "the bus was free when it should have been used: this machine has too much to do"
+        late_ms = 1000 * (latency - usual) / max(1.0, answers)
+        return f"all units answer {late_ms:.1f} ms later than their profiles say: the adapter, or this machine"
 
     @property
     def _span(self) -> float:
