@@ -73,8 +73,8 @@ class Configuration:
         self.site = self._own
         self._in_force = Offer("file", self._file)
         self._heard = kept.heard if kept else None  # sha of the latest that came from the broker
-        if kept and kept.broker and kept.file == self._file:
-            self._go_on_with(Offer("broker", kept.broker))
+        if kept and kept.file == self._file:
+            self._go_on(kept)
 
     def status(self) -> dict[str, object]:
         """`config`, and `config_refused` while the newest offer is refused: as wire.messages.STATUS has them."""
@@ -139,8 +139,13 @@ class Configuration:
         self._refused = _refusal(Offer("file", self._looked), problem)
         return kept
 
-    def _go_on_with(self, offer: Offer) -> None:
-        """At a start: what came from the broker, and was in force, is newer than the file."""
+    def _go_on(self, kept: LastGood) -> None:
+        """The file is as it was: what came from the broker is newer, be it in force or refused."""
+        if kept.refused and kept.refused["source"] == "broker" and not self._refused:
+            self._refused = kept.refused
+        if kept.broker is None:
+            return
+        offer = Offer("broker", kept.broker)
         try:
             self.site = self._judged(offer)
         except FileProblem as problem:
@@ -173,6 +178,7 @@ class Configuration:
             site = await asyncio.to_thread(self._judged, offer)
         except FileProblem as problem:
             self._refuse(offer, problem)
+            await asyncio.to_thread(self._keep)
             self.on_news()
             return
         self.site, self._in_force, self._refused = site, offer, None
@@ -211,7 +217,9 @@ class Configuration:
     def _keep(self) -> None:
         broker = self._in_force.content if self._in_force.source == "broker" else None
         last_good.write(
-            self._spool, self._folder, LastGood(node=self.node, file=self._file, broker=broker, heard=self._heard)
+            self._spool,
+            self._folder,
+            LastGood(node=self.node, file=self._file, broker=broker, heard=self._heard, refused=self._refused),
         )
 
 

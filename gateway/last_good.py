@@ -16,13 +16,15 @@ _ENDING = ".config.json"
 class LastGood:
     """file: the site file when it was good last. broker: what came by down/config, where that is in force.
 
-    heard: sha of the latest that came by down/config; at the next connection it is told again.
+    heard: sha of the latest that came by down/config; at the next connection it is told again. refused: the newest
+    offer, as the status tells it, where it was refused.
     """
 
     node: str
     file: bytes
     broker: bytes | None
     heard: str | None
+    refused: dict[str, object] | None
 
 
 def read(spool: Path) -> LastGood | None:
@@ -47,6 +49,7 @@ def write(spool: Path, folder: Path, kept: LastGood) -> None:
             {
                 "node": kept.node, "file": kept.file.decode("utf-8"),
                 "broker": None if kept.broker is None else kept.broker.decode("utf-8"), "heard": kept.heard,
+                "refused": kept.refused,
             },
         )  # fmt: skip
         if not pointer.exists() or not pointer.samefile(path):
@@ -63,5 +66,5 @@ def _read(path: Path) -> LastGood | None:
     broker = kept["broker"]
     return LastGood(
         node=kept["node"], file=kept["file"].encode(), broker=broker.encode() if broker is not None else None,
-        heard=kept["heard"],
+        heard=kept["heard"], refused=kept["refused"],
     )  # fmt: skip

@@ -128,7 +128,7 @@ def test_a_file_that_is_written_slowly_is_not_taken_in_parts(place):
                 await asyncio.sleep(0.15)
                 with place.path.open("ab") as file:
                     file.write(b"\n- " + part)
-            await place.until(lambda: place.names == names)
+            await place.until(lambda: place.applied)
             assert place.applied == [names]
 
     asyncio.run(play())
@@ -185,6 +185,31 @@ def test_after_a_restart_the_same_is_in_force(place):
     place.write(text(["newer-file"]))
     asyncio.run(start(["newer-file"]))
     asyncio.run(start(["newer-file"]))
+
+
+def test_after_a_restart_what_was_refused_is_still_told_and_not_judged_again(place):
+    bad = text(["pushed"], area="other")
+
+    async def start(*, retained):
+        async with place.running() as configuration:
+            configuration.post(bad, retained)
+            await place.until(lambda: place.reason)
+            refused_at = place.status["config_refused"]["time"]
+            await asyncio.sleep(0.5)
+            assert place.status["config_refused"] == {**place.status["config_refused"], "sha": short_sha(bad)}
+            return refused_at
+
+    first = asyncio.run(start(retained=False))
+    assert asyncio.run(start(retained=True)) == first
+    place.write(text(["newer-file"]))
+
+    async def newer():
+        async with place.running() as configuration:
+            configuration.post(bad, True)
+            await asyncio.sleep(0.5)
+            assert place.status == {"config": {"sha": short_sha(text(["newer-file"])), "source": "file"}}
+
+    asyncio.run(newer())
 
 
 @pytest.mark.parametrize("bad", [b"", b"area: [", None, text(password_file="no-such.file")])
