@@ -136,6 +136,11 @@ def test_neighbours_that_are_not_given_together_are_cut_where_they_meet():
     assert [(each.address, each.count) for each in plan(spots, Limits(refused=cut))] == [(0, 5), (5, 3)]
 
 
+def test_what_a_longer_value_covers_is_no_hole():
+    spots = [Wanted(key=("d", f"p{at}"), table="holding", address=at, count=n) for at, n in ((0, 8), (1, 1), (9, 1))]
+    assert [(each.address, each.count) for each in plan(spots, Limits(gap=1, overhead=20))] == [(0, 10)]
+
+
 def test_what_a_hole_of_one_group_holds_for_another_is_read_with_its_neighbours():
     """Registers 1 to 9 were refused as a hole; some of them are another group's values, and good."""
     hole = frozenset({Refused(table="holding", address=1, count=9)})
