@@ -322,6 +322,8 @@ class Spool:
     def _drop(self, table: str, numbers: list[int], reason: str) -> None:
         state = self._state()
         gone = sum(self._db.execute(f"DELETE FROM {table} WHERE sq = ?", (number,)).rowcount for number in numbers)
+        if gone < len(numbers):
+            raise sqlite3.DatabaseError("a pack is not where its number says")
         state.dropped[reason] = state.dropped.get(reason, 0) + gone
         rows.write_state(self._db, state)
         self._db.commit()

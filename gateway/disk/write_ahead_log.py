@@ -85,12 +85,13 @@ def _frames(data: bytes) -> Iterator[_Frame]:
         before.append(_checksum(data[:24], 0, 0))
     size = _FRAME.size + PAGE
     for at in range(_HEADER.size, len(data) - size + 1, size):
-        page, commit, salt1, salt2, *own = _FRAME.unpack_from(data, at)
+        page, commit, salt1, salt2, *ends = _FRAME.unpack_from(data, at)
         content = data[at + _FRAME.size : at + size]
         ours = [salt1, salt2] == salts and page > 0
-        good = ours and any(_checksum(data[at : at + 8] + content, *each) == tuple(own) for each in before)
-        yield _Frame(page, commit, content, ours, good)
-        before = [(own[0], own[1])]  # not those of what is here: one bad frame does not spoil the next
+        sums = [_checksum(data[at : at + 8] + content, *each) for each in before] if ours else []
+        said = (ends[0], ends[1])
+        yield _Frame(page, commit, content, ours, said in sums)
+        before = [said] if said in sums else [said, *sums[:1]]  # one of them is right: a bad frame spoils no other
 
 
 def _header_is_good(data: bytes) -> bool:

@@ -100,6 +100,8 @@ def positions(content, source):
             page = source.randrange((len(data) - first) // size)
             yield name, first + page * size + source.randrange(120)
         yield from ((name, at) for at in range(0, 100, 3))
+        if name.endswith("-wal"):  # each frame's own checksum, with which the next one's begins
+            yield from ((name, at + 16 + source.randrange(8)) for at in range(HEADER, len(data) - FRAME + 1, FRAME))
 
 
 def in_last_commit(log, at):
