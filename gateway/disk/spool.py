@@ -154,6 +154,11 @@ class Spool:
                 first = int(number)
         return first
 
+    def tell_missing(self) -> None:
+        """Begins a new epoch where packs are pending and none is there: a damaged page hides them from SQLite."""
+        if self._despite_damage(self._state).pending and not self._read("SELECT 1 FROM packs LIMIT 1"):
+            self._begin_again_if_damaged(sqlite3.DatabaseError("packs are missing"))
+
     # --- inside ---
 
     def _durably(self, write: Callable[[], T]) -> T:

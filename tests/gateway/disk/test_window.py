@@ -200,6 +200,9 @@ class Backlog:
     def pack(self, number):
         return Kept(number, False, 0, 1, b"")
 
+    def tell_missing(self):
+        pass
+
     def events(self, *, after, limit):
         return []
 
