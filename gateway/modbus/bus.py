@@ -30,8 +30,8 @@ class Line(Protocol):
         """Request PDU -> answer PDU, given `wait` seconds beyond the time on the wire. Raises errors.DeviceError."""
         ...
 
-    def free_at(self, unit: int) -> float:
-        """When a unit may be asked, by the loop's clock: later while it may still answer what was given up."""
+    def free_at(self, unit: int, request: bytes = b"") -> float:
+        """When a unit may be asked this, by the loop's clock: later while it may still answer what was given up."""
         ...
 
     def late(self) -> list[tuple[int, float]]:
@@ -85,8 +85,11 @@ class Bus:
 
         before() is called when it is this request's turn; what it raises keeps the request off the wire.
         """
+        loop = asyncio.get_running_loop()
+        while (wait_s := self._line.free_at(unit, request) - loop.time()) > 0:  # others need not wait for that
+            await asyncio.sleep(wait_s)
         await self._turns.take(urgent)
-        began = asyncio.get_running_loop().time()
+        began = loop.time()
         try:
             before()
             self.counters.requests += 1
@@ -98,7 +101,7 @@ class Bus:
             raise
         finally:
             self.counters.echoes = self._line.echoes
-            self.lasted = asyncio.get_running_loop().time() - began
+            self.lasted = loop.time() - began
             self.busy_s += self.lasted
             self._turns.give()
 

@@ -99,16 +99,15 @@ class Poller:
         block = turns.reads[-1]
         state = unit.block(block)
         failing = next((each for each in (unit.health, state.health) if each.failures and now < each.ask_at), None)
-        if failing is None:
-            if not await self._reader.read(turns, block):
-                return
-        elif failing is unit.health and not failing.silent:  # it may still be answering: others go first
-            self._schedule.put(given, failing.ask_at)
-            return
-        else:
+        if failing is not None:
             unit.tell(state.asked(block), failing.quality)
             turns.retry(failing.ask_at)
             await asyncio.sleep(0)  # nothing was waited for: others of the process have their turn
+        elif now < (free_at := self._bus.free_at(unit.number)):  # it may still be answering: others go first
+            self._schedule.put(given, free_at)
+            return
+        elif not await self._reader.read(turns, block):
+            return
         turns.reads.pop()
         self._finish(turns.company if not turns.reads else unit.leave(turns), turns.again)
 

@@ -138,10 +138,7 @@ class Reader:
             self._ward.take_over(unit.health, [each.health for each in unit.blocks()])
         others_here = others or (not silent and len(unit.blocks()) > 1)
         self._ward.failed(block, error, now, lost_s=0.0 if silent else lost_s, others_answer=others_here)
-        became = self._ward.failed(unit.health, error, now, lost_s=lost_s if silent else 0.0, others_answer=others)
-        # What it still says late must not be taken for the answer to the next request: others go first.
-        unit.health.ask_at = max(unit.health.ask_at, self._bus.free_at(unit.number))
-        return became
+        return self._ward.failed(unit.health, error, now, lost_s=lost_s if silent else 0.0, others_answer=others)
 
     def _explores(self, block: Block, state: BlockState, *, silence: bool) -> bool:
         """Whether the block's parts are asked from now on."""

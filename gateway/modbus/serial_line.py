@@ -46,9 +46,9 @@ class SerialLine:
         self.latency = max(0.0, port.quiet_from - sent - answer_s)
         return answer
 
-    def free_at(self, unit: int) -> float:
-        """When a unit may be asked anything, by the loop's clock; 0 for at once."""
-        return self._unanswered.free_at(unit)
+    def free_at(self, unit: int, request: bytes = b"") -> float:
+        """When a unit may be asked this, by the loop's clock; 0 for at once."""
+        return self._unanswered.free_at(unit, request)
 
     def late(self) -> list[tuple[int, float]]:
         return self._unanswered.late()

@@ -60,7 +60,7 @@ class TcpLine:
                 self._lose(str(error))
             raise
 
-    def free_at(self, unit: int) -> float:
+    def free_at(self, unit: int, request: bytes = b"") -> float:
         """At once: answers carry the number of their request."""
         return 0.0
 
@@ -162,9 +162,9 @@ class RtuOverTcpLine(TcpLine):
         self._throw_away(but=unit)
         return answer
 
-    def free_at(self, unit: int) -> float:
+    def free_at(self, unit: int, request: bytes = b"") -> float:
         """Later while it may still answer what was given up."""
-        return self._unanswered.free_at(unit)
+        return self._unanswered.free_at(unit, request)
 
     def late(self) -> list[tuple[int, float]]:
         return self._unanswered.late()

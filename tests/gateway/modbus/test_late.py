@@ -131,6 +131,22 @@ def test_who_is_cancelled_while_the_device_thinks_leaves_its_answer_to_nobody(ki
 
 
 @both
+def test_a_command_for_a_unit_that_may_still_answer_holds_nobody_else_up(kind):
+    async def play(bus, link):
+        with pytest.raises(errors.Timeout):
+            await bus.transact(1, READ_A, 0.1)
+        command = asyncio.create_task(bus.transact(1, READ_B, 1.5, urgent=True))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            assert await bus.transact(2, READ_B, 1.5) == TWO
+        assert not command.done()
+        assert await command == TWO
+        assert [frame[0] for frame in link.heard] == [1, 2, 2, 2, 1]
+
+    played(kind, lambda frame: [] if frame[1:6] == READ_A else slowly(frame, 0.01), play)
+
+
+@both
 def test_a_late_answer_that_comes_while_another_speaks_is_known_and_counted(kind):
     def answer(frame):
         return slowly(frame, 0.4) if frame[0] == 1 else [(0.5, modbus.rtu(2, TWO))]

@@ -60,7 +60,7 @@ class VirtualLine:
         await asyncio.sleep(bus_time.exchange_time(self.times, bus_time.REQUEST_CHARACTERS, answer, self.latency))
         return bytes([request[0], data]) + bytes(data)
 
-    def free_at(self, unit: int) -> float:
+    def free_at(self, unit: int, request: bytes = b"") -> float:
         return asyncio.get_running_loop().time()
 
     def late(self) -> list[tuple[int, float]]:
