@@ -57,7 +57,7 @@ def show(file: File, json: Json = False) -> None:
     """Show the poles, the buses with their load, and the devices of a site."""
     from device_profiles import site
 
-    found = site.load(file)
+    found = site.load(file, crowded=True)
     if json:
         _print_json(_document(found))
         return

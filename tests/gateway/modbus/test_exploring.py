@@ -166,3 +166,22 @@ def test_a_memory_of_one_unit_has_an_end():
     memory.take(Lesson(refused=many, given=1))
     memory.take(Lesson(refused=many[::-1], given=1))
     assert len(memory.refused) == REFUSED_MOST
+
+
+def test_a_device_that_comes_back_while_it_is_explored_teaches_nothing():
+    block = block_of(spots((0, 1), (1, 1), (2, 1), (3, 1)))
+    for silent in range(1, 6):  # so many parts get no answer, then all do
+        exploration = Exploration(block, silence=True)
+        asked = 0
+        while exploration.asked is not None:
+            asked += 1
+            exploration.heard(asked > silent)
+        assert not exploration.lesson
+
+
+def test_what_a_device_keeps_silent_about_is_learned_by_its_silence():
+    block = block_of(spots((0, 1), (1, 1), (2, 1), (3, 1)))
+    exploration, device = Exploration(block, silence=True), Device(bad=frozenset({2}))
+    while exploration.asked is not None:
+        exploration.heard(device.gives(exploration.asked))
+    assert exploration.lesson.refused == [Refused(table="holding", address=2, count=1)]

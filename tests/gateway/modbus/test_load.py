@@ -97,7 +97,7 @@ def test_real_periods_and_the_load_are_those_of_the_plan(name):
 
     async def play():
         async with virtual.running():
-            await asyncio.sleep(400)
+            await asyncio.sleep(300)
 
     run(play())
     ratios = {}
