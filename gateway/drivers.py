@@ -43,6 +43,16 @@ def driver(
     return Polling(asker=asker(bus), **common)
 
 
+def way(bus: site_buses.AnyBus) -> SerialLine | TcpLine | Listener | Asker:
+    """What reaches the devices of a bus; nothing is opened yet. Raises ModuleNotFoundError."""
+    match bus:
+        case site_buses.SerialBus() | site_buses.TcpBus():
+            return line(bus)
+        case site_buses.Hj212Bus() | site_buses.OcppBus() | site_buses.ChirpstackBus():
+            return listener(bus)
+    return asker(bus)
+
+
 def line(bus: site_buses.SerialBus | site_buses.TcpBus) -> SerialLine | TcpLine:
     """The way to the Modbus devices of a bus; nothing is opened yet."""
     if isinstance(bus, site_buses.SerialBus):

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from device_profiles import loader
 from device_profiles.schema import Model
+from device_profiles.site_buses import AnyBus
 from device_profiles.site_model import Site
+from gateway import drivers
 from gateway.birth import birth
 from gateway.drivers import first_line
 from wire import messages
@@ -18,7 +20,7 @@ def missing(site: Site, node: str) -> list[str]:
     found = list(_too_large_a_birth(site, node))
     found += _files(f"gateways.{node}", gateway)
     for name, bus in site.buses_of(node).items():
-        found += _files(f"buses.{name}", bus)
+        found += list(_files(f"buses.{name}", bus)) or _library(name, bus)
     if gateway.spool is not None and not gateway.spool.parent.is_dir():
         found.append(f"gateways.{node}.spool: there is no folder {gateway.spool.parent}; create it")
     return found
@@ -32,6 +34,14 @@ def unplugged(site: Site, node: str) -> list[str]:
         for name, port in ports.items()
         if port is not None and port.startswith("/") and not Path(port).exists()
     ]
+
+
+def _library(name: str, bus: AnyBus) -> Iterator[str]:
+    """A protocol's library is imported by whoever needs it alone: this is where its absence shows."""
+    try:
+        drivers.way(bus)
+    except ModuleNotFoundError as absent:
+        yield f"buses.{name}: the library {absent.name} is not installed. Install multipole with its extra [gateway]."
 
 
 def _files(owner: str, holder: Model) -> Iterator[str]:

@@ -33,4 +33,6 @@ def test_a_library_that_is_not_installed_is_said_in_a_sentence(library: str, bus
         env={**os.environ, "PYTHONPATH": f"{tmp_path}:{PROJECT.parent}"}, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == f"the library {library} is not installed. Install multipole with its extra [gateway].\n"
+    assert (
+        done.stderr == f"buses.b: the library {library} is not installed. Install multipole with its extra [gateway].\n"
+    )
