@@ -72,7 +72,7 @@ def answer_of(arguments: list[str], folder: Path) -> tuple[subprocess.CompletedP
 
 def test_a_short_run_stores_everything_and_is_continued(tmp_path):
     folder = tmp_path / "run"
-    done, first = answer_of(["--for", "6s"], folder)
+    done, first = answer_of(["--for", "10s"], folder)
     assert done.returncode == 0, done.stderr[-3000:]
     assert set(first) >= KEYS
     assert first["poles"] == 12
@@ -82,7 +82,7 @@ def test_a_short_run_stores_everything_and_is_continued(tmp_path):
     assert first["kills"] == 0
     assert first["first_reading_s"] < 60
     assert children(folder) == []
-    done, second = answer_of(["--for", "4s"], folder)
+    done, second = answer_of(["--for", "8s"], folder)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "continued" in done.stderr
     assert second["readings_stored"] == second["readings_produced"] > first["readings_produced"]
