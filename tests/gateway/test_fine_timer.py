@@ -53,6 +53,7 @@ def test_one_that_rings_when_the_next_wait_has_begun_does_not_end_it():
         busy = loop.time() + 0.005
         while loop.time() < busy:  # it has rung, and the loop has not heard it yet
             pass
+        await asyncio.sleep(0)  # now it has, but this goes on first
         waiting.cancel()
         began = loop.time()
         async with asyncio.timeout(10):

@@ -98,6 +98,19 @@ def test_a_bus_on_which_everybody_is_dead_holds_nothing_up_and_nothing_grows(tmp
     asyncio.run(scene())
 
 
+def test_units_that_are_passed_over_without_an_end_let_the_loop_go_on(tmp_path):
+    async def scene():
+        watch = Watch(serial(tmp_path / "none"), profile(points=APART, polls=EAGER), list(range(1, 201)))
+        for unit in watch.poller.units.values():
+            unit.health.failures, unit.health.silent, unit.health.ask_at = 3, True, float("inf")
+        async with polling(watch):
+            assert await heartbeat() > 10
+        assert watch.bus.counters.requests == 0
+        assert len(watch.told) == 600
+
+    asyncio.run(scene())
+
+
 def test_a_poller_that_is_stopped_anywhere_leaves_no_task_no_file_and_a_free_bus(tmp_path):
     async def scene():
         model = profile(points=APART, polls=EAGER)
