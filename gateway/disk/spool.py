@@ -155,9 +155,9 @@ class Spool:
         return first
 
     def tell_missing(self) -> None:
-        """Begins a new epoch where packs are pending and none is there: a damaged page hides them from SQLite."""
-        if self._despite_damage(self._state).pending and not self._read("SELECT 1 FROM packs LIMIT 1"):
-            self._begin_again_if_damaged(sqlite3.DatabaseError("packs are missing"))
+        """Nothing is left to send: begins a new epoch where packs are pending, for then damage hides them."""
+        if pending := self._despite_damage(self._state).pending:
+            self._begin_again_if_damaged(sqlite3.DatabaseError(f"{pending} packs are not where they should be"))
 
     # --- inside ---
 

@@ -75,8 +75,8 @@ class Window:
         sends = [*self._overdue(spool, now_ms, now), *self._events(spool, now), *self._live(spool, now_ms, now)]
         if now >= self._backfill_from:
             sends += self._backfill(spool, now)
-        if not self._under_way:
-            spool.tell_missing()
+            if not self._under_way and self._share.room(now):
+                spool.tell_missing()
         return sends
 
     def _overdue(self, spool: Spool, now_ms: int, now: float) -> list[Send]:

@@ -6,7 +6,7 @@ import time
 
 from gateway.disk.spool import Spool
 
-PACKS = 3000
+PACKS = 5000
 HOURS_AGO_MS = 24 * 3_600_000
 
 
@@ -38,6 +38,7 @@ def test_live_readings_are_stored_while_a_backlog_drains(chain):
                 if waiting_at_first_live is None and stored(city, "number > ? AND time > ?", PACKS, back_ms):
                     waiting_at_first_live = left
             assert left == 0, city.gateways["gw-1"].log.read_text()[-2000:]
+            assert "damaged" not in city.gateways["gw-1"].log.read_text()
             assert waiting_at_first_live, "live readings waited for all of the backlog"
             await asyncio.to_thread(city.gateways["gw-1"].stop)
             spool = city.spool("gw-1")

@@ -156,6 +156,8 @@ def look(folder, epoch, said, *, checked, in_last_commit):
     assert spool.append(event=False, readings=readings(1)) == [spool.state().head]
     for _ in range(2):  # some damage is met by a deletion alone: then everything is there again, in a new epoch
         spool.confirm(spool.epoch, [[1, state.head + 1]])
+        spool.tell_missing()
+    spool.confirm(spool.epoch, [[1, state.head + 1]])
     assert spool.state().pending == 0
     spool.close()
     if lost:
