@@ -101,6 +101,8 @@ def _check_schema(db: sqlite3.Connection) -> None:
 
 
 def _check_state(db: sqlite3.Connection) -> State:
+    if (verdict := db.execute("PRAGMA quick_check(state)").fetchone()[0]) != "ok":
+        raise sqlite3.DatabaseError(verdict)
     state = rows.read_state(db)
     last = max(db.execute(f"SELECT coalesce(max(sq), 0) FROM {table}").fetchone()[0] for table in rows.TABLES)
     if state is None and not last:
