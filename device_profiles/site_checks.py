@@ -8,10 +8,11 @@ from device_profiles.bus_plan import FULL
 from device_profiles.bus_relief import ENOUGH, unit_name
 from device_profiles.schema import Profile
 from device_profiles.site_buses import AnyBus, SerialBus
-from device_profiles.site_model import Device, Site
+from device_profiles.site_model import Device, Site, bus_device
 from device_profiles.wording import Fault, Keys, suggestion
 
 PLAN = "`pole bus plan` with this file says what to change."
+BUS_NAME_MOST = 60  # `bus-` and it are the name of a device
 WORST_SHOWN = 3
 HOLDERS_SHOWN = 4
 KNOWN_SHOWN = 8
@@ -168,11 +169,10 @@ def _spoken(bus: AnyBus) -> str:
 def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
     named: dict[str, int] = {}
     own = _own_devices(site)
-    if "gateway" in site.buses:
-        yield (
-            ("buses", "gateway"),
-            "'gateway' is the gateway's own device on its pole. Choose another name for the bus.",
-        )
+    for name in site.buses:
+        if len(name) > BUS_NAME_MOST:
+            text = f"'{name}' has {len(name)} characters, and a bus's name at most {BUS_NAME_MOST}. Shorten it."
+            yield ("buses", name), text
     for index, device in enumerate(site.devices):
         if device.id in named:
             first = f"devices[{named[device.id]}]"
@@ -199,7 +199,7 @@ def _own_devices(site: Site) -> dict[str, str]:
     for name in site.buses:
         node = site.gateway_of(name)
         if node in site.gateways:
-            own[f"{site.gateways[node].pole}/{name}"] = f"what {node} tells of its bus {name}"
+            own[f"{site.gateways[node].pole}/{bus_device(name)}"] = f"what {node} tells of its bus {name}"
     return own
 
 

@@ -44,6 +44,11 @@ class Pole(Model):
         return position
 
 
+def bus_device(bus: str) -> str:
+    """The device of a gateway's pole that tells of a bus."""
+    return f"bus-{bus}"
+
+
 class Device(Model):
     """One device on a pole: what it is, and where it answers."""
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from device_profiles.schema import Profile
-from device_profiles.site_model import Site
+from device_profiles.site_model import Site, bus_device
 
 OWN_DEVICE = "gateway"  # the name of a gateway's own device on its pole
 OWN_PROFILE = "gateway"
-BUS_PROFILE = "bus"  # each bus is a device of the gateway's pole, named as the bus
+BUS_PROFILE = "bus"  # each bus is a device of the gateway's pole
 
 Named = tuple[str, str, str]  # pole, device, profile
 
@@ -21,7 +21,7 @@ def devices_of(site: Site, node: str) -> list[Named]:
 def own_devices(site: Site, node: str) -> list[Named]:
     """What the node tells of itself."""
     pole = site.gateways[node].pole
-    return [(pole, OWN_DEVICE, OWN_PROFILE), *((pole, bus, BUS_PROFILE) for bus in site.buses_of(node))]
+    return [(pole, OWN_DEVICE, OWN_PROFILE), *((pole, bus_device(bus), BUS_PROFILE) for bus in site.buses_of(node))]
 
 
 def birth(

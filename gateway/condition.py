@@ -5,6 +5,7 @@ import time
 
 import structlog
 
+from device_profiles.site_model import bus_device
 from gateway.birth import OWN_DEVICE
 from gateway.buses import Buses
 from gateway.clock import Clock
@@ -73,7 +74,7 @@ class Condition:
 
     async def bus_figures(self) -> Counted:
         """The numbers of the profile `bus`."""
-        return {f"{self._pole}/{bus}": figures for bus, figures in self._buses.figures.items()}
+        return {f"{self._pole}/{bus_device(bus)}": figures for bus, figures in self._buses.figures.items()}
 
     @property
     def _pole(self) -> str:

@@ -21,7 +21,7 @@ from simulators.snmp_agent import SnmpAgent
 DEVICES = (
     ("meter-2", "dlt645-1p", "meters"),
     ("station-1", "hj212-air", "stations"),
-    ("wifi-1", "openwrt-ap", "aps"),
+    ("wifi-1", "openwrt-ap", "wifi"),
     ("camera-1", "onvif-camera", "cameras"),
     ("screen-1", "multivision-led-text", "screens"),
     ("intercom-1", "sip-intercom", "intercoms"),
@@ -103,7 +103,7 @@ class Network:
         kinds: dict[str, dict[str, Any]] = {
             "meters": {"protocol": "dlt645", "port": str(self._meter_port.absolute())},
             "stations": {"protocol": "hj212", "listen": self._listen["stations"]},
-            "aps": {"protocol": "snmp"},
+            "wifi": {"protocol": "snmp"},
             "cameras": {"protocol": "onvif", "user": CAMERA_USER, "password_file": "cameras.password"},
             "screens": {"protocol": "multivision"},
             "intercoms": {"protocol": "sip"},

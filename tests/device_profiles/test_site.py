@@ -71,11 +71,11 @@ BROKEN = {
         "device: water-1", "device: gateway",
         ":12: devices[1].device: 'gateway' is the own device of gw-1 on this pole. Choose another name."),
     "what the gateway tells of a bus": (
-        "device: water-1", "device: tcp-1",
-        ":12: devices[1].device: 'tcp-1' is what gw-1 tells of its bus tcp-1 on this pole. Choose another name."),
-    "a bus with the gateway's own name": (
-        "devices:\n", "  gateway: {protocol: sip}\ndevices:\n",
-        ":10: buses.gateway: 'gateway' is the gateway's own device on its pole. Choose another name for the bus."),
+        "device: water-1", "device: bus-tcp-1",
+        ":12: devices[1].device: 'bus-tcp-1' is what gw-1 tells of its bus tcp-1 on this pole. Choose another name."),
+    "a bus with too long a name": (
+        "devices:\n", f"  {'b' * 61}: {{protocol: sip}}\ndevices:\n",
+        f":10: buses.{'b' * 61}: '{'b' * 61}' has 61 characters, and a bus's name at most 60. Shorten it."),
     "channel missing": (
         "unit: 1, channel: 1", "unit: 1",
         ":14: devices[3]: channel is missing. arlight-dali has 64 of them: say which, 0 to 63."),

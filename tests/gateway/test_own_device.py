@@ -80,14 +80,14 @@ def test_each_bus_is_announced_as_a_device_of_the_gateways_pole_and_tells_its_fi
             async with gateway.running():
                 birth = gateway.of("birth")[-1]
                 own = {each["device"]: each["profile"] for each in birth["devices"] if each["pole"] == POLE}
-                assert {name: own[name] for name in ("gateway", "b", "dead", "calls")} == {
-                    "gateway": "gateway", "b": "bus", "dead": "bus", "calls": "bus",
+                assert {name: own[name] for name in ("gateway", "bus-b", "bus-dead", "bus-calls")} == {
+                    "gateway": "gateway", "bus-b": "bus", "bus-dead": "bus", "bus-calls": "bus",
                 }  # fmt: skip
                 assert set(birth["profiles"]["bus"]["points"]) == MODBUS
-                await gateway.until(lambda: readings(gateway, "dead").get("line_down") == 1)
-                await gateway.until(lambda: readings(gateway, "b") and readings(gateway, "calls"))
-            assert set(readings(gateway, "b")) >= MODBUS - {"load", "lost_share", "stretch"}, "known after ten seconds"
-            assert set(readings(gateway, "calls")) == {"requests", "timeouts", "errors", "missed", "silent"}
+                await gateway.until(lambda: readings(gateway, "bus-dead").get("line_down") == 1)
+                await gateway.until(lambda: readings(gateway, "bus-b") and readings(gateway, "bus-calls"))
+            assert set(readings(gateway, "bus-b")) >= MODBUS - {"load", "lost_share", "stretch"}, "known after 10 s"
+            assert set(readings(gateway, "bus-calls")) == {"requests", "timeouts", "errors", "missed", "silent"}
             assert NODE not in own
 
     asyncio.run(play())
