@@ -125,9 +125,8 @@ def all_of(spool):
             return kept
 
 
-def look(folder, epoch, said, *, checked, in_last_commit):
-    """Nothing but true packs; what is not there is told, and no more than a page's."""
-    spool = Spool(path=folder / "gw.db", max_bytes=8 << 20)
+def true_packs(spool):
+    """Name -> number."""
     kept = {}
     for pack in all_of(spool):
         name = int(re.search(rb'"v":(\d+)', pack.body)[1])
@@ -135,14 +134,19 @@ def look(folder, epoch, said, *, checked, in_last_commit):
         assert pack.event == (name % 10 == 0)
         assert name not in kept
         kept[name] = pack.number
-    state = spool.state()
-    assert state.pending == state.head - state.stored - sum(state.dropped.values())
-    if len(kept) < state.pending:  # what a page hides from SQLite is missed when all others are sent
+    return kept
+
+
+def look(folder, epoch, said, *, checked, in_last_commit):
+    """Nothing but true packs; what is not there is told, and no more than a page's."""
+    spool = Spool(path=folder / "gw.db", max_bytes=8 << 20)
+    kept = true_packs(spool)
+    if len(kept) < spool.state().pending:  # what a page hides from SQLite is missed when all others are sent
         assert not checked
-        spool.confirm(spool.epoch, [[1, state.head]])
         spool.tell_missing()
-    else:
-        assert len(kept) == state.pending
+        kept = true_packs(spool)
+    state = spool.state()
+    assert len(kept) == state.pending == state.head - state.stored - sum(state.dropped.values())
     lost = {name for name in range(1, COUNT + 1) if name not in GONE} - kept.keys()
     again = kept.keys() & set(GONE)
     told = any(line["log_level"] == "error" for line in said)
