@@ -79,7 +79,7 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     found.append(_verdict("a refused hole: readings lost once it is known", 0, lost, most=True))
     dead = result["dead"][0]
     found.append(_verdict("one dead device of 16: the others' period grows", GROWTH, dead["others_period"], most=True))
-    other = abs(dead["unit_1_of_the_other_bus"])
+    other = None if dead["unit_1_of_the_other_bus"] is None else abs(dead["unit_1_of_the_other_bus"])
     found.append(_verdict("a dead unit 1: unit 1 of another bus changes", NOISE, other, most=True))
     between = max(row["begun_in_between"]["p99"] for row in result["commands"])
     found.append(_verdict("transactions that begin before an issued command (p99)", 1, between, most=True))
@@ -112,6 +112,7 @@ def _times_less(result: dict[str, Any], mix: str) -> dict[str, Any]:
     return _verdict(what, TIMES_LESS, times)
 
 
-def _verdict(what: str, wanted: float, got: float, *, most: bool = False) -> dict[str, Any]:
-    kept = got <= wanted if most else got >= wanted
-    return {"what": what, "wanted": wanted, "got": round(got, 4), "kept": kept}
+def _verdict(what: str, wanted: float, got: float | None, *, most: bool = False) -> dict[str, Any]:
+    """got: None where the time was too short to see it."""
+    kept = got is not None and (got <= wanted if most else got >= wanted)
+    return {"what": what, "wanted": wanted, "got": None if got is None else round(got, 4), "kept": kept}

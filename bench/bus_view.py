@@ -121,7 +121,10 @@ def _verdicts(rows: list[dict[str, Any]]) -> Table:
     table = _table("What was promised", "", "wanted", "is", "")
     for row in rows:
         table.add_row(
-            row["what"], f"{row['wanted']:g}", f"{row['got']:g}", "[green]kept[/]" if row["kept"] else "[red]NOT[/]"
+            row["what"],
+            f"{row['wanted']:g}",
+            "not seen" if row["got"] is None else f"{row['got']:g}",
+            "[green]kept[/]" if row["kept"] else "[red]NOT[/]",
         )
         for which in row.get("which", [])[:8]:
             table.add_row(f"    {which}")
