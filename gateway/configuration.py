@@ -73,6 +73,7 @@ class Configuration:
         self.site = self._own
         self._in_force = Offer("file", self._file)
         self._heard = kept.heard if kept else None  # sha of the latest that came from the broker
+        self._judged_last = self._heard  # and of the latest that was judged: what is only heard is no memory to keep
         if kept and kept.file == self._file:
             self._go_on(kept)
 
@@ -97,7 +98,7 @@ class Configuration:
 
     async def run(self, apply: Apply) -> None:
         """Until cancelled: each new site that is good goes to apply, one after the other."""
-        await asyncio.to_thread(self._keep)
+        await self._keep()
         loop = asyncio.get_running_loop()
         look_at = loop.time()
         while True:
@@ -170,21 +171,23 @@ class Configuration:
 
     def _withdrawn(self) -> Offer:
         """Nothing is retained any more: back to the file as it was when it was good last."""
-        self._heard = None
+        self._heard = self._judged_last = None
         return Offer("file", self._file)
 
     async def _take(self, offer: Offer, apply: Apply) -> None:
+        if offer.source == "broker":
+            self._judged_last = short_sha(offer.content or b"")
         try:
             site = await asyncio.to_thread(self._judged, offer)
         except FileProblem as problem:
             self._refuse(offer, problem)
-            await asyncio.to_thread(self._keep)
+            await self._keep()
             self.on_news()
             return
         self.site, self._in_force, self._refused = site, offer, None
         if offer.source == "file":
             self._own, self._file = site, offer.content or b""
-        await asyncio.to_thread(self._keep)
+        await self._keep()
         await apply(site)
         log.info("configuration in force", **offer.told)
         self.on_news()
@@ -214,13 +217,13 @@ class Configuration:
         self._refused = _refusal(offer, problem)
         log.error("configuration refused, the old one goes on", **offer.told, reason=problem.messages)
 
-    def _keep(self) -> None:
+    async def _keep(self) -> None:
         broker = self._in_force.content if self._in_force.source == "broker" else None
-        last_good.write(
-            self._spool,
-            self._folder,
-            LastGood(node=self.node, file=self._file, broker=broker, heard=self._heard, refused=self._refused),
-        )
+        # made here and not in the thread, in whose time another may be heard
+        kept = LastGood(
+            node=self.node, file=self._file, broker=broker, heard=self._judged_last, refused=self._refused
+        )  # fmt: skip
+        await asyncio.to_thread(last_good.write, self._spool, self._folder, kept)
 
 
 def choose(site: Site, node: str | None) -> str:

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 import yaml
@@ -210,6 +211,47 @@ def test_after_a_restart_what_was_refused_is_still_told_and_not_judged_again(pla
             assert place.status == {"config": {"sha": short_sha(text(["newer-file"])), "source": "file"}}
 
     asyncio.run(newer())
+
+
+def test_what_is_heard_while_another_is_judged_is_judged_after_a_kill(place, monkeypatch):
+    bad, good = text(["pushed"], area="other"), text(["pushed-too"])
+    judged, write = Configuration._judged, configurations.last_good.write
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def slow(self, offer):
+        at_work.set()
+        assert go_on.wait(10)
+        return judged(self, offer)
+
+    def last(spool, folder, kept):
+        write(spool, folder, kept)
+        if kept.refused is not None:
+            raise Killed
+
+    async def killed():
+        monkeypatch.setattr(Configuration, "_judged", slow)
+        monkeypatch.setattr(configurations.last_good, "write", last)
+        place.configuration = Configuration(path=place.path)
+        running = asyncio.create_task(place.configuration.run(place.apply))
+        place.configuration.post(bad, False)
+        await asyncio.to_thread(at_work.wait, 10)
+        place.configuration.post(good, False)
+        go_on.set()
+        with pytest.raises(Killed):
+            await running
+        monkeypatch.undo()
+
+    async def again():
+        async with place.running() as configuration:
+            configuration.post(good, True)
+            await place.until(lambda: place.status["config"]["sha"] == short_sha(good))
+
+    asyncio.run(killed())
+    asyncio.run(again())
+
+
+class Killed(Exception):
+    pass
 
 
 @pytest.mark.parametrize("bad", [b"", b"area: [", None, text(password_file="no-such.file")])
