@@ -42,7 +42,7 @@ def locations(what: str, numbers: Numbers) -> dict[str, Location]:
     width = 1 if table in BIT_TABLES else _width(numbers)
     starts = range(first, (last if last is not None else first) + 1, width)
     if not starts or first > 0xFFFF or starts[-1] + width > 0x10000:
-        raise ValueError(f"{what!r} reaches from {first} to {last}: an address is 0 to 65535, the lower one first")
+        raise ValueError(f"{what!r}: an address is 0 to 65535, and of two the lower one comes first")
     if last is not None and (last + 1 - first) % width:
         raise ValueError(f"{what!r} are {last + 1 - first} registers, and a {numbers.type} takes {width}")
     if len(starts) > MOST:

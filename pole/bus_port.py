@@ -25,6 +25,10 @@ def keys(port: str, framing: str) -> dict[str, Any]:
         raise ValueError(f"--framing {framing} is not one of tcp or rtu")
     if port.startswith("/"):
         return {"port": port}
+    whole = next((each for each in (Path("/dev", port), Path(port).absolute()) if each.is_char_device()), None)
+    if whole is not None or "/" in port:
+        near = f". Did you mean {whole}?" if whole else ""
+        raise ValueError(f"{port} is neither a path from the root (/dev/…) nor host:port{near}")
     host, colon, number = port.rpartition(":")
     if colon and not number.isdigit():
         raise ValueError(f"{port} is neither a path (/dev/…) nor host:port")

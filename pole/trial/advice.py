@@ -4,6 +4,7 @@ from protocols.errors import BadAnswer, DeviceError, LineDown
 
 _WIRES = ("power, and a common ground between device and adapter", "A and B: swap them, it harms nothing")
 _LOCKED = "exclusively lock"  # pyserial's word for a port that another program has
+_NO_PORT = ("Inappropriate ioctl", "Is a directory")  # the system's words for a file, /dev/null, a folder
 _OTHERS = {
     "dlt645": (
         *_WIRES,
@@ -56,10 +57,10 @@ def advice(protocol: str, error: DeviceError, *, serial: bool, settings: str, un
             else ["is it Modbus TCP, or RTU frames (--framing rtu)? Is the device slow? --wait 3s"]
         )
     if not serial:
-        return [f"unit {unit} (--unit)? behind a converter, is it Modbus TCP, or RTU frames (--framing rtu)?"]
+        return [f"unit {unit}? behind a converter, is it Modbus TCP, or RTU frames (--framing rtu)?"]
     return [
         *_WIRES,
-        f"unit {unit} (--unit), as the device's menu or label says",
+        f"unit {unit}, as the device's menu or label says",
         f"{settings}: --baud, --parity, --stop-bits; the factory setting is often changed",
     ]
 
@@ -76,4 +77,6 @@ def port_trouble(error: LineDown) -> str:
         return f"{port} is not there. Plugged in? `ls -l /dev/serial/by-id` shows the adapters."
     if "Permission denied" in text:
         return f"{port}: you may not use it. Join the group that owns it: sudo usermod -aG dialout $USER, log in again."
+    if any(each in text for each in _NO_PORT):
+        return f"{port} is no serial port. `ls -l /dev/serial/by-id` shows the adapters."
     return text

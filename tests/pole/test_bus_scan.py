@@ -184,6 +184,8 @@ def test_a_dead_line_a_missing_port_and_a_network_without_anybody(tmp_path):
     assert "--all-rates" in result.stderr
     assert result.stdout == ""
     assert "is not there. Plugged in?" in scanned(tmp_path / "nothing", code=1).stderr
+    assert f"{tmp_path} is no serial port" in scanned(tmp_path, code=1).stderr
+    assert "/dev/null is no serial port" in scanned("/dev/null", code=1).stderr
     assert "127.0.0.1" in scanned(f"127.0.0.1:{free_port()}", code=1).stderr
 
 
@@ -199,6 +201,8 @@ def test_a_dead_line_a_missing_port_and_a_network_without_anybody(tmp_path):
         (["/dev/x", "--parity", "odd", "--parity", "mark"], "parity"),
         (["/dev/x", "--wait", "soon"], "a duration is a number"),
         (["10.0.0.1:x"], "neither a path"),
+        (["null"], "null is neither a path from the root (/dev/…) nor host:port. Did you mean /dev/null?"),
+        (["../by-id/usb"], "../by-id/usb is neither a path from the root"),
         (["10.0.0.1", "--baud", "9600"], "is on a network"),
         (["10.0.0.1", "--framing", "ascii"], "not one of tcp or rtu"),
         (["10.0.0.1", "--dlt645"], "needs a serial port"),

@@ -166,7 +166,12 @@ def test_nothing_that_answers_is_told_with_what_to_check(tmp_path):
             command = ("profile", "try", str(loader.files()["xy-md03"]), "--port", str(tmp_path / "port"), "--once")
             result = await asyncio.to_thread(pole, *command)
             assert result.returncode == 1
-            for words in ("no answer", "A and B: swap them", "9600 8N1: --baud, --parity", "unit 1 (--unit)"):
+            for words in (
+                "no answer",
+                "A and B: swap them",
+                "9600 8N1: --baud, --parity",
+                "unit 1, as the device's menu",
+            ):
                 assert words in result.stdout
             port.unit(1).faults.silent = False
             port.unit(1).faults.corrupt = True
