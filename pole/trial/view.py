@@ -29,7 +29,7 @@ def table(profile: Profile, done: Round) -> RenderableType:
 def _cells(name: str, point: Point, shown: Shown | None) -> tuple[Text, ...]:
     label = f"{point.labels.en} {point.labels.zh}"
     if shown is None:
-        return Text(name), Text(label), Text("-"), Text("no answer", style="red"), Text("")
+        return Text(name), Text(label), Text("-"), Text("not read", style="red"), Text("")
     value = Text(told(point, shown.value)) if shown.value is not None else Text(shown.quality or "", style="red")
     return Text(name), Text(label), Text(shown.raw), value, Text("; ".join(shown.hints), style="yellow")
 
@@ -54,6 +54,8 @@ def _requests(done: Round) -> Iterator[Text]:
 
 def document(profile: Profile, done: Round) -> dict[str, Any]:
     """The same for programs."""
+    reasons = {each.error.quality for each in done.asked if each.error is not None}
+    missed = reasons.pop() if len(reasons) == 1 else None  # which request a point was in is not kept
     return {
         "profile": profile.profile,
         "answered": done.answered,
@@ -61,13 +63,13 @@ def document(profile: Profile, done: Round) -> dict[str, Any]:
             {"what": each.what, "error": str(each.error) if each.error else None, "remedy": each.remedy or None}
             for each in done.asked
         ],
-        "points": [_entry(name, point, done.shown.get(name)) for name, point in profile.points.items()],
+        "points": [_entry(name, point, done.shown.get(name), missed) for name, point in profile.points.items()],
     }
 
 
-def _entry(name: str, point: Point, shown: Shown | None) -> dict[str, Any]:
+def _entry(name: str, point: Point, shown: Shown | None, missed: str | None) -> dict[str, Any]:
     return {
         "point": name, "labels": point.labels.model_dump(), "unit": point.unit, "raw": shown.raw if shown else None,
-        "value": shown.value if shown else None, "quality": shown.quality if shown else "timeout",
+        "value": shown.value if shown else None, "quality": shown.quality if shown else missed,
         "hints": list(shown.hints) if shown else [],
     }  # fmt: skip

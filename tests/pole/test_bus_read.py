@@ -67,6 +67,9 @@ def test_what_the_device_refuses_is_told_and_the_rest_is_shown(tmp_path, meter):
     assert f"{meter.value('voltage')} V" in result.stdout
     assert "holding 16: exception 2" in result.stdout
     assert "coil 3: exception 2" in result.stdout
+    assert result.stdout.count("not read") == 2
+    refused = points(tmp_path / "rs485", "5", "holding:0x10", code=1)
+    assert str(refused["holding:16"]["quality"]).startswith("exception")
 
 
 def test_a_unit_that_is_not_there(tmp_path, meter):
@@ -193,7 +196,7 @@ def test_a_port_that_a_gateway_holds_is_told_with_what_to_do(tmp_path, meter):
         (["read", "/dev/x", "248", "input:0"], "248 is no unit id on a serial line"),
         (["read", "/dev/x", "5", "inputs:0"], "Did you mean 'input'?"),
         (["read", "/dev/x", "5", "input:70000"], "an address is 0 to 65535"),
-        (["read", "/dev/x", "5", "input:9-3"], "the lower one first"),
+        (["read", "/dev/x", "5", "input:9-3"], "of two the lower one comes first"),
         (["read", "/dev/x", "5", "input:0-2", "--type", "float32"], "are 3 registers, and a float32 takes 2"),
         (["read", "/dev/x", "5", "input:0-60000"], "at most 500"),
         (["read", "/dev/x", "5", "input:0", "--type", "float23"], "Did you mean 'float32'?"),
