@@ -1,5 +1,7 @@
 """What a node of a site needs beside the site file: secrets, certificates, a folder, ports, room in one birth."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +35,24 @@ def unplugged(site: Site, node: str) -> list[str]:
         f"bus {name}: there is no port {port}; is the adapter plugged in? ls /dev/serial/by-id"
         for name, port in ports.items()
         if port is not None and port.startswith("/") and not Path(port).exists()
+    ]
+
+
+def spool_trouble(site: Site, node: str) -> list[str]:
+    """A sentence where the spool's folder takes nothing, or its disk has less room than the spool may need."""
+    gateway = site.gateways[node]
+    spool = gateway.spool
+    if spool is None or not spool.parent.is_dir():  # the latter is said by missing()
+        return []
+    if not os.access(spool.parent, os.W_OK):
+        return [f"gateways.{node}.spool: nothing can be written in {spool.parent}: check its rights, and its disk"]
+    own = spool.stat().st_size if spool.is_file() else 0
+    room = (shutil.disk_usage(spool.parent).free + own) >> 20
+    if room >= gateway.spool_megabytes:
+        return []
+    return [
+        f"gateways.{node}.spool_megabytes: {gateway.spool_megabytes}, but the disk of {spool.parent} has room for "
+        f"{room} MB: the oldest telemetry goes when it is full. Make room, name another disk, or lower spool_megabytes"
     ]
 
 

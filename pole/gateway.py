@@ -76,7 +76,7 @@ def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
 
     loaded = sites.load(site)
     name = choose(loaded, node)
-    missing = needs.missing(loaded, name) + needs.unplugged(loaded, name)
+    missing = needs.missing(loaded, name) + needs.spool_trouble(loaded, name) + needs.unplugged(loaded, name)
     gateway = loaded.gateways[name]
     least, most = planned_hours(loaded, name, loader.profiles())
     keep = gateway.keep / 3600

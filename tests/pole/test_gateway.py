@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,21 @@ def test_check_names_each_thing_that_is_not_there(site):
     assert "ls /dev/serial/by-id" in port
     assert "spool_megabytes" in spool
     assert "keep asks for 2160" in spool
+
+
+def test_check_says_what_the_spools_disk_does_not_allow(site, tmp_path):
+    def problems(changes):
+        Path(site).write_text(SITE.replace("pole: P0001}", f"pole: P0001, {changes}}}", 1))
+        done = pole("gateway", "check", site, "--node", "gw-1", "--json")
+        return done.returncode, json.loads(done.stdout)["problems"]
+
+    free = shutil.disk_usage(tmp_path).free >> 20
+    code, (room,) = problems(f"spool_megabytes: {free + 10_000}")
+    assert code == 1
+    assert f"gateways.gw-1.spool_megabytes: {free + 10_000}, but the disk of {tmp_path} has room for " in room
+    code, (closed,) = problems("spool: /proc/sys/gw-1.db")  # where root may not write either
+    assert code == 1
+    assert "gateways.gw-1.spool: nothing can be written in /proc/sys" in closed
 
 
 @pytest.mark.parametrize(
