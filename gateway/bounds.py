@@ -32,8 +32,8 @@ def overreach(offered: Site, own: Site, node: str) -> list[str]:
     if offered.gateways[node] != own.gateways[node]:
         keys = [key for key, value in offered.gateways[node] if value != getattr(own.gateways[node], key)]
         found.append(
-            f"gateways.{node}: {', '.join(keys)} differ from the gateway's own site file. What comes from the broker "
-            "must leave them as they are, or one mistake would cut the node off."
+            f"gateways.{node}: {', '.join(keys)}: not as in the gateway's own site file. What comes from the broker "
+            "must leave the node's own entry as it is, or one mistake would cut the node off."
         )
     ends = {end for bus in own.buses_of(node).values() if (end := _local_end(bus)) is not None}
     for name, bus in offered.buses_of(node).items():

@@ -55,7 +55,7 @@ Every = Annotated[str | None, typer.Option("--every", metavar="TIME", help="Agai
 
 @app.callback()
 def _verbs() -> None:
-    """A bus: find out what hangs on it, read and write single registers."""
+    """A bus: plan what it carries, find out what hangs on it, read and write single registers."""
 
 
 @app.command()

@@ -159,4 +159,4 @@ def _show(said: dict[str, object], as_json: bool) -> None:
     elif said["state"] == "in force":
         print(f"in force: {said['sha']} from the {said['source']}")
     else:
-        print(f"{said['state']}: {said['reason']}", file=sys.stderr)
+        print(f"refused: {said['reason']}" if said["state"] == "refused" else said["reason"], file=sys.stderr)

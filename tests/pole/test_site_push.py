@@ -68,7 +68,7 @@ def test_a_pushed_site_is_in_force_or_refused_and_can_be_taken_back(broker, tmp_
             for _ in range(2):  # the second time the retained status speaks of the first
                 code, said = await push(mine)
                 assert (code, said["state"]) == (1, "refused")
-                assert "password_file differ from the gateway's own site file" in said["reason"]
+                assert "password_file: not as in the gateway's own site file" in said["reason"]
             mine.write_text(good.replace("unit: 1", "unit: 999"))
             code, said = await push(mine)
             assert (code, said["state"]) == (1, "not sent or not answered")
