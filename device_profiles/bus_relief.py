@@ -59,8 +59,8 @@ def _faster(site: Site, name: str, profiles: Mapping[str, Profile], units: Seque
     makes = _list(sorted({unit.profile.profile for unit in units}))
     short = "" if loads[rate] <= 1 else ", still too much by itself"
     text = (
-        f"raise baud from {bus.baud} to {rate}: {loads[rate]:.0%}{short}. Only where every device can: the profiles know"
-        f" the factory rate alone, so look into the manuals of {makes}, and set the rate in each device"
+        f"raise baud from {bus.baud} to {rate}: {loads[rate]:.0%}{short}. Only where every device can: the profiles"
+        f" know the factory rate alone, so look into the manuals of {makes}, and set the rate in each device"
     )
     yield Relief(change="baud", text=text, load=loads[rate])
 

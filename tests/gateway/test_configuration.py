@@ -339,9 +339,9 @@ def test_what_a_running_gateway_does_not_change(place, case):
 
 
 BEYOND = {
-    "own broker": ({"broker": "mqtt://10.9.9.9:1883"}, {}, "gateways.gw-1: broker differ"),
-    "own user": ({"user": "somebody"}, {}, "gateways.gw-1: user differ"),
-    "own confirmation": ({"confirm": "broker"}, {}, "gateways.gw-1: confirm differ"),
+    "own broker": ({"broker": "mqtt://10.9.9.9:1883"}, {}, "gateways.gw-1: broker: not as in"),
+    "own user": ({"user": "somebody"}, {}, "gateways.gw-1: user: not as in"),
+    "own confirmation": ({"confirm": "broker"}, {}, "gateways.gw-1: confirm: not as in"),
     "a serial port": ({}, {"modem": {"port": "/dev/ttyUSB2"}}, "/dev/ttyUSB2 is in no bus"),
     "a listener": ({}, {"stations": {"protocol": "hj212", "listen": "0.0.0.0:22"}}, "0.0.0.0:22 is in no bus"),
     "a file": ({}, {"ap": {"protocol": "snmp", "community_file": "/etc/hostname"}}, "community_file: a bus with files"),
