@@ -10,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from pole.bus_port import settings
 from pole.bus_survey import EXAMINED_S, Present, Survey, Way
 
+BAR_FROM = 80  # columns; with less the count and the time left need the room
+
 
 def announcement(survey: Survey) -> str:
     """What is going to be asked, and how long that takes."""
@@ -28,8 +30,9 @@ class BusProgress:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        bar = [BarColumn(bar_width=20)] if self._console.width >= BAR_FROM else []
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False), *bar, MofNCompleteColumn(),
             TimeRemainingColumn(), console=self._console, transient=True, disable=not self._console.is_terminal,
         )  # fmt: skip
         self._task: TaskID | None = None

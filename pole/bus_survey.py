@@ -1,5 +1,6 @@
 """A scan of one port from its first rate to its last: what was found is there at any moment, for who stops it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,6 +15,8 @@ from gateway.modbus.scan import listening, probe, search
 from gateway.modbus.scan.examine import Examination
 from gateway.modbus.scan.probe import Found, Garbled
 from pole.bus_meter import Meter, find_meter
+from pole.bus_port import settings
+from protocols.errors import LineDown
 
 PATIENCE = 3  # times what the unit needed for its first answer
 EXAMINED_S = 3.0  # an examination at 9600 baud, about
@@ -136,9 +139,14 @@ class Survey:
         self.show.examining(outcome.unit)
         wait = max(self._wait(way), PATIENCE * outcome.seconds)
         examination = Examination(line=line, unit=outcome.unit, wait=wait, settings=way.line)
+        try:
+            seen = await examination.run(self.profiles)
+        except (asyncio.CancelledError, LineDown):
+            self._note(f"{settings(way)}, unit {outcome.unit} answers; the scan ended before it was recognised")
+            raise
         present = Present(
             way=way, unit=outcome.unit, seconds=outcome.seconds, refusal=outcome.refusal,
-            verdict=fingerprint.rank(self.profiles, await examination.run(self.profiles)),
+            verdict=fingerprint.rank(self.profiles, seen),
             notes=_notes(outcome, examination),
         )  # fmt: skip
         self.presents.append(present)

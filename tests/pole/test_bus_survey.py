@@ -107,3 +107,27 @@ def test_the_fragment_of_a_full_bus_passes_the_check_of_a_site_file(full_bus, tm
     assert [each.profile for each in found.devices] == [
         present.verdict.candidates[0].profile for present in full_bus.presents
     ]
+
+
+def test_a_unit_that_was_looked_at_when_the_scan_ended_is_told(tmp_path):
+    class Impatient(Quiet):
+        def examining(self, unit):
+            if unit == 3:
+                asyncio.current_task().cancel()
+
+    async def scenario() -> Survey:
+        path = tmp_path / "rs485"
+        async with rtu_port(path, device("qdy30a", 2), device("qdy30a", 3)):
+            survey = Survey(
+                ways=bus_port.buses(str(path), framing="tcp"), units=[2, 3], wait=0.06, dlt645=False, show=Impatient(),
+                profiles=loader.profiles(),
+            )  # fmt: skip
+            (ended,) = await asyncio.gather(asyncio.create_task(survey.run()), return_exceptions=True)
+            assert isinstance(ended, asyncio.CancelledError)
+        return survey
+
+    survey = asyncio.run(scenario())
+    assert [each.unit for each in survey.presents] == [2]
+    told = "9600 8N1, unit 3 answers; the scan ended before it was recognised"
+    assert survey.notes == [told]
+    assert f"# {told}" in fragment(survey, pole="P0001", bus=None)
