@@ -137,7 +137,9 @@ class Configuration:
         except FileProblem:
             raise problem from None
         log.error("the site file is refused: starting with the last good one", reason=problem.messages)
-        self._refused = _refusal(Offer("file", self._looked), problem)
+        # the file as it was: what was refused since is newer
+        is_old = kept.looked == short_sha(self._looked or b"")
+        self._refused = kept.refused if is_old and kept.refused else _refusal(Offer("file", self._looked), problem)
         return kept
 
     def _go_on(self, kept: LastGood) -> None:
@@ -221,7 +223,8 @@ class Configuration:
         broker = self._in_force.content if self._in_force.source == "broker" else None
         # made here and not in the thread, in whose time another may be heard
         kept = LastGood(
-            node=self.node, file=self._file, broker=broker, heard=self._judged_last, refused=self._refused
+            node=self.node, file=self._file, broker=broker, heard=self._judged_last, refused=self._refused,
+            looked=short_sha(self._looked or b""),
         )  # fmt: skip
         await asyncio.to_thread(last_good.write, self._spool, self._folder, kept)
 

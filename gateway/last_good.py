@@ -17,7 +17,7 @@ class LastGood:
     """file: the site file when it was good last. broker: what came by down/config, where that is in force.
 
     heard: sha of the latest that came by down/config; at the next connection it is told again. refused: the newest
-    offer, as the status tells it, where it was refused.
+    offer, as the status tells it, where it was refused. looked: sha of the site file when it was judged last.
     """
 
     node: str
@@ -25,6 +25,7 @@ class LastGood:
     broker: bytes | None
     heard: str | None
     refused: dict[str, object] | None
+    looked: str
 
 
 def read(spool: Path) -> LastGood | None:
@@ -49,7 +50,7 @@ def write(spool: Path, folder: Path, kept: LastGood) -> None:
             {
                 "node": kept.node, "file": kept.file.decode("utf-8"),
                 "broker": None if kept.broker is None else kept.broker.decode("utf-8"), "heard": kept.heard,
-                "refused": kept.refused,
+                "refused": kept.refused, "looked": kept.looked,
             },
         )  # fmt: skip
         if not pointer.exists() or not pointer.samefile(path):
@@ -66,5 +67,5 @@ def _read(path: Path) -> LastGood | None:
     broker = kept["broker"]
     return LastGood(
         node=kept["node"], file=kept["file"].encode(), broker=broker.encode() if broker is not None else None,
-        heard=kept["heard"], refused=kept["refused"],
+        heard=kept["heard"], refused=kept["refused"], looked=kept["looked"],
     )  # fmt: skip

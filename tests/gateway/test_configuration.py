@@ -250,6 +250,28 @@ def test_what_is_heard_while_another_is_judged_is_judged_after_a_kill(place, mon
     asyncio.run(again())
 
 
+def test_after_a_restart_with_a_bad_file_the_newest_refusal_is_told(place):
+    bad, worse = text(["pushed"], area="other"), b"area: ["
+
+    async def refused():
+        async with place.running() as configuration:
+            place.write(worse)
+            await place.until(lambda: place.status.get("config_refused", {}).get("source") == "file")
+            configuration.post(bad, False)
+            await place.until(lambda: place.status["config_refused"]["source"] == "broker")
+
+    async def again():
+        async with place.running() as configuration:
+            configuration.post(bad, True)
+            await asyncio.sleep(0.3)
+            return place.status["config_refused"]["sha"]
+
+    asyncio.run(refused())
+    assert asyncio.run(again()) == short_sha(bad)
+    place.write(b"area: [[")
+    assert asyncio.run(again()) == short_sha(b"area: [[")
+
+
 class Killed(Exception):
     pass
 
