@@ -17,7 +17,8 @@ class LastGood:
     """file: the site file when it was good last. broker: what came by down/config, where that is in force.
 
     heard: sha of the latest that came by down/config; at the next connection it is told again. refused: the newest
-    offer, as the status tells it, where it was refused. looked: sha of the site file when it was judged last.
+    offer, as the status tells it, where it was refused. looked: sha of the site file when it was judged last; "" in a document
+    that is older than this key.
     """
 
     node: str
@@ -67,5 +68,5 @@ def _read(path: Path) -> LastGood | None:
     broker = kept["broker"]
     return LastGood(
         node=kept["node"], file=kept["file"].encode(), broker=broker.encode() if broker is not None else None,
-        heard=kept["heard"], refused=kept["refused"], looked=kept["looked"],
+        heard=kept["heard"], refused=kept["refused"], looked=kept.get("looked", ""),
     )  # fmt: skip

@@ -15,6 +15,7 @@ import yaml
 from device_profiles.problems import FileProblem
 from gateway import configuration as configurations
 from gateway.configuration import Configuration, short_sha
+from gateway.disk import document
 from wire import messages
 
 OWN = {"broker": "mqtt://127.0.0.1:1883", "password_file": "gw.password", "pole": "P1"}
@@ -312,6 +313,24 @@ def test_a_first_start_with_a_bad_file_is_no_start(place):
     place.write(b"area: [")
     with pytest.raises(FileProblem, match="not YAML"):
         Configuration(path=place.path)
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_what_a_version_before_this_one_kept_is_used(place, bad):
+    async def start():
+        async with place.running():
+            await asyncio.sleep(0.2)
+
+    place.write(text(["good"]))
+    asyncio.run(start())
+    path = place.folder / "gw-1.db.config.json"
+    kept = document.read(path)
+    del kept["looked"]
+    document.write(path, kept)
+    if bad:
+        place.write(b"area: [")
+    asyncio.run(start())
+    assert place.names == ["good"]
 
 
 def test_a_damaged_last_good_is_not_used(place):
