@@ -25,7 +25,7 @@ log = structlog.get_logger("bus")
 
 COMMAND_S = 10.0  # a command on a bus that is about to change has so long to end
 CLOSE_S = 5.0
-QUIET_S = 1.0  # on a line without transaction numbers a device may still answer what the old driver asked
+QUIET_S = 2.0  # on a line without transaction numbers a device may still answer what the old driver asked
 DOWN = {"line_down": 1.0}  # a bus whose driver does not run
 RETRY_S = (1.0, 60.0)  # first and longest wait before a driver that broke is tried again
 
