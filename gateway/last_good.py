@@ -17,8 +17,8 @@ class LastGood:
     """file: the site file when it was good last. broker: what came by down/config, where that is in force.
 
     heard: sha of the latest that came by down/config; at the next connection it is told again. refused: the newest
-    offer, as the status tells it, where it was refused. looked: sha of the site file when it was judged last; "" in a document
-    that is older than this key.
+    offer, as the status tells it, where it was refused. looked: sha of the site file when it was judged last; empty
+    in a document that is older than this key.
     """
 
     node: str
