@@ -6,29 +6,32 @@ python -m bench.size_gateway FOLDER gateway run SITE      (FOLDER has the profil
 import asyncio
 import json
 import sys
+from array import array
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 LOOK_S = 0.1
+LOOKS = 36_000  # an hour
 
 
 class Lag:
     """How much later than asked a sleep of the loop ends, in seconds."""
 
     def __init__(self) -> None:
-        self.seen: list[float] = []
+        self._seen = array("f", bytes(4 * LOOKS))  # all of it at once: the bench must not be what grows
+        self._looks = 0
 
     async def look(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LOOK_S
             await asyncio.sleep(LOOK_S)
-            self.seen.append(loop.time() - due)
-            del self.seen[:-36_000]  # an hour
+            self._seen[self._looks % LOOKS] = loop.time() - due
+            self._looks += 1
 
     def told(self) -> dict[str, float]:
-        ordered = sorted(self.seen) or [0.0]
+        ordered = sorted(self._seen[: self._looks]) or [0.0]
         shares = {"p50": 0.5, "p99": 0.99, "worst": 1.0}
         return {name: round(ordered[int((len(ordered) - 1) * share)], 4) for name, share in shares.items()}
 
