@@ -31,9 +31,11 @@ class Nodes:
                     await client.subscribe("poles/+/+/up/status", qos=1)
                     self.connected = True
                     async for message in client.messages:
+                        _end_if_cancelled()
                         self._take(str(message.topic), message.payload)
             except aiomqtt.MqttError:
                 self.connected = False
+                _end_if_cancelled()
             await asyncio.sleep(RETRY_S)
 
     def _take(self, topic: str, body: Any) -> None:
@@ -42,3 +44,10 @@ class Nodes:
             self.status[node] = messages.decode(body, messages.STATUS)
         except WireError:
             return  # ingest refuses it and says why; the view has nothing to add
+
+
+def _end_if_cancelled() -> None:
+    """A broker that dies while we are cancelled hides the cancellation behind an error, and we would go on for ever."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
