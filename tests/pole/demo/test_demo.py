@@ -73,7 +73,7 @@ def answer_of(arguments: list[str], folder: Path) -> tuple[subprocess.CompletedP
 def test_a_short_run_stores_everything_and_is_continued(tmp_path):
     folder = tmp_path / "run"
     done, first = answer_of(["--for", "10s"], folder)
-    assert done.returncode == 0, f"{outcome}\n{done.stderr[-3000:]}"
+    assert done.returncode == 0, f"{first}\n{done.stderr[-3000:]}"
     assert set(first) >= KEYS
     assert first["poles"] == 12
     assert first["readings_stored"] == first["readings_produced"] > 200
@@ -83,7 +83,7 @@ def test_a_short_run_stores_everything_and_is_continued(tmp_path):
     assert first["first_reading_s"] < 60
     assert children(folder) == []
     done, second = answer_of(["--for", "8s"], folder)
-    assert done.returncode == 0, f"{outcome}\n{done.stderr[-3000:]}"
+    assert done.returncode == 0, f"{second}\n{done.stderr[-3000:]}"
     assert "continued" in done.stderr
     assert second["readings_stored"] == second["readings_produced"] > first["readings_produced"]
     assert second["lost"] == second["duplicated"] == 0
