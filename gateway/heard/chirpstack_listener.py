@@ -17,6 +17,7 @@ import structlog
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.mqtt_client import apart
 from protocols import chirpstack
 from protocols.errors import BadAnswer, DeviceError, Refused
 from wire.backoff import Backoff
@@ -64,15 +65,13 @@ class ChirpstackListener:
         """durable is not waited for: the MQTT client acknowledges what it received, not what we kept."""
         wait, said = Backoff(first=RETRY_S[0], most=RETRY_S[1]), False
         while True:
-            task = asyncio.create_task(self._session(heard), name="chirpstack session")
+            error: Exception | None = None
             try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:
-                await _ended(task)
-                raise
+                await apart(self._session(heard))
+            except Exception as failure:  # whatever ended the session, it is begun again
+                error = failure
             if self.connected:
                 wait.reset()
-            error = task.exception()
             if self.connected or not said:
                 log.warning("broker: connection lost or refused, trying on", broker=self._where, error=str(error))
             said = True
@@ -155,12 +154,3 @@ def _connect(broker: str, user: str | None, password: str | None, ca: Path | Non
     if secure:
         connect["tls_params"] = aiomqtt.TLSParameters(ca_certs=str(ca) if ca else None)
     return connect
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    # an error on the way out of a session can hide a cancellation
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=1.0)
-    if not task.cancelled():
-        task.exception()

@@ -5,6 +5,7 @@ from typing import Any
 
 import aiomqtt
 
+from gateway.mqtt_client import apart
 from pole.demo.folder import OPERATOR
 from wire import messages, topics
 from wire.errors import WireError
@@ -25,18 +26,19 @@ class Nodes:
         """Until cancelled, over every death of the broker."""
         while True:
             try:
-                async with aiomqtt.Client(
-                    "127.0.0.1", self._port, username=OPERATOR, password=self._password, timeout=5
-                ) as client:
-                    await client.subscribe("poles/+/+/up/status", qos=1)
-                    self.connected = True
-                    async for message in client.messages:
-                        _end_if_cancelled()
-                        self._take(str(message.topic), message.payload)
+                await apart(self._listen())
             except aiomqtt.MqttError:
                 self.connected = False
-                _end_if_cancelled()
             await asyncio.sleep(RETRY_S)
+
+    async def _listen(self) -> None:
+        async with aiomqtt.Client(
+            "127.0.0.1", self._port, username=OPERATOR, password=self._password, timeout=5
+        ) as client:
+            await client.subscribe("poles/+/+/up/status", qos=1)
+            self.connected = True
+            async for message in client.messages:
+                self._take(str(message.topic), message.payload)
 
     def _take(self, topic: str, body: Any) -> None:
         try:
@@ -44,10 +46,3 @@ class Nodes:
             self.status[node] = messages.decode(body, messages.STATUS)
         except WireError:
             return  # ingest refuses it and says why; the view has nothing to add
-
-
-def _end_if_cancelled() -> None:
-    """A broker that dies while we are cancelled hides the cancellation behind an error, and we would go on for ever."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
