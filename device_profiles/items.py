@@ -6,7 +6,7 @@ import struct
 from device_profiles.registers import NoValue, judged, shortened
 from device_profiles.schema import Item, Point
 from protocols import chirpstack, dlt645, hj212, multivision, ocpp
-from wire.senml import EXACT_INTEGER
+from wire.numbers import EXACT_INTEGER
 
 Raw = int | float | bool | str | bytes
 Value = int | float | bool | str

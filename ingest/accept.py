@@ -12,6 +12,7 @@ from ingest.registry import Devices, Rule
 from ingest.rows import LANES, Ledger, Row
 from wire import packs
 from wire.errors import PackError
+from wire.identity import check_identity
 
 FUTURE_MS = 86_400_000  # a reading may be ahead of our clock by one day, no more
 
@@ -120,7 +121,7 @@ def identity(body: bytes) -> tuple[str | None, int | None]:
     try:
         first = json.loads(body)[0]
         epoch, number = first["ep"], first["sq"]
-        packs.check_identity(epoch, number)
+        check_identity(epoch, number)
     except (ValueError, LookupError, TypeError, RuntimeError, MemoryError):
         return None, None
     return epoch, number

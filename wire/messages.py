@@ -7,8 +7,8 @@ import json
 
 from wire.errors import MessageError, shown
 from wire.names import NAME_RULE, is_epoch, is_name, is_text
+from wire.numbers import is_count, is_number
 from wire.payloads import check_size, load
-from wire.senml import EXACT_INTEGER, MAX_UNIT, is_number
 
 MAX_BYTES = 256 * 1024  # a birth of 512 devices stays well below
 MAX_TEXT = 256  # characters
@@ -82,7 +82,9 @@ def check(message: object, labels: dict[str, str]) -> None:
         elif kind[-1] != "?":
             raise MessageError("missing", "%s is missing" % label)
     if labels is BIRTH:
-        _check_birth(message)
+        from wire.births import check_birth  # a controller sends none that it has to check
+
+        check_birth(message)
     elif labels is REPLY:
         _check_choice("state", message["state"], REPLY_STATES)
     elif labels is STATUS:
@@ -120,7 +122,7 @@ def _is_kind(value: object, kind: str) -> bool:
     if kind == "epoch":
         return is_epoch(value)
     if kind == "count":
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= EXACT_INTEGER
+        return is_count(value)
     if kind == "text":
         return is_text(value, MAX_TEXT)
     if kind == "array":
@@ -136,37 +138,3 @@ def _is_kind(value: object, kind: str) -> bool:
 
 def _is_scalar(value: object) -> bool:
     return value is True or value is False or is_number(value) or is_text(value, MAX_TEXT)
-
-
-def _check_birth(message: dict[str, object]) -> None:
-    # {"profiles": {"sdm120": {"version": 1, "function": "energy", "points": {"voltage": {"unit": "V"}}}},
-    #  "devices": [{"pole": "P0001", "device": "meter-1", "profile": "sdm120"}]}
-    profiles: dict[str, dict[str, object]] = message["profiles"]  # type: ignore[assignment]
-    for name in profiles:
-        _check_profile(name, profiles[name])
-    devices: list[dict[str, object]] = message["devices"]  # type: ignore[assignment]
-    former: list[dict[str, object]] = message.get("former", [])  # type: ignore[assignment]
-    for device in devices + former:
-        if not isinstance(device, dict) or not is_name(device.get("pole")) or not is_name(device.get("device")):
-            raise MessageError("birth", "a device has a pole and a name: %s" % shown(device))
-        profile = device.get("profile")
-        if not isinstance(profile, str) or profile not in profiles:
-            raise MessageError("birth", "device %s has a profile of this birth" % device["device"])
-
-
-def _check_profile(name: object, profile: object) -> None:
-    if not is_name(name) or not isinstance(profile, dict) or not _is_kind(profile.get("version"), "count"):
-        raise MessageError("birth", "a profile has a name and a version: %s" % shown(name))
-    points = profile.get("points")
-    if not is_name(profile.get("function")) or not isinstance(points, dict):
-        raise MessageError("birth", "profile %s has a function and points" % name)
-    for point in points:
-        _check_point(name, point, points[point])
-
-
-def _check_point(profile: object, name: object, point: object) -> None:
-    # "function" stands where the point belongs to another function than its profile's
-    if not is_name(name) or not isinstance(point, dict) or not is_text(point.get("unit"), MAX_UNIT):
-        raise MessageError("birth", "a point of profile %s has a name and a unit: %s" % (profile, shown(name)))
-    if "function" in point and not is_name(point["function"]):
-        raise MessageError("birth", "the function of point %s is a name" % name)

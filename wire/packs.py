@@ -7,9 +7,11 @@ value is float, int, bool, str or None, and quality is None exactly when there i
 import json
 
 from wire.errors import PackError, shown
-from wire.names import NAME_RULE, has_only, is_epoch, is_name, is_text
+from wire.identity import check_identity
+from wire.names import NAME_RULE, has_only, is_name, is_text
+from wire.numbers import is_number
 from wire.payloads import check_size, load
-from wire.senml import EXACT_INTEGER, MAX_TIME_S, RELATIVE_LIMIT_S, check_understood, is_number, new_base, resolve
+from wire.senml import MAX_TIME_S, RELATIVE_LIMIT_S, check_understood, new_base, resolve
 
 MAX_RECORDS = 1000
 MAX_BYTES = 64 * 1024
@@ -83,14 +85,6 @@ def decode(body: bytes) -> Pack:
         except PackError as error:
             pack.refused.append((index, error.reason, error.detail))
     return pack
-
-
-def check_identity(epoch: object, number: object) -> None:
-    """Raises PackError unless epoch is 8 lower-case hexadecimal digits and number is 1 to 2**53 - 1."""
-    if not is_epoch(epoch):
-        raise PackError("epoch", "ep is 8 lower-case hexadecimal digits, not %s" % shown(epoch))
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= EXACT_INTEGER:
-        raise PackError("number", "sq is an integer from 1, not %s" % shown(number))
 
 
 def check_device(device: object) -> None:

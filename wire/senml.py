@@ -5,11 +5,11 @@ Only the JSON form, already parsed. Section numbers are the RFC's.
 
 from wire.errors import PackError, shown
 from wire.names import has_only, is_text
+from wire.numbers import is_number
 
 SENML_VERSION = 10  # section 4.1, bver
 RELATIVE_LIMIT_S = 1 << 28  # section 4.5.3: a smaller time is relative to now
 MAX_TIME_S = 1 << 33  # the year 2242: nanoseconds in 63 bits, as databases count them, end in 2262
-EXACT_INTEGER = (1 << 53) - 1  # beyond it a double no longer tells neighbours apart
 MAX_UNIT = 64  # characters; the longest registered one has 6
 
 _BASE = ("bn", "bt", "bu", "bv", "bs")
@@ -51,15 +51,6 @@ def resolve(record: dict[str, object], base: dict[str, object], now_ms: int = 0)
         _value(record, base),
         _number(record, "s", base, "bs"),
     )
-
-
-def is_number(value: object) -> bool:
-    """True for a finite float, and for an int that a double holds exactly."""
-    if value is True or value is False:
-        return False
-    if isinstance(value, int):
-        return -EXACT_INTEGER <= value <= EXACT_INTEGER
-    return isinstance(value, float) and value - value == 0  # neither infinite nor NaN
 
 
 def _name(record: dict[str, object], base: dict[str, object]) -> str:

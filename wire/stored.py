@@ -1,7 +1,7 @@
 """`down/stored`: the numbers of the packs that are in the database, as ranges of one spool epoch."""
 
 from wire.errors import MessageError, PackError, shown
-from wire.packs import check_identity
+from wire.identity import check_identity
 from wire.payloads import load
 
 MAX_RANGES = 1000

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.wire import conformance
-from wire import VERSION, messages, names, packs, senml, stored, topics
+from wire import VERSION, messages, names, numbers, packs, senml, stored, topics
 
 ROOT = Path(__file__).resolve().parents[2]
 API = yaml.safe_load((ROOT / "wire" / "asyncapi.yaml").read_text(encoding="utf-8"))
@@ -94,7 +94,7 @@ def test_limits():
     assert SCHEMAS["text"]["maxLength"] == messages.MAX_TEXT
     assert SCHEMAS["unit"]["maxLength"] == senml.MAX_UNIT
     assert SCHEMAS["scalars"]["maxProperties"] == messages.MAX_ARGS
-    assert SCHEMAS["number"]["maximum"] == SCHEMAS["count"]["maximum"] == senml.EXACT_INTEGER
+    assert SCHEMAS["number"]["maximum"] == SCHEMAS["count"]["maximum"] == numbers.EXACT_INTEGER
     assert SCHEMAS["seconds"]["maximum"] == senml.MAX_TIME_S
     assert SCHEMAS["record"]["properties"]["bver"]["maximum"] == senml.SENML_VERSION
     for text in ("a", "a" * 64, "a" * 65, "", ".a", "a b", "A-1._", "_"):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wire import errors, messages, names, packs, payloads, senml, stored, topics
+from wire import errors, messages, names, numbers, packs, payloads, senml, stored, topics
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 name = st.builds(
@@ -20,7 +20,7 @@ device = st.builds(lambda pole, device: f"{pole}/{device}", name, name)
 time_ms = st.integers(senml.RELATIVE_LIMIT_S * 1000, senml.MAX_TIME_S * 1000)
 near_ms = st.integers(1763683200000, 1763683300000)
 value = st.one_of(
-    st.integers(-senml.EXACT_INTEGER, senml.EXACT_INTEGER),
+    st.integers(-numbers.EXACT_INTEGER, numbers.EXACT_INTEGER),
     st.floats(allow_nan=False, allow_infinity=False),
     st.booleans(),
     st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40),
@@ -40,7 +40,7 @@ near_reading = st.builds(
 )
 readings = st.lists(reading, min_size=1, max_size=8) | st.lists(near_reading, min_size=1, max_size=40)
 epoch = st.text(alphabet="0123456789abcdef", min_size=8, max_size=8)
-number = st.integers(1, senml.EXACT_INTEGER)
+number = st.integers(1, numbers.EXACT_INTEGER)
 
 
 def flat(reading):
