@@ -1,0 +1,1 @@
+"""The agent on a pole controller. Sensors and commands come IN, packs of the wire and the lamp's level go OUT."""

@@ -1,0 +1,1 @@
+"""One module a board: everything that touches its hardware, behind the same small interface."""

@@ -1,0 +1,1 @@
+"""`pole edge …`: builds, measures, installs and updates what runs on pole controllers."""

