@@ -53,6 +53,7 @@ class Outcome:
             "pending": self.total("pending"),
             "packs_dropped": self.total("packs_dropped"),
             "refused": self.total("refused"),
+            "told_again": self.total("told_again"),
             "lost": self.total("lost"),
             "duplicated": self.total("duplicated"),
             "wrong_values": self.wrong_values,
@@ -78,7 +79,8 @@ def table(outcome: Outcome) -> RenderableType:
     rows.add_row("all", *(str(outcome.total(column)) for column in HEADINGS if column != "node"), style="bold")
     verdict = Text("nothing lost" if outcome.good else "NOT as promised", "bold green" if outcome.good else "bold red")
     rest = Text(
-        f"; {len(outcome.functions)} functions told; {outcome.values_checked} stored values compared with what the"
+        f"; told twice by a device: {outcome.total('told_again')}; {len(outcome.functions)} functions told;"
+        f" {outcome.values_checked} stored values compared with what the"
         f" devices held: {outcome.wrong_values} wrong;"
         f" latency p50 {outcome.latency_p50_ms} ms, p99 {outcome.latency_p99_ms} ms; {outcome.kills} kills"
     )

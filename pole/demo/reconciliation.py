@@ -4,19 +4,22 @@ produced  readings that a spool has numbered (its `state`): durable at that mome
 stored    rows in the database, counted, of the devices of that node
 pending   readings of packs that are in the spool and not in the database's ledger
 dropped   readings of packs that a full spool gave up, where the numbers are explained by its own count
-lost      produced - stored - pending - dropped, node by node, so that one node's surplus hides nothing
+told_again  readings that their device told twice, with one time and value, in two packs: one row
+lost      produced - stored - pending - dropped - told_again, node by node, so that one node's surplus hides nothing
 duplicated  rows beyond what was produced, and packs under another epoch than the spool's
 """
 
 import contextlib
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from device_profiles import site as sites
 from device_profiles.site import Site
 from gateway.birth import own_devices
+from pole.demo import repeats
 from pole.demo.store import reading
 from simulators.device import EmulatedDevice
 
@@ -34,6 +37,7 @@ class Account:
     stored: int
     pending: int
     packs_dropped: int
+    told_again: int
     lost: int
     duplicated: int
     refused: int
@@ -52,8 +56,8 @@ def reconcile(site_file: Path, store: Path) -> list[Account]:
     """One account for each gateway of the site. No gateway may be running: it has its spool for itself."""
     site = sites.load(site_file)
     with reading(store) as db:
-        rows = _rows(db, site)
-        return [_account(db, node, _spool(site, node), rows.get(node, 0)) for node in site.gateways]
+        rows, again = _rows(db, site), _told_again(db, site)
+        return [_account(db, node, _spool(site, node), rows.get(node, 0), again.get(node, 0)) for node in site.gateways]
 
 
 def wrong_values(store: Path, devices: dict[str, EmulatedDevice], since_ms: int) -> tuple[int, int]:
@@ -86,7 +90,7 @@ def pending(spool: Path) -> int:
     return len(_read_spool(spool).kept) if spool.exists() else 0
 
 
-def _account(db: sqlite3.Connection, node: str, spool: _Spool, rows: int) -> Account:
+def _account(db: sqlite3.Connection, node: str, spool: _Spool, rows: int, told_again: int) -> Account:
     ledger = {
         number: (readings, refused)
         for number, readings, refused in db.execute(
@@ -100,19 +104,31 @@ def _account(db: sqlite3.Connection, node: str, spool: _Spool, rows: int) -> Acc
     dropped = 0
     if spool.dropped and spool.head - len(ledger) - len(waiting) <= spool.dropped:
         dropped = max(0, spool.readings - pending - refused - sum(readings for readings, _ in ledger.values()))
-    rest = spool.readings - rows - pending - dropped
+    rest = spool.readings - rows - pending - dropped - told_again
     return Account(
         node=node, produced=spool.readings, stored=rows, pending=pending, packs_dropped=spool.dropped,
-        lost=max(0, rest), duplicated=max(0, -rest) + foreign, refused=refused,
+        told_again=told_again, lost=max(0, rest), duplicated=max(0, -rest) + foreign, refused=refused,
     )  # fmt: skip
 
 
 def _rows(db: sqlite3.Connection, site: Site) -> dict[str, int]:
     """Node -> rows in the database, values and bad qualities."""
+    return _by_node(db.execute("SELECT pole, device, count(*) FROM readings GROUP BY pole, device"), site)
+
+
+def _told_again(db: sqlite3.Connection, site: Site) -> dict[str, int]:
+    """Node -> rows that came again as they were, but for those of packs that came again."""
+    counts = _by_node(repeats.devices(db), site)
+    for node, readings in repeats.nodes(db):
+        counts[node] = counts.get(node, 0) - readings
+    return counts
+
+
+def _by_node(found: Iterable[tuple[str, str, int]], site: Site) -> dict[str, int]:
     node_of = {(device.pole, device.device): site.gateway_of(device.bus) for device in site.devices}
     node_of |= {(pole, device): node for node in site.gateways for pole, device, _ in own_devices(site, node)}
     counts: dict[str, int] = {}
-    for pole, device, rows in db.execute("SELECT pole, device, count(*) FROM readings GROUP BY pole, device"):
+    for pole, device, rows in found:
         node = node_of[pole, device]
         counts[node] = counts.get(node, 0) + rows
     return counts

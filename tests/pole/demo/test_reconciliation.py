@@ -10,7 +10,7 @@ from gateway.disk.spool import Spool
 from ingest.rows import Ledger
 from ingest.sqlite_store import SqliteStore
 from pole.broker import free_port
-from pole.demo import reconciliation
+from pole.demo import reconciliation, repeats
 from simulators.city import AREA, City
 
 NOW_MS = 1_763_683_200_000
@@ -46,6 +46,7 @@ class Run:
         asyncio.run(self._store(rows, ledgers))
 
     async def _store(self, rows, ledgers) -> None:
+        await repeats.count_in(self.store)
         store = SqliteStore(path=self.store)
         await store.write(rows, ledgers)
         await store.close()
@@ -103,6 +104,49 @@ def test_one_nodes_surplus_does_not_hide_anothers_loss(run):
     accounts = run.accounts()
     assert trouble(accounts["gw-2"]) == (1, 0, 0)
     assert trouble(accounts["gw-1"]) == (0, 1, 0)
+
+
+def again(run, node, value, time_ms):
+    """The node's device tells a voltage in one more pack, which is stored."""
+    spool = run.spool(node)
+    device = DEVICE_OF[node]
+    (number,) = spool.append(event=False, readings=[(device, "voltage", time_ms, value, None)])
+    spool.confirm(spool.epoch, [[number, number]])
+    spool.close()
+    row = ("energy", AREA, device.split("/")[0], "meter-1", "voltage", time_ms, value, None)
+    asyncio.run(run._store([row], [Ledger(AREA, node, spool.epoch, number, 1, 0, 5, time_ms)]))
+
+
+def test_what_a_device_tells_twice_is_one_row_and_not_lost(run):
+    (held,) = run.city.devices[DEVICE_OF["gw-1"]].held("voltage", NOW_MS)
+    again(run, "gw-1", held, NOW_MS)
+    account = run.accounts()["gw-1"]
+    assert (account.produced, account.stored, account.told_again) == (2 * PACKS + 1, 2 * PACKS, 1)
+    assert trouble(account) == (0, 0, 0)
+    run.execute("DELETE FROM points WHERE series = (SELECT id FROM series WHERE pole = 'P0001' LIMIT 1)")
+    assert run.accounts()["gw-1"].lost == PACKS
+
+
+def test_a_row_that_another_one_replaced_is_lost(run):
+    again(run, "gw-1", 1.5, NOW_MS)
+    account = run.accounts()["gw-1"]
+    assert (account.told_again, account.lost) == (0, 1)
+
+
+def test_a_pack_that_is_sent_again_tells_nothing_twice(run):
+    with sqlite3.connect(run.store) as db:
+        ((time_ms, value, number, epoch),) = db.execute(
+            "SELECT points.time, value, number, epoch FROM points JOIN series ON series = id JOIN packs ON"
+            " packs.time = points.time WHERE node = 'gw-1' AND pole = 'P0001' AND point = 'voltage' AND number = 2"
+        )
+    rows = [
+        ("energy", AREA, "P0001", "meter-1", "voltage", time_ms, value, None),
+        ("gateway", AREA, "P0001", "gateway", "uptime_s", time_ms, 1.0, None),
+    ]
+    asyncio.run(run._store(rows, [Ledger(AREA, "gw-1", epoch, number, 2, 0, 5, time_ms)]))
+    account = run.accounts()["gw-1"]
+    assert account.told_again == 0
+    assert trouble(account) == (0, 0, 0)
 
 
 def test_what_waits_in_a_spool_is_pending_and_not_lost(run):
