@@ -13,4 +13,4 @@ compile() {  # output, then further options
 
 compile requirements/dev.txt --all-extras "$@"
 # the same versions as above, so that `make demo` and `make test` agree in one environment
-compile requirements/run.txt --extra gateway --extra ingest --extra sim --constraint requirements/dev.txt
+compile requirements/run.txt --extra gateway --extra ingest --extra sim --extra edge --constraint requirements/dev.txt
