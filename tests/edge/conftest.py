@@ -54,7 +54,8 @@ def compiled(tmp_path_factory):
     """A folder with edge/, wire/ and cases/ as .mpy."""
     folder = tmp_path_factory.mktemp("bundle")
     bundle.build(folder, bundle.modules())
-    bundle.build(folder, ((f"cases/{path.stem}", path) for path in sorted((HERE / "cases").glob("*.py"))))
+    cases = ((f"cases/{path.stem}", path) for path in sorted((HERE / "cases").glob("*.py")))
+    bundle.build(folder, cases, assertions=True)
     return folder
 
 
