@@ -60,20 +60,20 @@ def shortest(bits):
     return out
 
 
-def text(q, k):
-    """q * 10**k as JSON. What has more than 15 digits has an exponent: it is no integer that a reader must hold."""
+def text(q, decimals):
+    """q counted in 10**-decimals, as JSON. Above 15 digits it has an exponent: no integer that a reader must hold."""
     while q and not q % 10:
         q //= 10
-        k += 1
+        decimals -= 1
     digits = "%d" % abs(q)
-    before = len(digits) + k
+    before = len(digits) - decimals
     if not q:
         return "0"
     if not -5 < before < 16:
-        digits += "e%d" % k
-    elif k < 0:
+        digits += "e%d" % -decimals
+    elif decimals > 0:
         digits = "0" * (1 - before) + digits
-        digits = digits[:k] + "." + digits[k:]
+        digits = digits[:-decimals] + "." + digits[-decimals:]
     else:
-        digits += "0" * k
+        digits += "0" * -decimals
     return "-" + digits if q < 0 else digits
