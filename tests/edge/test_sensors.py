@@ -1,0 +1,2 @@
+def test_sensors(interpreter):
+    interpreter.run("sensors")
