@@ -64,7 +64,7 @@ class Sensors:
             if not changed and now - told_at < sensor[4] * 1000:
                 continue
             field[10:] = value, now
-            shown = '"q":"%s"' % value if isinstance(value, str) else '"v":' + text(value, -field[6])
+            shown = '"q":"%s"' % value if isinstance(value, str) else '"v":' + text(value, field[6])
             self._collector.add(sensor[0], field[0], shown)
 
     async def _read(self, source, how):

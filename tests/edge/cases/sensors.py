@@ -11,7 +11,8 @@ SHT3X = [
         ["humidity", 3, ">H", 10000, 65535, 0, 2, 0, 10000, 50],
     ],
 ]  # fmt: skip
-# ROHM, BH1750FVI Technical Note 2009.04 Rev.B: address 0x23, one-time H-resolution mode 0x20, 180 ms at most, lx = count / 1.2
+# ROHM, BH1750FVI Technical Note 2009.04 Rev.B: address 0x23, one-time H-resolution mode 0x20, 180 ms at most,
+# lx = count / 1.2
 BH1750 = ["P0001/light-1", "main", [0x23, "20", 180, 2, 0, 0], 10, 300, [["light", 0, ">H", 10, 12, 0, 0, 0, 54612, 5]]]
 # a probe for 0 to 5 m at 4 to 20 mA over 165 ohm: 0.66 to 3.3 V; NAMUR NE 43: below 3.6 and above 21 mA it is broken
 LEVEL = ["P0001/water-1", "level", None, 5, 60, [["level", 0, "", 5000, 2640000, -1250, 3, -125, 5313, 10]]]
