@@ -5,15 +5,10 @@ config["silence"]: seconds after which an unchanged contact is told again, 300 w
 
 A change counts from two equal samples, or from one and an interrupt. Where the loop was busy for so long that samples
 are missing, an interrupt alone counts: a press that came and went is told as on, and then as off. A contact that
-chatters tells BURST changes, then one in EACH_MS; where it came to rest is always told.
+chatters tells 20 changes, then one in ten seconds; where it came to rest is always told.
 """
 
 import asyncio
-
-SAMPLE_MS = 20
-LATE_MS = 30  # between two samples: a press of 40 ms may have had less than two of them
-EACH_MS = 10_000
-BURST = 20
 
 
 class Inputs:
@@ -21,49 +16,46 @@ class Inputs:
         self._board = board
         self._collector = collector
         self._silence = config.get("silence", 300) * 1000
-        self._edges = bytearray(len(config["inputs"]))
         self._last = board.ms()
-        # [device, point, event, read, value told, samples that differ, told at, changes paid until]
+        # [device, point, event, read, value told, told at, noticed, samples that differ, changes are paid until]
         self._inputs = []
-        for number, (device, point, pin, event) in enumerate(config["inputs"]):
-            self._inputs.append([device, point, event, board.input(pin), None, 0, 0, 0])
-            board.on_change(pin, self._noticed(number))
+        for device, point, pin, event in config["inputs"]:
+            contact = [device, point, event, board.input(pin), None, 0, 0, 0, 0]
+            self._inputs.append(contact)
+            board.on_change(pin, _noticed(contact))
 
     async def run(self, beat) -> None:
         """beat is called with every sample."""
         while True:
             self.sample()
             beat()
-            await asyncio.sleep(SAMPLE_MS / 1000)
+            await asyncio.sleep(0.02)
 
     def sample(self) -> None:
         now = self._board.ms()
-        late = now - self._last > LATE_MS
+        late = now - self._last > 30  # a press of 40 ms may have had less than two samples
         self._last = now
-        edges = self._edges
-        for number, contact in enumerate(self._inputs):
-            value = contact[3]()
-            told = contact[4]
-            edge = edges[number]
-            edges[number] = 0
-            if told is None or (now - contact[6] >= self._silence and value == told):
-                self._tell(contact, value, now, False)
-            elif value != told or (edge and late):
-                contact[5] += 2 if edge else 1
-                if contact[5] >= 2 and contact[7] < now + BURST * EACH_MS:
-                    contact[7] = max(contact[7], now) + EACH_MS
-                    self._tell(contact, 1 - told, now, contact[2])
+        for contact in self._inputs:
+            _, _, event, read, told, told_at, edge, count, paid = contact
+            value = read()
+            contact[6] = 0
+            if told is None or (value == told and now - told_at >= self._silence):
+                event = False
+            elif value == told and not (edge and late):
+                contact[7] = 0
+                continue
+            elif count + edge < 1 or paid > now + 190_000:
+                contact[7] = 1
+                continue
             else:
-                contact[5] = 0
+                value = 1 - told
+                contact[8] = max(paid, now) + 10_000
+            contact[4:8] = value, now, 0, 0
+            self._collector.add(contact[0], contact[1], '"vb":true' if value else '"vb":false', event)
 
-    def _tell(self, contact: list, value: int, now: int, event: bool) -> None:
-        contact[4:7] = value, 0, now
-        self._collector.add(contact[0], contact[1], '"vb":true' if value else '"vb":false', event)
 
-    def _noticed(self, number: int):
-        edges = self._edges
+def _noticed(contact: list):
+    def note(_) -> None:  # in an interrupt: nothing is allocated
+        contact[6] = 1
 
-        def note(_) -> None:  # in an interrupt: nothing is allocated
-            edges[number] = 1
-
-        return note
+    return note

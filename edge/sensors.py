@@ -23,9 +23,6 @@ from binascii import unhexlify
 
 from edge.decimal import text
 
-LOOK_MS = 200
-ADC_READS = 16  # averaged: a controller's converter is noisy
-
 
 class Sensors:
     def __init__(self, config: dict, board, collector) -> None:
@@ -47,51 +44,48 @@ class Sensors:
                     sensor[6] = now + sensor[3] * 1000
                     await self._measure(sensor)
             beat()
-            await asyncio.sleep(LOOK_MS / 1000)
+            await asyncio.sleep(0.2)
 
-    async def _measure(self, sensor: list) -> None:
-        how = sensor[2]
+    async def _measure(self, sensor):
+        device, source, how, _, silence, fields, _ = sensor
+        total = 0
+        data: object = None
         try:
-            data = await self._read(sensor[1], how)
+            if how:
+                address, command, wait, length, _, _ = how
+                if command:
+                    source.writeto(address, unhexlify(command))
+                await asyncio.sleep(wait / 1000)
+                data = bytearray(length)
+                source.readfrom_into(address, data)
+            else:
+                for _ in range(16):  # a controller's converter is noisy
+                    total += source()
+                data = total >> 4
         except OSError:
             data = None
-        for field in sensor[5]:
+        for field in fields:
             value = "timeout" if data is None else _value(field, how, data)
             told, told_at = field[10:]
             now = self._board.ms()
             numbers = type(value) is int and type(told) is int
-            changed = value != told and (not numbers or abs(value - told) >= field[9])
-            if not changed and now - told_at < sensor[4] * 1000:
-                continue
-            field[10:] = value, now
-            shown = '"q":"%s"' % value if isinstance(value, str) else '"v":' + text(value, field[6])
-            self._collector.add(sensor[0], field[0], shown)
-
-    async def _read(self, source, how):
-        if not how:
-            total = 0
-            for _ in range(ADC_READS):
-                total += source()
-            return total // ADC_READS
-        if how[1]:
-            source.writeto(how[0], unhexlify(how[1]))
-        await asyncio.sleep(how[2] / 1000)
-        data = bytearray(how[3])
-        source.readfrom_into(how[0], data)
-        return data
+            if value != told and (not numbers or abs(value - told) >= field[9]) or now - told_at >= silence * 1000:
+                field[10:] = value, now
+                self._collector.add(
+                    device, field[0], '"v":' + text(value, field[6]) if type(value) is int else '"q":"%s"' % value
+                )
 
 
 def _value(field: list, how, data):
     """The value as an integer, or the quality of a reading without one."""
+    _, start, form, multiply, divide, add, _, low, high = field[:9]
     if how:
-        start = field[1]
-        end = start + struct.calcsize(field[2])
-        if how[4] and crc8(data[start : end + 1], how[4], how[5]):
+        if how[4] and crc8(data[start : start + struct.calcsize(form) + 1], how[4], how[5]):
             return "crc"
-        data = struct.unpack_from(field[2], data, start)[0]
-    value = data * field[3]
-    value = (2 * abs(value) + field[4]) // (2 * field[4]) * (-1 if value < 0 else 1) + field[5]
-    return value if field[7] <= value <= field[8] else "range"
+        data = struct.unpack_from(form, data, start)[0]
+    value = (2 * abs(data * multiply) + divide) // (2 * divide)
+    value = (-value if data * multiply < 0 else value) + add
+    return value if low <= value <= high else "range"
 
 
 def crc8(data: bytes, polynomial: int, crc: int) -> int:

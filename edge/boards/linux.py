@@ -2,7 +2,16 @@
 
 import os
 import termios
+import time
 import tty
+
+
+def _ticks() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _since(later: int, earlier: int) -> int:
+    return later - earlier
 
 
 class Uart:

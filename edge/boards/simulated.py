@@ -15,6 +15,7 @@ import gc
 import os
 import sys
 import time
+from binascii import hexlify, unhexlify
 
 if sys.implementation.name == "micropython":
     import termios
@@ -28,23 +29,23 @@ if sys.implementation.name == "micropython":
     _since = time.ticks_diff  # type: ignore[attr-defined]
 
     class Uart:
-        def __init__(self, config: dict) -> None:
+        def __init__(self, config):
             self._path = config["port"]
             self._file = None
 
-        def _open(self):
-            self._file = file = open(self._path, "r+b")
-            termios.setraw(file.fileno())  # type: ignore[attr-defined]
-            mode = termios.tcgetattr(file.fileno())
-            mode[6][5:7] = [0, 0]  # VTIME, VMIN: a read returns at once
-            termios.tcsetattr(file.fileno(), 0, mode)
-            # F_SETFL, O_NONBLOCK: a write to a pty that nobody reads blocks
-            _libc.func("i", "fcntl", "iii")(file.fileno(), 4, 0x800)
-            return file
-
-        def _do(self, name: str, buffer: bytearray) -> int:
+        def _do(self, write, data):
             try:
-                return getattr(self._file or self._open(), name)(buffer) or 0
+                file = self._file
+                if not file:
+                    self._file = file = open(self._path, "r+b")
+                    number = file.fileno()
+                    termios.setraw(number)  # type: ignore[attr-defined]
+                    mode = termios.tcgetattr(number)
+                    mode[6][5:7] = [0, 0]  # VTIME, VMIN: a read returns at once
+                    termios.tcsetattr(number, 0, mode)
+                    # F_SETFL, O_NONBLOCK: a write to a pty that nobody reads blocks
+                    _libc.func("i", "fcntl", "iii")(number, 4, 0x800)
+                return (file.write if write else file.readinto)(data) or 0
             except OSError:  # the other end of the pty went; there may be a new one
                 if self._file:
                     self._file.close()
@@ -52,27 +53,20 @@ if sys.implementation.name == "micropython":
                 return 0
 
         def write(self, data: bytes) -> None:
-            self._do("write", data)
+            self._do(1, data)
 
-        def read_into(self, buffer: bytearray) -> int:
-            return self._do("readinto", buffer)
+        def read_into(self, buffer):
+            return self._do(0, buffer)
 
         def clear(self) -> None:
-            while self._do("readinto", bytearray(64)):
+            while self._do(0, bytearray(64)):
                 pass
 
 else:
+    from os import _exit
     from signal import alarm as _alarm
 
-    from edge.boards.linux import Uart
-
-    _exit = os._exit
-
-    def _ticks() -> int:
-        return time.monotonic_ns() // 1_000_000
-
-    def _since(later: int, earlier: int) -> int:
-        return later - earlier
+    from edge.boards.linux import Uart, _since, _ticks  # type: ignore[assignment]
 
 
 class I2c:
@@ -82,13 +76,12 @@ class I2c:
     def writeto(self, address: int, data: bytes) -> None:
         path = "%s-%02x" % (self._path, address)
         os.stat(path)
-        _writer(path + ".sent", 0)("".join(["%02x" % byte for byte in data]))
+        _write(path + ".sent", hexlify(data).decode())
 
-    def readfrom_into(self, address: int, buffer: bytearray) -> None:
+    def readfrom_into(self, address: int, buffer) -> None:
         with open("%s-%02x" % (self._path, address)) as file:
-            text = file.read()
-        for i in range(len(buffer)):
-            buffer[i] = int(text[2 * i : 2 * i + 2].strip() or "ff", 16)  # nobody pulls the line down
+            data = unhexlify(file.read().strip())
+        buffer[:] = (data + b"\xff" * len(buffer))[: len(buffer)]  # nobody pulls the line down
 
 
 class Board:
@@ -100,7 +93,7 @@ class Board:
         self._ticks = _ticks()
         self._ms = 0
         self._offset = None if config.get("clock") == "unset" else time.time_ns() // 1_000_000
-        self._cause = _read(folder + "/reset", "power")
+        self._cause = _read(folder + "/reset") or "power"
         for do, name in ((os.remove, "/reset"), (os.mkdir, "/pins")):
             try:
                 do(folder + name)
@@ -123,23 +116,24 @@ class Board:
     def uart(self, name: str) -> Uart:
         return Uart(self._config["uarts"][name])
 
-    def _pin(self, name, make, invert):
-        return make(self.folder + "/pins/" + name, 1 if invert and self._config["pins"][name].get("invert") else 0)
+    def _pin(self, name: str):
+        pin = self._config.get("pins", {}).get(name)
+        return self.folder + "/pins/" + name, 1 if pin and pin.get("invert") else 0
 
     def input(self, name: str):
-        return self._pin(name, _reader, True)
+        path, invert = self._pin(name)
+        return lambda: int(_read(path) or 0) ^ invert
+
+    adc = input
 
     def on_change(self, name: str, function) -> None:
         pass
 
     def output(self, name: str):
-        return self._pin(name, _writer, True)
+        path, invert = self._pin(name)
+        return lambda value: _write(path, str(value ^ invert))
 
-    def pwm(self, name: str):
-        return self._pin(name, _writer, False)
-
-    def adc(self, name: str):
-        return self._pin(name, _reader, False)
+    pwm = output
 
     def i2c(self, name: str) -> I2c:
         return I2c(self.folder + "/pins/" + name)
@@ -149,34 +143,27 @@ class Board:
         return lambda: _alarm(seconds)
 
     def reset(self) -> None:
-        _writer(self.folder + "/reset", 0)("software")
+        _write(self.folder + "/reset", "software")
         _exit(3)
 
     def reset_cause(self) -> str:
         return self._cause
 
     def memory_free(self) -> int:
-        return gc.mem_free() if hasattr(gc, "mem_free") else 0
+        return getattr(gc, "mem_free", int)()
 
     async def network(self) -> bool:
         return True
 
 
-def _read(path: str, missing: str) -> str:
+def _read(path: str) -> str:
     try:
         with open(path) as file:
-            return file.read().strip() or missing
+            return file.read().strip()
     except OSError:
-        return missing
+        return ""
 
 
-def _reader(path, invert):
-    return lambda: int(_read(path, "0")) ^ invert
-
-
-def _writer(path, invert):
-    def write(value):
-        with open(path, "w") as file:
-            file.write(str(value ^ invert if invert else value))
-
-    return write
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
