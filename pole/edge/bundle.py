@@ -14,10 +14,11 @@ WIRE = ("__init__", "errors", "names", "numbers", "payloads", "identity", "store
 
 
 def modules(board: str | None = None) -> Iterator[tuple[str, Path]]:
-    """(path on the board without suffix, source) of every module; of one board's hardware alone where it is named."""
+    """(path in a slot without suffix, source) of every module; where a board is named, of what its slots hold."""
     for source in sorted((ROOT / "edge").rglob("*.py")):
         name = source.relative_to(ROOT).with_suffix("").as_posix()
-        if board is None or source.parent.name != "boards" or source.stem in ("__init__", board):
+        others = name == "edge/guard" or (source.parent.name == "boards" and source.stem not in ("__init__", board))
+        if board is None or not others:
             yield name, source
     for stem in WIRE:
         yield f"wire/{stem}", ROOT / "wire" / f"{stem}.py"

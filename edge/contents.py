@@ -1,0 +1,64 @@
+"""The blob of a release IN, the files of a slot OUT. A guest, like the update that calls it.
+
+A blob is a line with path and size, then that file, and so on. It is hashed from flash before any of it is taken apart,
+and each file is compared with it from flash.
+"""
+
+import asyncio
+import hashlib
+import os
+
+from edge import disk
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_."
+
+
+async def unpack(slot: str, digest: bytes, buffer: memoryview) -> bool:
+    """False when slot/blob is not what was signed, or the flash does not hold what is written. Raises OSError."""
+    with open(slot + "/blob", "rb") as blob:  # noqa: ASYNC230
+        found = hashlib.sha256()
+        await _each(blob, 1 << 30, buffer, found.update)
+        if found.digest() != digest:
+            return False
+        blob.seek(0)
+        while True:
+            path, _, size = str(blob.readline(100), "utf-8").partition(" ")
+            if not path:
+                return True
+            at = blob.tell()
+            path = _place(slot, path)
+            with open(path, "wb") as file:  # noqa: ASYNC230
+                await _each(blob, int(size), buffer, file.write)
+                disk.sync(file)
+            blob.seek(at)
+            with open(path, "rb") as file:  # noqa: ASYNC230
+                if not await _each(blob, int(size), buffer, lambda piece: piece == file.read(len(piece))):
+                    return False
+
+
+async def _each(file, size: int, buffer: memoryview, take) -> bool:
+    # the next `size` bytes, or all, piece by piece; whether take was content with all of them
+    good = True
+    while size > 0:
+        length = file.readinto(buffer[: min(size, len(buffer))])
+        if not length:
+            break
+        good = take(buffer[:length]) and good
+        size -= length
+        await asyncio.sleep(0)
+    return good
+
+
+def _place(slot: str, path: str) -> str:
+    # where a file of a release goes; its folders are made
+    parts = path.split("/")
+    for part in parts:
+        if not part or part[0] == "." or part.strip(_LETTERS):
+            raise OSError("path")
+    for part in parts[:-1]:
+        slot += "/" + part
+        try:
+            os.mkdir(slot)
+        except OSError:
+            pass
+    return slot + "/" + parts[-1]

@@ -1,0 +1,136 @@
+"""A signed manifest and the chunks of a release IN, a whole other slot on trial OUT.
+
+A guest: imported for a release, and thrown out again, as are the two that it calls. The blob is fetched into one file,
+whose length is how far it got: after a reset it goes on there.
+"""
+
+import asyncio
+import binascii
+import os
+
+from edge import disk
+from edge.guest import guest, leave
+
+CHUNK = 512  # bytes asked for at once: the answer with its head fits the serial uplink
+SYNC = 4096  # bytes that a power cut may cost
+WAITS_S = (5, 10, 20)
+
+
+class Update:
+    """board: its name. publish: of the link. version: what the manifest is about, for who tells of a refusal."""
+
+    def __init__(self, guard, board: str, publish) -> None:
+        self.version = ""
+        self._guard = guard
+        self._board = board
+        self._publish = publish
+        self._buffer = memoryview(bytearray(CHUNK))
+        self._head = b""
+        self._length = 0  # of the chunk that is waited for
+        self._got = asyncio.Event()
+
+    async def run(self, payload: bytes):
+        """Empty: the other slot is on trial, the controller has to be reset. "same": this release runs already.
+
+        Any other word: why the release is refused. Raises OSError where it is worth another attempt later.
+        """
+        guard = self._guard
+        slot = guard.slot(True)
+        self.version, why, manifest = guest(
+            "edge.release",
+            "check",
+            payload,
+            _read(guard.root + "release.key"),
+            guard.version(guard.slot()),
+            self._board,
+        )
+        if why:
+            return why
+        if guard.state[1]:
+            raise OSError("trial")  # the other slot is what it may have to go back to
+        digest = binascii.unhexlify(manifest["sha256"])
+        if _read(slot + "/begun") != digest:
+            for name in ("/version", "/begun", ""):  # first it is no longer whole, last it belongs to this release
+                _drop(slot + name)
+            os.mkdir(slot)
+            figures = os.statvfs(slot)
+            if figures[1] * figures[4] < manifest["room"]:
+                return "space"
+            guard.write(slot[-1] + "/begun", digest)
+        elif guard.state[3]:
+            return "failed"
+        if not guard.version(slot):
+            if not await self._fill(slot, manifest["size"], digest):
+                return "content"
+            if not guard.write(slot[-1] + "/version", self.version.encode()):
+                return "space"
+        _drop(slot + "/blob")
+        return "" if guard.save(0, ord(slot[-1]), min(manifest["trial"] // 5, 255), 3, 0) else "space"
+
+    def received(self, chunk) -> None:
+        """Takes the chunk that is waited for, and no other."""
+        length = self._length
+        if length and len(chunk) == length + 12 and bytes(chunk[:8]) == self._head:
+            if binascii.crc32(chunk[12:]) == int.from_bytes(chunk[8:12], "big"):
+                self._buffer[:length] = chunk[12:]
+                self._length = 0
+                self._got.set()
+
+    async def _fill(self, slot: str, size: int, digest: bytes) -> bool:
+        from edge.contents import unpack
+
+        for _ in range(2):
+            await self._fetch(slot + "/blob", size, digest[:4])
+            try:
+                if await unpack(slot, digest, self._buffer):
+                    return True
+            finally:
+                leave("edge.contents")
+            _drop(slot + "/blob")
+        return False
+
+    async def _fetch(self, blob: str, size: int, tag: bytes) -> None:
+        with open(blob, "ab") as file:  # noqa: ASYNC230
+            at = file.seek(0, 2)
+            while at < size:
+                length = min(CHUNK, size - at)
+                await self._ask(tag, at, length)
+                file.write(self._buffer[:length])
+                at += length
+                if at % SYNC == 0:
+                    disk.sync(file)
+
+    async def _ask(self, tag: bytes, at: int, length: int) -> None:
+        ask = '{"release":"%s","sha":"%s","offset":%d,"length":%d}' % (self.version, tag.hex(), at, length)
+        self._head = tag + at.to_bytes(4, "big")
+        for wait in WAITS_S:
+            self._got.clear()
+            self._length = length
+            await self._publish("fetch", len(ask), (ask.encode(),))
+            try:
+                await asyncio.wait_for(self._got.wait(), wait)
+                return
+            except asyncio.TimeoutError:  # noqa: UP041 - MicroPython has no other
+                pass
+        raise OSError("nobody answers")
+
+
+def _drop(path: str) -> None:
+    # a file, or a folder with what is in it; what is not there is well dropped
+    try:
+        os.remove(path)
+    except OSError:
+        try:
+            for name in os.listdir(path):
+                _drop(path + "/" + name)
+            os.rmdir(path)
+        except OSError:
+            pass
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(512)
+    except OSError:
+        return b""
