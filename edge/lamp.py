@@ -23,7 +23,6 @@ class Lamp:
         """write: for the output modbus, async function(level) that raises OSError while the lamp does not take it."""
         lamp = config["lamp"]
         self._fail: int = lamp["fail"]
-        self.alive = board.ms()
         self.level = -1  # what the output was last set to
         self._board = board
         self._clock = clock
@@ -66,10 +65,10 @@ class Lamp:
                 level = following
         return level
 
-    async def run(self) -> None:
-        """For ever."""
+    async def run(self, beat) -> None:
+        """For ever; beat is called every second or so."""
         while True:
-            self.alive = self._board.ms()
+            beat()
             try:
                 level = self.wanted()
             except Exception as error:  # whatever it is, the street is not to be dark

@@ -119,7 +119,7 @@ async def test_what_cannot_be_computed_is_lit(args):
     at(clock, 12)
     board.set.clear()
     it.level = 0
-    task = asyncio.create_task(it.run())
+    task = asyncio.create_task(it.run(lambda: None))
     await asyncio.sleep(0.05)
     task.cancel()
     assert board.set == [("lamp", 1)]
