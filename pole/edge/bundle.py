@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BOARDS = ("esp32", "rp2", "linux", "simulated")
 
 # What the agent uses of the contract; it writes packs itself, record by record, and never reads one.
-WIRE = ("__init__", "errors", "names", "numbers", "payloads", "identity", "stored", "messages", "backoff")
+WIRE = ("__init__", "errors", "names", "numbers", "payloads", "identity", "stored", "messages", "backoff", "frames")
 
 # A module's own numbers and texts are compiled in where they stand: as globals they would take room in the heap.
 _CONSTANT = re.compile(r"""^(_[A-Z][A-Z0-9_]*) = (-?[0-9][0-9a-fA-Fx_]*|"[^"\\\n]*")(?=\s*(#|$))""", re.MULTILINE)
