@@ -1,0 +1,16 @@
+"""A bare controller comes IN, one that runs the agent of its pole goes OUT, with an acceptance sheet.
+
+FlashError
+"""
+
+
+class FlashError(Exception):
+    """A step failed: `reason` says what is wrong, with names and values; `remedy` what to do."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}\n{remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+
+__all__ = ["FlashError"]
