@@ -32,6 +32,8 @@ STATUS = {
     "synchronised": "bool?",
     "config": "scalars?",
     "config_refused": "scalars?",
+    "release": "scalars?",
+    "release_refused": "scalars?",
     "version": "text",
     "time": "count",
 }

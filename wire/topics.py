@@ -13,12 +13,14 @@ UP = {
     "telemetry": (1, False),
     "backfill": (1, False),
     "reply": (1, False),
+    "fetch": (1, False),
 }
 DOWN = {
     "stored": (0, False),
     "command": (1, False),
     "config": (1, True),
     "release": (1, True),
+    "chunk": (0, False),
 }
 PACK_CHANNELS = ("event", "telemetry", "backfill")
 

@@ -158,6 +158,49 @@ def _message_bad(vector):
     )
 
 
+def _release_good(vector):
+    from wire import releases
+
+    if vector["kind"] == "chunk":
+        body = bytes.fromhex(vector["body"])
+        sha, offset, data = releases.decode_chunk(body)
+        wanted = [vector["sha"], vector["offset"], vector["data"]]
+        encoded = releases.encode_chunk(body[:4], offset, data)
+        return _differs("decoded", [sha, offset, data.hex()], wanted) or _differs("encoded", encoded, body)
+    if vector["kind"] == "fetch":
+        fetch = releases.decode_fetch(json.dumps(vector["message"]).encode())
+        return None if fetch == vector["message"] else f"decoded: {fetch!r}"
+    payload = vector["payload"].encode()
+    signature, text = releases.split(payload)
+    wrong = _signature(vector) or _differs("joined", releases.join(signature, text), payload)
+    manifest = releases.decode_manifest(text)
+    return wrong or (None if manifest == vector["manifest"] else f"decoded: {manifest!r}")
+
+
+def _signature(vector):
+    from edge import release
+
+    try:
+        release.verified(vector["payload"].encode(), bytes.fromhex(vector["key"]))
+    except ValueError:
+        return "the signature is refused"
+    return None
+
+
+def _release_bad(vector):
+    from wire import errors, releases
+
+    kind = vector["kind"]
+    if kind == "signature":
+        return None if _signature(vector) else "accepted"
+    if kind == "payload":
+        return _refusal(errors.MessageError, vector["reason"], releases.split, vector["payload"].encode())
+    if kind == "chunk":
+        return _refusal(errors.MessageError, vector["reason"], releases.decode_chunk, bytes.fromhex(vector["body"]))
+    decode = releases.decode_fetch if kind == "fetch" else releases.decode_manifest
+    return _refusal(errors.MessageError, vector["reason"], decode, json.dumps(vector["message"]).encode())
+
+
 def _rfc8428(vector):
     from wire import senml
 
@@ -178,6 +221,8 @@ CHECKS = {
     "stored-bad": _stored_bad,
     "messages-good": _message_good,
     "messages-bad": _message_bad,
+    "releases-good": _release_good,
+    "releases-bad": _release_bad,
     "rfc8428": _rfc8428,
 }
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.wire import conformance
-from wire import VERSION, messages, names, numbers, packs, senml, stored, topics
+from wire import VERSION, messages, names, numbers, packs, releases, senml, stored, topics
 
 ROOT = Path(__file__).resolve().parents[2]
 API = yaml.safe_load((ROOT / "wire" / "asyncapi.yaml").read_text(encoding="utf-8"))
@@ -56,10 +56,8 @@ def test_every_message_has_its_schema():
     for channel, about in API["channels"].items():
         ((_name, message),) = about["messages"].items()
         kind = message["$ref"].rpartition("/")[2]
-        wanted = "pack" if channel in topics.PACK_CHANNELS else "open" if channel == "release" else channel
-        assert kind == wanted
-        payload = API["components"]["messages"][kind]["payload"]
-        assert payload is True if kind == "open" else payload == {"$ref": f"#/components/schemas/{kind}"}
+        assert kind == ("pack" if channel in topics.PACK_CHANNELS else channel)
+        assert API["components"]["messages"][kind]["payload"] == {"$ref": f"#/components/schemas/{kind}"}
 
 
 @pytest.mark.parametrize("kind", ["status", "birth", "command", "reply"])
@@ -90,6 +88,13 @@ def test_limits():
     assert f"{messages.MAX_BYTES} bytes" in SCHEMAS["birth"]["description"]
     assert SCHEMAS["config"]["maxLength"] == messages.MAX_BYTES
     assert SCHEMAS["stored"]["properties"]["sq"]["maxItems"] == stored.MAX_RANGES
+    assert SCHEMAS["release"]["maxLength"] == releases.MAX_PAYLOAD
+    for label in releases.MANIFEST:
+        assert label in SCHEMAS["manifest"]["required"]
+    assert SCHEMAS["manifest"]["properties"]["size"]["maximum"] == releases.MAX_BLOB
+    assert SCHEMAS["fetch"]["properties"]["length"]["maximum"] == releases.MAX_CHUNK
+    trial = SCHEMAS["manifest"]["properties"]["trial"]
+    assert (trial["minimum"], trial["maximum"]) == releases.TRIAL_S
     assert SCHEMAS["record"]["properties"]["vs"]["maxLength"] == packs.MAX_TEXT
     assert SCHEMAS["text"]["maxLength"] == messages.MAX_TEXT
     assert SCHEMAS["unit"]["maxLength"] == senml.MAX_UNIT
@@ -109,6 +114,23 @@ def test_good_messages(vector):
 @pytest.mark.parametrize("vector", vectors("messages-bad"), ids=lambda vector: vector["name"])
 def test_bad_messages(vector):
     assert valid(vector["kind"], vector["message"]) == (vector["name"] in INEXPRESSIBLE)
+
+
+@pytest.mark.parametrize("vector", vectors("releases-good"), ids=lambda vector: vector["name"])
+def test_good_releases(vector):
+    if vector["kind"] == "release":
+        assert valid("release", vector["payload"])
+        assert valid("manifest", vector["manifest"])
+    elif vector["kind"] == "fetch":
+        assert valid("fetch", vector["message"])
+
+
+@pytest.mark.parametrize("vector", vectors("releases-bad"), ids=lambda vector: vector["name"])
+def test_bad_releases(vector):
+    if vector["kind"] in ("manifest", "fetch"):
+        assert not valid(vector["kind"], vector["message"])
+    elif vector["reason"] == "size" and "payload" in vector:
+        assert not valid("release", vector["payload"])
 
 
 @pytest.mark.parametrize("vector", vectors("stored-good") + vectors("stored-bad"), ids=lambda vector: vector["name"])

@@ -7,7 +7,7 @@ import pytest
 
 from ingest import accept
 from tests.wire import conformance
-from wire import errors, messages, packs, stored, topics
+from wire import errors, messages, packs, releases, stored, topics
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"<!-- example: (\w+)(?:, refused (.+?))? -->\n```json\n(.+?)```", PAGE, re.DOTALL)
@@ -15,7 +15,9 @@ EXAMPLES = re.findall(r"<!-- example: (\w+)(?:, refused (.+?))? -->\n```json\n(.
 
 def test_every_block_of_json_is_an_example():
     assert len(EXAMPLES) == PAGE.count("```json")
-    assert {kind for kind, _refused, _text in EXAMPLES} == {"pack", "stored", "status", "birth", "command", "reply"}
+    assert {kind for kind, _refused, _text in EXAMPLES} == {
+        "pack", "stored", "status", "birth", "command", "reply", "manifest", "fetch",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "refused", "text"), EXAMPLES)
@@ -30,6 +32,8 @@ def test_example(kind, refused, text):
         assert [(index, reason) for index, reason, _detail in packs.decode(body).refused] == wanted
     elif kind == "stored":
         stored.decode(body)
+    elif kind in ("manifest", "fetch"):
+        getattr(releases, f"decode_{kind}")(body)
     else:
         messages.decode(body, getattr(messages, kind.upper()))
 
