@@ -12,12 +12,13 @@ from device_profiles.bus_load import Pace, Polled, Read, Share
 from device_profiles.bus_relief import Relief, reliefs
 from device_profiles.bus_time import Line, answer_wait
 from device_profiles.schema import Profile
-from device_profiles.site_buses import AnyBus, Dlt645Bus, Hj212Bus, SerialBus, TcpBus
+from device_profiles.site_buses import AnyBus, Dlt645Bus, Hj212Bus, SerialBus, TcpBus, UartBus, UplinkBus, WiredBus
 from device_profiles.site_model import Site
 
 FULL = 1.0
 FREE_FAILURES = 3  # of a device in a row, before what they cost is bounded (gateway/modbus/health.py)
 SPEAK = ("hj212", "ocpp", "chirpstack")
+DEAD_SHARE = 0.05  # of a controller's bus (edge/poller.py, SHARE)
 SILENT_PERIODS = 3  # gateway/heard/hearing.py
 
 
@@ -57,7 +58,7 @@ class BusPlan:
     """
 
     bus: str
-    gateway: str
+    node: str
     line: str
     devices: int
     load: float | None
@@ -83,7 +84,7 @@ def plan(site: Site, name: str, profiles: Mapping[str, Profile]) -> BusPlan:
     groups = _groups(units, pace) if units else _unplanned(site, name, profiles)
     turn_s = max((each.longest for each in units), default=0.0)
     return BusPlan(
-        bus=name, gateway=site.gateway_of(name), line=bus.describe(), devices=len(site.devices_on(name)),
+        bus=name, node=site.node_of(name), line=bus.describe(), devices=len(site.devices_on(name)),
         load=bus_load.load(units) if units else None, stretch=bus_load.stretch(units, pace),
         requests_per_s=_requests(units, pace), turn_s=turn_s, event_s=_event(units, pace, turn_s),
         groups=groups, dead=_dead(units, bus), reliefs=tuple(reliefs(site, name, profiles)), note=_note(bus),
@@ -126,7 +127,7 @@ def _has_events(profile: Profile, group: str) -> bool:
 
 
 def _items(profile: Profile, group: str) -> tuple[Read, ...]:
-    if profile.protocol in SPEAK:
+    if profile.protocol in (*SPEAK, "wired"):
         return ()
     names = {point.item.name for point in profile.points.values() if point.item is not None and point.poll == group}
     return (Read(what="items", count=len(names), seconds=0.0),)
@@ -148,11 +149,13 @@ def _event(units: Sequence[Polled], pace: Pace, turn_s: float) -> float | None:
 
 
 def _dead(units: Sequence[Polled], bus: AnyBus) -> Dead | None:
-    if not isinstance(bus, SerialBus | TcpBus) or len(units) < 2:  # a device alone on its bus costs nobody anything
+    if (
+        not isinstance(bus, SerialBus | TcpBus | UartBus) or len(units) < 2
+    ):  # a device alone on its bus costs nobody anything
         return None
     worst = max(units, key=lambda unit: _unanswered(unit, bus.line))
     others = [unit for unit in units if unit is not worst]
-    request_s, share = _unanswered(worst, bus.line), bus.dead_share
+    request_s, share = _unanswered(worst, bus.line), DEAD_SHARE if isinstance(bus, UartBus) else bus.dead_share
     pace = bus_load.pace(others, FULL - share)
     return Dead(
         device=f"{worst.devices[0].pole}/{worst.devices[0].device}", request_s=request_s,
@@ -179,8 +182,12 @@ def _note(bus: AnyBus) -> str:
             return "one request at a time; counted is the devices' latency alone, the network's time comes on top"
         case Dlt645Bus():
             return "one item at a time; counted with the least latency that the standard allows (20 ms)"
-        case SerialBus():
+        case SerialBus() | UartBus():
             return ""
+        case WiredBus():
+            return "no bus, so there is no load: the controller reads its own pins"
+        case UplinkBus():
+            return "no load: the gateway asks each controller in turn for its packs, which take what room there is"
         case Hj212Bus() if bus.port:
             return f"one station on a line of its own, {_SPEAKS}"
     return _SPEAKS if str(bus.protocol) in SPEAK else _ASKED  # type: ignore[attr-defined]  # each kind has its own

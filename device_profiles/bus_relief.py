@@ -15,7 +15,8 @@ from device_profiles.blocks import MAX_REGISTERS
 from device_profiles.bus_load import Pace, Polled
 from device_profiles.bus_time import Line
 from device_profiles.schema import Profile
-from device_profiles.site_buses import BAUD_RATES, Dlt645Bus, SerialBus
+from device_profiles.site_buses import Dlt645Bus, SerialBus, UartBus
+from device_profiles.site_keys import BAUD_RATES
 from device_profiles.site_model import Site
 
 ENOUGH = 0.7  # of a bus's time for polls; the rest is for repeats, commands and what does not answer
@@ -48,9 +49,9 @@ def reliefs(site: Site, name: str, profiles: Mapping[str, Profile]) -> Iterator[
 
 def _faster(site: Site, name: str, profiles: Mapping[str, Profile], units: Sequence[Polled]) -> Iterator[Relief]:
     bus = site.buses[name]
-    if not isinstance(bus, SerialBus | Dlt645Bus):
+    if not isinstance(bus, SerialBus | Dlt645Bus | UartBus):
         return
-    most = FASTEST if isinstance(bus, SerialBus) else DLT645_FASTEST
+    most = DLT645_FASTEST if isinstance(bus, Dlt645Bus) else FASTEST
     loads = {rate: _load_at(site, name, profiles, rate) for rate in BAUD_RATES if bus.baud < rate <= most}
     now = bus_load.load(units)
     if not loads or now - min(loads.values()) < HELPS:
@@ -99,7 +100,7 @@ def _alike(site: Site, name: str) -> Iterator[str]:
     """Other buses of the gateway with the same line settings."""
     bus = site.buses[name]
     if bus.line is not None:
-        for other, each in site.buses_of(site.gateway_of(name)).items():
+        for other, each in site.buses_of(site.node_of(name)).items():
             if other != name and type(each) is type(bus) and each.line == bus.line:
                 yield other
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from device_profiles import wired
 from device_profiles.items import Raw
 from protocols.errors import DeviceError
 
@@ -43,4 +44,6 @@ def items_of(protocol: str) -> Callable[[bytes, bytes], Items]:
             from protocols import snmp
 
             return snmp.items
+        case "wired":
+            return wired.told
     raise ValueError(f"{protocol} has no codec")

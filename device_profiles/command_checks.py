@@ -29,6 +29,8 @@ def faults(profile: Profile) -> Iterator[Fault]:
             yield from _write(profile, keys, command, command.write)
         elif command.item is not None and profile.protocol != "modbus":
             yield from _told(keys, command, command.item)
+        elif command.lamp is not None and profile.protocol == "wired":
+            yield from _lamp(keys, command, command.lamp)
 
 
 def _read_back(profile: Profile, keys: Keys, command: Command) -> Iterator[Fault]:
@@ -113,6 +115,20 @@ def _told(keys: Keys, command: Command, item: Item) -> Iterator[Fault]:
         yield (*keys, "item", "scale"), placement.NO_SCALE
     for name, argument in command.args.items():
         yield from _kind((*keys, "args", name), argument, item)
+
+
+def _lamp(keys: Keys, command: Command, does: str) -> Iterator[Fault]:
+    if does != "level" and command.args:
+        yield (*keys, "args"), f"`lamp: {does}` takes no argument. Write `args: {{}}`, or `lamp: level`."
+    elif does == "level" and not command.args:
+        yield (*keys, "args"), "`lamp: level` takes one argument, the level. Add it, as in level: {…, range: [0, 100]}."
+    for name, argument in command.args.items() if does == "level" else ():
+        if argument.range is None:
+            yield (*keys, "args", name, "length"), "a lamp's level is no text. Write a range instead."
+        elif _disordered(argument.range):
+            yield (*keys, "args", name, "range"), f"{_bounds(argument.range)} is out of order: lowest value first."
+        elif not 0 <= argument.range[0] <= argument.range[1] <= 100:
+            yield (*keys, "args", name, "range"), f"{_bounds(argument.range)} does not fit a lamp: 0 to 100 percent."
 
 
 def _kind(keys: Keys, argument: Argument, item: Item) -> Iterator[Fault]:

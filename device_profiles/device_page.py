@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from device_profiles import exchange_text, reach
 from device_profiles.blocks import blocks
 from device_profiles.bus_time import read_time
-from device_profiles.schema import Argument, Command, Golden, Item, Location, Point, Profile
+from device_profiles.placement import PLACED
+from device_profiles.schema import Argument, Command, Golden, Location, Point, Profile
 from device_profiles.site_snippet import device_name, snippet
 from device_profiles.vocabulary import standard
 from device_profiles.vocabulary_page import NAMES
+from device_profiles.wording import choices
 
 VERIFIED = {
     "excerpt": "its facts were seen quoted, not in the document itself. Check every point before you trust it",
@@ -22,6 +24,7 @@ PROTOCOLS = {
     "modbus": "Modbus RTU", "dlt645": "DL/T 645-2007", "hj212": "HJ 212-2017", "snmp": "SNMP",
     "onvif": "ONVIF and RTSP", "ocpp": "OCPP 1.6J", "multivision": "Multivision TCP", "sip": "SIP OPTIONS",
     "chirpstack": "LoRaWAN, by ChirpStack",
+    "wired": "none: it hangs on a pole controller's own pins",
     "gateway": "none: the gateway counts by itself",
 }  # fmt: skip
 WIRING = {
@@ -103,10 +106,24 @@ def _head(subject: Subject) -> Iterator[str]:
 def _wiring(subject: Subject) -> str:
     modbus = subject.profile.modbus
     if modbus is None:
-        return WIRING[subject.profile.protocol]
+        return WIRING.get(subject.profile.protocol) or _pins(subject.profile)
     line = "network, port 502" if subject.framing == "tcp" else _line(subject.profile)
     channels = f", {modbus.channels} channels" if modbus.channels > 1 else ""
     return f"{line}, unit {modbus.unit}{channels}; at most {modbus.block} registers in a read"
+
+
+def _pins(profile: Profile) -> str:
+    assert profile.wired is not None
+    kinds = {"pin": "a digital pin", "pwm": "a PWM output", "adc": "an ADC input", "i2c": "an I²C bus"}
+    told = [
+        f"{words}{' (optional)' if getattr(profile.wired, key) == 'optional' else ''}"
+        for key, words in kinds.items()
+        if getattr(profile.wired, key) is not None
+    ]
+    where = (
+        f", address {choices(f'0x{each:02X}' for each in profile.wired.addresses)}" if profile.wired.addresses else ""
+    )
+    return f"{' and '.join(told)} of a controller{where}"
 
 
 def _line(profile: Profile) -> str:
@@ -141,8 +158,8 @@ def _only(where: str, one: Profile, other: Profile) -> list[str]:
     return [f"only {where}: {', '.join(names[:6])}{more}"] if names else []
 
 
-def _place(point: Point) -> tuple[Location | None, Item | None]:
-    return point.at, point.item
+def _place(point: Point) -> tuple[object, ...]:
+    return tuple(getattr(point, key) for key in PLACED)
 
 
 def _reading(point: Point) -> str:
@@ -169,7 +186,12 @@ def where(point: Point) -> str:
     if point.item is not None:
         item = point.item
         return f"`{item.name}`" + (f" byte {item.byte or 0}, {item.number}" if item.number else "")
-    return f"counter `{point.counter}`"
+    if point.i2c is not None:
+        sent = f"`{point.i2c.write}`, then " if point.i2c.write else ""
+        return f"{sent}byte {point.i2c.byte} of {point.i2c.read}, {point.i2c.number}"
+    if point.counter is not None:
+        return f"counter `{point.counter}`"
+    return "contact" if point.input is not None else "volts" if point.adc is not None else f"lamp: {point.lamp}"
 
 
 def _register(at: Location) -> str:
@@ -182,7 +204,7 @@ def _register(at: Location) -> str:
 
 def scale(point: Point) -> str:
     """`× 0.1 - 40`; nothing where the raw number is the value."""
-    held = point.at or point.item
+    held = point.at or point.item or point.adc or point.i2c
     if held is None:
         return ""
     times = f"× {held.scale:.6g}" if held.scale != 1 else ""
@@ -205,14 +227,18 @@ def _commands(subject: Subject) -> Iterator[str]:
     yield "| command | what | 中文 | argument | written to | done when |\n|---|---|---|---|---|---|"
     for name, command in profile.commands.items():
         argument = ", ".join(_argument(key, each) for key, each in command.args.items()) or "none"
-        written = (
-            _register(command.write) if command.write is not None else f"`{command.item.name if command.item else ''}`"
-        )
+        written = _written(command)
         cells = (f"`{name}`", command.labels.en, command.labels.zh, argument, written, _done(command))
         yield f"| {' | '.join(map(cell, cells))} |"
     first, command = next(iter(profile.commands.items()))
     words = "".join(f" {key}={_example(each)}" for key, each in command.args.items())
     yield f"\n    pole send P0001 {device_name(profile)} {first}{words} --site site.yaml"
+
+
+def _written(command: Command) -> str:
+    if command.write is not None:
+        return _register(command.write)
+    return f"`{command.item.name}`" if command.item is not None else f"lamp: {command.lamp}"
 
 
 def _argument(name: str, argument: Argument) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from device_profiles import items, registers
+from device_profiles import items, registers, wired
 from device_profiles.blocks import address
 from device_profiles.codecs import items_of
 from device_profiles.items import Raw, Value
@@ -122,7 +122,12 @@ def _values(profile: Profile, golden: Golden, words: Image, told: Items) -> list
 
 
 def _is_shown(point: Point, words: Image, told: Items) -> bool:
-    return covers(point.at, words) if point.at is not None else point.item is not None and point.item.name in told
+    return covers(point.at, words) if point.at is not None else _name(point) in told
+
+
+def _name(point: Point) -> str:
+    """Under what an exchange tells this point."""
+    return point.item.name if point.item is not None else wired.key(point)
 
 
 def _unshown(point: Point, names: list[str], told: Items) -> str:
@@ -131,8 +136,7 @@ def _unshown(point: Point, names: list[str], told: Items) -> str:
     if point.at is not None:
         text = f"no exchange reads {point.at.table} {point.at.address}, where this point stands.{more}"
         return f"{text} Add the exchange, or list {'them' if more else 'the point'} under uncovered."
-    assert point.item is not None
-    return f"no exchange tells {point.item.name}.{more} They tell {_listed(sorted(told))}."
+    return f"no exchange tells {_name(point) or 'the chip'}.{more} They tell {_listed(sorted(told))}."
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -145,7 +149,7 @@ def _shown(point: Point, words: Image, told: Items, value: Value | None) -> str:
     """What an exchange decodes to, and why that is no value where it is none."""
     if value is not None:
         return written(value)
-    if point.item is not None and isinstance(error := told[point.item.name], DeviceError):
+    if point.at is None and isinstance(error := told[_name(point)], DeviceError):
         return f"no value: {error}"
     free = point.model_copy(update={"range": None, "invalid": ()})
     if point.at is not None:
@@ -162,9 +166,10 @@ def _shown(point: Point, words: Image, told: Items, value: Value | None) -> str:
 
 
 def _item(point: Point, told: Items) -> Value | None:
-    assert point.item is not None
-    raw = told[point.item.name]
-    return None if isinstance(raw, DeviceError) else _or_none(lambda: items.value(point, raw))
+    raw = told[_name(point)]
+    if isinstance(raw, DeviceError):
+        return None
+    return _or_none(lambda: items.value(point, raw) if point.item is not None else wired.value(point, raw))
 
 
 def _or_none(read: Callable[[], Value]) -> Value | None:

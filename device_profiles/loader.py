@@ -70,7 +70,7 @@ def golden(profile_name: str) -> Golden:
     """The recorded exchange of a shipped profile. Raises FileProblem."""
     if profile_name not in files():
         raise problems.FileProblem(unknown(profile_name))
-    if profiles()[profile_name].protocol == "gateway":
+    if not profiles()[profile_name].is_exchanged:
         raise problems.FileProblem(f"{profile_name} is not on a wire, so it has no recorded exchange.")
     return load_golden(files()[profile_name], profiles()[profile_name])
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from device_profiles import wired
 from device_profiles.blocks import address
 from device_profiles.schema import WORDS, Item, Location, Point, Profile
 from device_profiles.wording import Fault
@@ -28,6 +29,7 @@ def faults(profile: Profile) -> Iterator[Fault]:
         if command.write is not None and not found:
             yield from _written(name, command.write, taken)
     yield from _items(profile)
+    yield from _pins(profile)
 
 
 def _registers(profile: Profile, name: str, point: Point, taken: Taken) -> Iterator[Fault]:
@@ -77,6 +79,18 @@ def _items(profile: Profile) -> Iterator[Fault]:
                 yield ("points", name, "item", "name"), f"{text} Check both, or delete one."
                 break
         told[point.item.name].append((name, point.item))
+
+
+def _pins(profile: Profile) -> Iterator[Fault]:
+    """A contact, a voltage and what the lamp does are one point each; numbers of a chip's answer stand side by side."""
+    taken: dict[tuple[str, int], str] = {}
+    for name, point in profile.points.items():
+        place, spots = wired.spots(point)
+        rival = next((taken[place, spot] for spot in spots if (place, spot) in taken), None)
+        if rival is not None:
+            text = f"this is {rival} already: one place is one point. Check both, or delete one."
+            yield ("points", name, next(each for each in wired.PLACES if getattr(point, each) is not None)), text
+        taken |= {(place, spot): name for spot in spots}
 
 
 def _bytes_meet(first: Item, second: Item) -> bool:

@@ -67,7 +67,7 @@ def pages(files: Mapping[str, Path], out: Path) -> Pages:
 
 
 def _subject(profile: Profile, path: Path, profiles: Mapping[str, Profile], out: Path) -> Subject:
-    golden = loader.load_golden(path, profile) if profile.protocol != "gateway" else None
+    golden = loader.load_golden(path, profile) if profile.is_exchanged else None
     family = profile.variant_of or profile.profile
     variants = tuple(
         other for other in profiles.values()

@@ -1,15 +1,18 @@
 """Where a value stands: each protocol has one way to say it, and one form of name."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from device_profiles import wired
 from device_profiles.items import NAMES
 from device_profiles.schema import Command, Item, Point, Profile
 from device_profiles.wording import Fault, choices, suggestion
 
-PLACES = {"modbus": "at", "gateway": "counter"}  # protocol -> key that says where a point stands; all others: item
-PLACED = ("at", "item", "counter")
-SPOKEN_BY = {"at": "modbus", "counter": "gateway"}
+# protocol -> keys of which one says where a point stands; all others: item
+PLACES = {"modbus": ("at",), "gateway": ("counter",), "wired": wired.PLACES}
+PLACED = ("at", "item", *wired.PLACES, "counter")
+WRITTEN = {"modbus": ("write",), "wired": ("lamp",)}  # the same of a command
+SPOKEN_BY = {key: spoken for spoken, keys in PLACES.items() for key in keys}
 NO_SCALE = "0 makes every value the same. Leave it out, or write the device's factor, as in 0.1."
 # What the gateway counts about itself; the gateway supplies exactly these.
 COUNTERS = (
@@ -20,6 +23,11 @@ COUNTERS = (
 BUS_COUNTERS = (
     "load", "planned_load", "stretch", "lost_share", "silent", "line_down",
     "requests", "timeouts", "errors", "crc_errors", "exceptions", "busy", "late", "missed",
+)  # fmt: skip
+# What a controller counts about itself.
+CONTROLLER_COUNTERS = (
+    "uptime_s", "spool_pending", "spool_bytes", "packs_dropped", "readings_produced",
+    "bus_requests", "bus_timeouts", "bus_errors", "memory_free", "resets",
 )  # fmt: skip
 READ_ONLY = ("dlt645", "snmp", "sip", "chirpstack", "gateway")  # the gateway writes nothing to devices of these
 COMMANDS = {
@@ -33,24 +41,27 @@ def protocol(profile: Profile) -> list[Fault]:
     meant = _written_for(profile)
     if not meant:
         return []
-    wanted = PLACES.get(profile.protocol, "item")
+    wanted = PLACES.get(profile.protocol, ("item",))
     text = f"{profile.protocol}, but every point is written for {choices(meant)}."
     return [(("protocol",), f"{text} Write {choices(meant)} here, or give each point {_hint(profile, wanted)}.")]
 
 
-def _hint(profile: Profile, wanted: str) -> str:
-    if wanted == "item":
+def _hint(profile: Profile, wanted: Sequence[str]) -> str:
+    if wanted[0] == "item":
         return f"an item of {profile.protocol}: {NAMES[profile.protocol][1]}"
-    return "its register, as in at: {table: holding, address: 0, type: uint16}" if wanted == "at" else "its counter"
+    if profile.protocol == "wired":
+        return f"what it is read from: {choices(wanted)}"
+    return "its register, as in at: {table: holding, address: 0, type: uint16}" if wanted[0] == "at" else "its counter"
 
 
 def _written_for(profile: Profile) -> list[str]:
     """The protocols that all points agree on, where the profile says another."""
     held = {tuple(key for key in PLACED if getattr(point, key) is not None) for point in profile.points.values()}
-    if len(held) != 1 or len(keys := held.pop()) != 1:
+    meant = {SPOKEN_BY.get(keys[0], "item") if len(keys) == 1 else "" for keys in held}
+    if len(meant) != 1 or (spoken := meant.pop()) == "":
         return []
-    if keys[0] in SPOKEN_BY:
-        return [SPOKEN_BY[keys[0]]] if SPOKEN_BY[keys[0]] != profile.protocol else []
+    if spoken != "item":
+        return [spoken] if spoken != profile.protocol else []
     names = [point.item.name for point in profile.points.values() if point.item is not None]
     if any(re.fullmatch(NAMES[profile.protocol][0], name) for name in names) if profile.protocol in NAMES else False:
         return []
@@ -68,12 +79,13 @@ def faults(profile: Profile) -> Iterator[Fault]:
         yield (), text
     if profile.protocol != "modbus" and profile.modbus is not None:
         yield ("modbus",), f"the protocol is {profile.protocol}, which has no modbus section. Delete it."
+    yield from wired.faults(profile)
     for name, point in profile.points.items():
         keys = ("points", name)
-        yield from _place(profile.protocol, keys, point, PLACES.get(profile.protocol, "item"), PLACED)
+        yield from _place(profile.protocol, keys, point, PLACES.get(profile.protocol, ("item",)), PLACED)
         if point.item is not None and profile.protocol in NAMES:
             yield from item(profile.protocol, (*keys, "item"), point.item)
-        known = COUNTERS + BUS_COUNTERS
+        known = tuple(dict.fromkeys(COUNTERS + BUS_COUNTERS + CONTROLLER_COUNTERS))
         if point.counter is not None and point.counter not in known:
             text = f"'{point.counter}' is not a counter of the gateway.{suggestion(point.counter, known)}"
             yield (*keys, "counter"), f"{text} There are {', '.join(known)}."
@@ -81,7 +93,7 @@ def faults(profile: Profile) -> Iterator[Fault]:
 
 def command(spoken: str, keys: tuple[str, ...], holder: Command) -> Iterator[Fault]:
     """(key path, text) where a command does not say what is written in the way of its protocol."""
-    yield from _place(spoken, keys, holder, "write" if spoken == "modbus" else "item", ("write", "item"))
+    yield from _place(spoken, keys, holder, WRITTEN.get(spoken, ("item",)), ("write", "item", "lamp"))
     known = COMMANDS.get(spoken, ())
     if known and holder.item is not None and re.sub(r"^\d+:", "", holder.item.name) not in known:
         text = f"'{holder.item.name}' is not a command of {spoken}.{suggestion(holder.item.name, known)}"
@@ -89,16 +101,21 @@ def command(spoken: str, keys: tuple[str, ...], holder: Command) -> Iterator[Fau
 
 
 def _place(
-    spoken: str, keys: tuple[str, ...], holder: Point | Command, wanted: str, kinds: tuple[str, ...]
+    spoken: str, keys: tuple[str, ...], holder: Point | Command, wanted: Sequence[str], kinds: Sequence[str]
 ) -> Iterator[Fault]:
-    unwanted = next((kind for kind in kinds if kind != wanted and getattr(holder, kind) is not None), None)
-    if getattr(holder, wanted) is not None:
+    given = [kind for kind in kinds if getattr(holder, kind) is not None]
+    held = [kind for kind in given if kind in wanted]
+    unwanted = next((kind for kind in given if kind not in wanted), None)
+    if len(held) > 1:
+        yield (*keys, held[1]), f"{held[0]} is given too: a value stands in one place. Delete one of both."
+    elif held:
         if unwanted:
             yield (*keys, unwanted), f"the protocol is {spoken}, which has no {unwanted}. Delete it."
     elif unwanted:
-        yield (*keys, unwanted), f"the protocol is {spoken}, which has no {unwanted}. Write {wanted} in its place."
+        text = f"the protocol is {spoken}, which has no {unwanted}. Write {choices(wanted)} in its place."
+        yield (*keys, unwanted), text
     else:
-        yield keys, f"{wanted} is missing. The protocol is {spoken}: say where the value stands."
+        yield keys, f"{choices(wanted)} is missing. The protocol is {spoken}: say where the value stands."
 
 
 def item(spoken: str, keys: tuple[str, ...], told: Item) -> Iterator[Fault]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from device_profiles.blocks import MAX_REGISTERS, address, blocks
 from device_profiles.bus_time import Line, read_time
 from device_profiles.schema import BIT_TABLES, WORDS, Location, ModbusDefaults, Profile
-from device_profiles.site_buses import BAUD_RATES
+from device_profiles.site_keys import BAUD_RATES
 from device_profiles.wording import Fault
 
 _NICE = (0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)  # periods in seconds that people write

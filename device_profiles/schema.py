@@ -41,10 +41,14 @@ def _fraction(text: object) -> object:
 Duration = Annotated[float, BeforeValidator(seconds, json_schema_input_type=str)]
 Scale = Annotated[float, BeforeValidator(_fraction, json_schema_input_type=float | str)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # wire.names
+HexBytes = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}( [0-9a-f]{2}){0,7})?$")]
 PointName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Function = Literal[FUNCTIONS]  # type: ignore[valid-type]
 Table = Literal["coil", "discrete", "input", "holding"]
-Protocol = Literal["modbus", "dlt645", "hj212", "snmp", "onvif", "ocpp", "multivision", "sip", "chirpstack", "gateway"]
+Protocol = Literal[
+    "modbus", "dlt645", "hj212", "snmp", "onvif", "ocpp", "multivision", "sip", "chirpstack", "wired", "gateway"
+]
+Need = Literal["needed", "optional"] | None
 NumberType = Literal["bool", "uint16", "int16", "uint32", "int32", "float32", "uint64", "int64", "float64"]
 
 
@@ -99,6 +103,27 @@ class Item(Model):
     )
 
 
+class Analogue(Model):
+    """A voltage at an ADC of a controller: volts * scale + offset."""
+
+    scale: Scale = 1.0
+    offset: float = 0.0
+
+
+class I2cLocation(Model):
+    """A number in what a chip on I²C answers, highest byte first: raw * scale + offset."""
+
+    write: HexBytes = Field(description="what is sent first, as in 24 00; empty where nothing is")
+    wait: Duration = Field(0.0, ge=0, le=2, description="from there to the read, while the chip measures")
+    read: int = Field(ge=1, le=32, description="bytes of the answer")
+    byte: int = Field(0, ge=0, le=31, description="where in the answer the number begins")
+    number: Literal["uint8", "int8", "uint16", "int16", "uint32", "int32"] = "uint16"
+    polynomial: int = Field(0, ge=0, le=255, description="of the CRC-8 that stands behind the number; 0: there is none")
+    start: int = Field(0, ge=0, le=255, description="what that CRC-8 begins with")
+    scale: Scale = 1.0
+    offset: float = 0.0
+
+
 class Emulate(Model):
     """How the emulated device moves this value: around ± swing over period, with noise; a bool is on for `around`."""
 
@@ -118,7 +143,11 @@ class Point(Model):
     function: Function | None = Field(None, description="where it differs from the profile's")
     at: Location | None = Field(None, description="Modbus devices")
     item: Item | None = Field(None, description="devices of all other protocols")
-    counter: str | None = Field(None, description="the gateway's own counters")
+    input: Literal["contact"] | None = Field(None, description="wired: a contact at the device's pin, true while on")
+    adc: Analogue | None = Field(None, description="wired: a voltage at the device's adc")
+    i2c: I2cLocation | None = Field(None, description="wired: a number of a chip on the device's i2c")
+    lamp: Literal["on", "level"] | None = Field(None, description="wired: what the controller's lamp does now")
+    counter: str | None = Field(None, description="a gateway's or a controller's own counters")
     own: bool = Field(False, description="the maker's own point: it is not in the vocabulary")
     range: tuple[float, float] | None = Field(None, description="a value outside has the quality range")
     invalid: tuple[int, ...] = Field((), description="raw numbers that the maker uses for no value")
@@ -133,6 +162,8 @@ class Point(Model):
         """What its values are."""
         if self.at is not None:
             return "bool" if self.at.type == "bool" else "number"
+        if self.input is not None or self.lamp == "on":
+            return "bool"
         return self.item.type if self.item is not None else "number"
 
 
@@ -165,6 +196,9 @@ class Command(Model):
     args: dict[PointName, Argument] = Field(max_length=1)
     write: Location | None = Field(None, description="Modbus devices")
     item: Item | None = Field(None, description="devices of all other protocols")
+    lamp: Literal["level", "on", "off", "auto"] | None = Field(
+        None, description="wired: what the controller's lamp is to do; auto: as its schedule says"
+    )
     read_back: PointName | None = Field(
         None,
         description="the point that shows what became of it; Modbus always has one, others may confirm by themselves",
@@ -212,6 +246,18 @@ class ModbusDefaults(Model):
     latency: Duration = Field(0.02, description="from the request's end to the answer's start, usually")
 
 
+class Wired(Model):
+    """What a device that hangs on a controller uses of it; the site file says which by name."""
+
+    pin: Need = None
+    pwm: Need = None
+    adc: Need = None
+    i2c: Need = None
+    addresses: tuple[Annotated[int, Field(ge=8, le=0x77)], ...] = Field(
+        (), description="I²C addresses that the chip can have, 7 bits; the usual one first"
+    )
+
+
 class Profile(Model):
     profile: Name
     version: int = Field(ge=1)
@@ -229,9 +275,15 @@ class Profile(Model):
     )
     protocol: Protocol
     modbus: ModbusDefaults | None = None
+    wired: Wired | None = None
     polls: dict[Name, PollGroup] = Field(min_length=1)
     points: dict[PointName, Point] = Field(min_length=1)
     commands: dict[PointName, Command] = Field(default_factory=dict)
+
+    @property
+    def is_exchanged(self) -> bool:
+        """Whether something goes between the device and its reader that can be recorded."""
+        return self.protocol != "gateway" and any(point.lamp is None for point in self.points.values())
 
     def function_of(self, point: str) -> str:
         """The measurement that a point belongs to."""

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from device_profiles import loader, problems, site_checks
-from device_profiles.site_buses import BAUD_RATES, AnyBus, Bus, SerialBus, TcpBus
+from device_profiles.site_buses import AnyBus, Bus, GatewayBus, SerialBus, TcpBus
+from device_profiles.site_controllers import Controller
 from device_profiles.site_model import Device, Gateway, Pole, Site
 
 __all__ = [
-    "BAUD_RATES",
     "AnyBus",
     "Bus",
+    "Controller",
     "Device",
     "Gateway",
     "Pole",
@@ -58,5 +59,8 @@ def _with_spools(site: Site, folder: Path) -> Site:
 
 
 def _with_owners(site: Site) -> Site:
-    buses = {name: bus.model_copy(update={"gateway": site.gateway_of(name)}) for name, bus in site.buses.items()}
+    buses = {
+        name: bus.model_copy(update={"gateway": site.node_of(name)}) if isinstance(bus, GatewayBus) else bus
+        for name, bus in site.buses.items()
+    }
     return site.model_copy(update={"buses": buses})

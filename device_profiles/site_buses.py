@@ -1,53 +1,19 @@
 """The buses of a site file: each is one way to devices that speak one protocol."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from device_profiles.bus_time import Line
 from device_profiles.schema import Model, Name
+from device_profiles.site_keys import Baud, Broker, FilePath, Listen, Parity, Port
 from protocols import hj212
-
-BAUD_RATES = (1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400)
-
-
-def _beside(path: str, info: ValidationInfo) -> Path:
-    # A relative path counts from the site file's folder, wherever the command is started.
-    folder = (info.context or {}).get("folder", Path())
-    return Path(folder, path)
-
-
-def _standard(baud: int) -> int:
-    if baud not in BAUD_RATES:
-        near = min(BAUD_RATES, key=lambda known: abs(known - baud))
-        raise ValueError(
-            f"not a standard baud rate; allowed are {', '.join(map(str, BAUD_RATES))}. Did you mean {near}?"
-        )
-    return baud
-
-
-def broker_address(text: str) -> str:
-    """mqtt://host:port or mqtts://host:port. Raises ValueError."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path not in ("", "/") or parts.username:
-        raise ValueError("a broker is mqtt://host:port or mqtts://host:port, without user or path")
-    _ = parts.port  # raises ValueError where it is no port
-    return text
 
 
 def _text(value: object) -> object:
     # A version 3 that is written without quotes is a number in YAML.
     return str(value) if value == 3 else value
-
-
-def _listening(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError("where to listen is host:port, as in 0.0.0.0:9002")
-    return text
 
 
 def _spoken(edition: object) -> object:
@@ -56,12 +22,6 @@ def _spoken(edition: object) -> object:
     return edition
 
 
-FilePath = Annotated[Path, BeforeValidator(_beside, json_schema_input_type=str)]
-Baud = Annotated[int, AfterValidator(_standard)]
-Listen = Annotated[str, AfterValidator(_listening)]
-Broker = Annotated[str, AfterValidator(broker_address)]
-Port = Annotated[str, Field(pattern=r"^/\S+$", description="the device's file, best /dev/serial/by-id/…")]
-Parity = Literal["none", "even", "odd"]
 Edition = Annotated[Literal[2005, 2017], BeforeValidator(_spoken, json_schema_input_type=Literal[2005, 2017])]
 DeadShare = Annotated[
     float, Field(gt=0, le=0.5, description="most of the bus's time that goes to devices which do not answer")
@@ -69,7 +29,10 @@ DeadShare = Annotated[
 
 
 class AnyBus(Model):
-    gateway: Name | None = Field(None, description="may be left out where there is one gateway")
+    @property
+    def owner(self) -> str | None:
+        """The gateway or controller whose bus it is; None where the file leaves it out."""
+        raise NotImplementedError
 
     @property
     def line(self) -> Line | None:
@@ -78,7 +41,7 @@ class AnyBus(Model):
 
     @property
     def end(self) -> str | None:
-        """What one bus alone can have of a gateway: a port, or an address to listen at."""
+        """What one bus alone can have of a node: a port, a UART, or an address to listen at."""
         return None
 
     def describe(self) -> str:
@@ -86,7 +49,25 @@ class AnyBus(Model):
         raise NotImplementedError
 
 
-class _Serial(AnyBus):
+class GatewayBus(AnyBus):
+    gateway: Name | None = Field(None, description="may be left out where there is one gateway")
+
+    @property
+    def owner(self) -> str | None:
+        return self.gateway
+
+
+class LocalBus(AnyBus):
+    """What hangs on a pole controller."""
+
+    controller: Name
+
+    @property
+    def owner(self) -> str:
+        return self.controller
+
+
+class _Serial(GatewayBus):
     port: Port
     baud: Baud = 9600
     parity: Parity = "none"
@@ -101,7 +82,7 @@ class _Serial(AnyBus):
         return self.port
 
     def describe(self) -> str:
-        return f"{self.port} {self.baud} 8{self.parity[0].upper()}{self.stop_bits}"
+        return f"{self.port} {_settings(self)}"
 
 
 class SerialBus(_Serial):
@@ -118,7 +99,7 @@ class SerialBus(_Serial):
         return data
 
 
-class TcpBus(AnyBus):
+class TcpBus(GatewayBus):
     """Modbus to one address of a network; its units share one connection."""
 
     protocol: Literal["modbus"] = "modbus"
@@ -148,7 +129,7 @@ class Dlt645Bus(_Serial):
         return f"{super().describe()} DL/T 645"
 
 
-class Hj212Bus(AnyBus):
+class Hj212Bus(GatewayBus):
     """Monitoring stations of HJ 212 that dial in, or one on a serial line."""
 
     protocol: Literal["hj212"]
@@ -176,7 +157,7 @@ class Hj212Bus(AnyBus):
         return f"{self.end} HJ 212-{self.edition}"
 
 
-class SnmpBus(AnyBus):
+class SnmpBus(GatewayBus):
     """Devices with an SNMP agent on the gateway's network."""
 
     protocol: Literal["snmp"]
@@ -202,7 +183,7 @@ class SnmpBus(AnyBus):
         return f"network SNMP v{self.version}"
 
 
-class OnvifBus(AnyBus):
+class OnvifBus(GatewayBus):
     """Cameras on the gateway's network."""
 
     protocol: Literal["onvif"]
@@ -216,7 +197,7 @@ class OnvifBus(AnyBus):
         return "network ONVIF"
 
 
-class MultivisionBus(AnyBus):
+class MultivisionBus(GatewayBus):
     """LED screens on the gateway's network."""
 
     protocol: Literal["multivision"]
@@ -225,7 +206,7 @@ class MultivisionBus(AnyBus):
         return "network Multivision"
 
 
-class SipBus(AnyBus):
+class SipBus(GatewayBus):
     """Intercoms on the gateway's network."""
 
     protocol: Literal["sip"]
@@ -234,7 +215,7 @@ class SipBus(AnyBus):
         return "network SIP"
 
 
-class OcppBus(AnyBus):
+class OcppBus(GatewayBus):
     """Charge points that dial in: the gateway is their local central system (OCPP 1.6J)."""
 
     protocol: Literal["ocpp"]
@@ -249,7 +230,7 @@ class OcppBus(AnyBus):
         return f"{self.listen} OCPP 1.6J"
 
 
-class ChirpstackBus(AnyBus):
+class ChirpstackBus(GatewayBus):
     """LoRaWAN devices, as ChirpStack tells them over MQTT."""
 
     protocol: Literal["chirpstack"]
@@ -263,9 +244,53 @@ class ChirpstackBus(AnyBus):
         return f"{self.broker} ChirpStack"
 
 
+class UplinkBus(_Serial):
+    """Pole controllers without a network: they reach the broker through this line of the gateway."""
+
+    protocol: Literal["controllers"]
+    baud: Baud = 115200
+
+    def describe(self) -> str:
+        return f"{super().describe()} controllers"
+
+
+class UartBus(LocalBus):
+    """Modbus RTU on a UART of a controller."""
+
+    protocol: Literal["modbus"] = "modbus"
+    uart: Name = Field(description="one of the controller's uarts")
+    baud: Baud = 9600
+    parity: Parity = "none"
+    stop_bits: Literal[1, 2] = 1
+
+    @property
+    def line(self) -> Line:
+        return Line(baud=self.baud, parity=self.parity, stop_bits=self.stop_bits)
+
+    @property
+    def end(self) -> str:
+        return self.uart
+
+    def describe(self) -> str:
+        return f"uart {self.uart} {_settings(self)}"
+
+
+class WiredBus(LocalBus):
+    """The controller's own pins: contacts, analogue inputs, sensors on I²C, the lamp."""
+
+    protocol: Literal["wired"]
+
+    def describe(self) -> str:
+        return f"pins of {self.controller}"
+
+
+def _settings(bus: "_Serial | UartBus") -> str:
+    return f"{bus.baud} 8{bus.parity[0].upper()}{bus.stop_bits}"
+
+
 _BY_PROTOCOL = {
     "dlt645": Dlt645Bus, "hj212": Hj212Bus, "snmp": SnmpBus, "onvif": OnvifBus, "multivision": MultivisionBus,
-    "sip": SipBus, "ocpp": OcppBus, "chirpstack": ChirpstackBus,
+    "sip": SipBus, "ocpp": OcppBus, "chirpstack": ChirpstackBus, "controllers": UplinkBus, "wired": WiredBus,
 }  # fmt: skip
 
 
@@ -277,6 +302,8 @@ def _kind_of_bus(data: Any) -> str:
     protocol = data.get("protocol", "modbus")
     if protocol != "modbus":
         return _BY_PROTOCOL[protocol].__name__ if protocol in list(_BY_PROTOCOL) else str(protocol)
+    if data.keys() & {"controller", "uart"}:
+        return UartBus.__name__
     numbered = isinstance(data.get("port"), int) and not data.keys() & {"baud", "parity", "stop_bits"}
     return TcpBus.__name__ if "host" in data or numbered else SerialBus.__name__
 
@@ -291,6 +318,9 @@ Bus = Annotated[
     | Annotated[MultivisionBus, Tag("MultivisionBus")]
     | Annotated[SipBus, Tag("SipBus")]
     | Annotated[OcppBus, Tag("OcppBus")]
-    | Annotated[ChirpstackBus, Tag("ChirpstackBus")],
+    | Annotated[ChirpstackBus, Tag("ChirpstackBus")]
+    | Annotated[UplinkBus, Tag("UplinkBus")]
+    | Annotated[UartBus, Tag("UartBus")]
+    | Annotated[WiredBus, Tag("WiredBus")],
     Discriminator(_kind_of_bus),
 ]

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from device_profiles import bus_load
+from device_profiles import bus_load, controller_checks, node_checks
 from device_profiles.bus_plan import FULL
 from device_profiles.bus_relief import ENOUGH, unit_name
 from device_profiles.schema import Profile
-from device_profiles.site_buses import AnyBus, SerialBus
+from device_profiles.site_buses import AnyBus, LocalBus, SerialBus, UartBus, UplinkBus, WiredBus
 from device_profiles.site_model import Device, Site, bus_device
 from device_profiles.wording import Fault, Keys, suggestion
 
@@ -33,16 +33,22 @@ def faults(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
     """(key path, text) for each contradiction in a site that fits the schema."""
     return [
         *_names(site, profiles),
-        *_gateways(site),
+        *node_checks.faults(site),
         *_ports(site),
         *_devices(site, profiles),
         *_units(site, profiles),
+        *controller_checks.faults(site, profiles),
     ]
 
 
 def doubts(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
     """(key path, text) for what is allowed but probably not meant; for a site without faults."""
-    return [*_unused(site), *_busy(site, profiles), *_factory_settings(site, profiles)]
+    return [
+        *_unused(site),
+        *_busy(site, profiles),
+        *_factory_settings(site, profiles),
+        *controller_checks.doubts(site, profiles),
+    ]
 
 
 def overloads(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
@@ -63,7 +69,8 @@ def _names(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
     """A name that is not there is one mistake, however often it is used: it stands at its first use."""
     on_buses = [name for name, profile in profiles.items() if profile.protocol != "gateway"]
     known: dict[str, Collection[str]] = {
-        "pole": site.poles, "gateway": site.gateways, "bus": site.buses, "profile": on_buses,
+        "pole": site.poles, "gateway": site.gateways, "controller": site.controllers, "bus": site.buses,
+        "profile": on_buses,
     }  # fmt: skip
     used: dict[tuple[str, str], list[Keys]] = {}
     for keys, what, name in _uses(site):
@@ -76,17 +83,28 @@ def _names(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
         else:
             yield places[0], f"'{name}' is not a {what} of this file.{_near(name, known[what])}{again}"
     for name, bus in site.buses.items():
-        if bus.gateway is None and len(site.gateways) > 1:
-            yield ("buses", name), f"gateway is missing. There are several: say which of {', '.join(site.gateways)}."
+        if bus.owner is None and len(site.gateways) != 1:
+            yield ("buses", name), f"gateway is missing. {_whose(site)}"
+
+
+def _whose(site: Site) -> str:
+    if not site.gateways:
+        return f"This file has none: give the bus a controller, one of {', '.join(site.controllers)}."
+    return f"There are several: say which of {', '.join(site.gateways)}."
 
 
 def _uses(site: Site) -> Iterator[tuple[Keys, str, str]]:
     """Where in the file a name is used, what it should be, and the name."""
     for node, gateway in site.gateways.items():
         yield ("gateways", node, "pole"), "pole", gateway.pole
+    for node, controller in site.controllers.items():
+        yield ("controllers", node, "pole"), "pole", controller.pole
+        if controller.through is not None:
+            yield ("controllers", node, "through"), "bus", controller.through
     for name, bus in site.buses.items():
-        if bus.gateway is not None:
-            yield ("buses", name, "gateway"), "gateway", bus.gateway
+        if bus.owner is not None:
+            kind = "controller" if isinstance(bus, LocalBus) else "gateway"
+            yield ("buses", name, kind), kind, bus.owner
     for index, device in enumerate(site.devices):
         for what in ("pole", "bus", "profile"):
             yield ("devices", index, what), what, getattr(device, what)
@@ -94,7 +112,7 @@ def _uses(site: Site) -> Iterator[tuple[Keys, str, str]]:
 
 def _no_profile(name: str, profiles: Iterable[str], on_buses: Iterable[str]) -> str:
     if name in profiles:
-        return f"'{name}' is not on a bus: a gateway adds its own device by itself. Delete this device."
+        return f"'{name}' is not on a bus: a node adds its own device by itself. Delete this device."
     return f"'{name}' is not a known profile.{suggestion(name, on_buses)} `pole profile list` shows all."
 
 
@@ -105,55 +123,14 @@ def _near(name: str, known: Iterable[str]) -> str:
     )
 
 
-def _gateways(site: Site) -> Iterator[Fault]:
-    homes: dict[str, str] = {}
-    for node, gateway in site.gateways.items():
-        if gateway.pole in homes:
-            text = (
-                f"'{gateway.pole}' already carries the gateway {homes[gateway.pole]}. Give each gateway its own pole."
-            )
-            yield ("gateways", node, "pole"), text
-        homes.setdefault(gateway.pole, node)
-        tls = [name for name in ("ca", "cert", "key") if getattr(gateway, name) is not None]
-        if tls and gateway.broker.startswith("mqtt:"):
-            text = f"{tls[0]} is given, but mqtt:// is not encrypted. Write mqtts://, or delete {', '.join(tls)}."
-            yield ("gateways", node, "broker"), text
-        if (gateway.cert is None) != (gateway.key is None):
-            here, other = ("cert", "key") if gateway.key is None else ("key", "cert")
-            yield ("gateways", node, here), f"{here} is given without {other}. A client certificate needs both."
-    yield from _shared_users(site)
-    yield from _shared_spools(site)
-
-
-def _shared_users(site: Site) -> Iterator[Fault]:
-    users: dict[str, str] = {}
-    for node in site.gateways:
-        user = site.user_of(node)
-        if user in users:
-            text = f"'{user}' is already the user of {users[user]}. Give each node a user of its own."
-            yield ("gateways", node, "user"), text
-        users.setdefault(user, node)
-
-
-def _shared_spools(site: Site) -> Iterator[Fault]:
-    spools: dict[object, str] = {}
-    for node, gateway in site.gateways.items():
-        if gateway.spool is not None and gateway.spool in spools:
-            owner = spools[gateway.spool]
-            text = f"'{gateway.spool.name}' is already the spool of {owner}. Give each gateway its own file."
-            yield ("gateways", node, "spool"), text
-        if gateway.spool is not None:
-            spools.setdefault(gateway.spool, node)
-
-
 def _ports(site: Site) -> Iterator[Fault]:
     taken: dict[tuple[str, str], str] = {}
     for name, bus in site.buses.items():
-        node = bus.gateway or next(iter(site.gateways))
+        node = site.node_of(name)
         if bus.end is None:
             continue
         if (node, bus.end) in taken:
-            key = next(key for key in ("host", "listen", "port") if getattr(bus, key, None) is not None)
+            key = next(key for key in ("host", "listen", "port", "uart") if getattr(bus, key, None) is not None)
             first = taken[node, bus.end]
             remedy = "Put the devices of both on one bus."
             if _spoken(bus) != _spoken(site.buses[first]):
@@ -188,39 +165,55 @@ def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
             )
         bus = site.buses.get(device.bus)
         if bus is not None and device.profile in profiles:
-            yield from _place(index, device, bus, profiles[device.profile])
+            yield from _place(site, index, device, bus, profiles[device.profile])
         if device.profile in profiles:
             yield from _channel(index, device, profiles[device.profile])
 
 
 def _own_devices(site: Site) -> dict[str, str]:
-    """pole/device of what a gateway tells of itself: what that is."""
+    """pole/device of what a node tells of itself: what that is."""
     own = {f"{gateway.pole}/gateway": f"the own device of {node}" for node, gateway in site.gateways.items()}
+    own |= {f"{each.pole}/{node}": f"the controller {node} itself" for node, each in site.controllers.items()}
     for name in site.buses:
-        node = site.gateway_of(name)
+        node = site.node_of(name)
         if node in site.gateways:
             own[f"{site.gateways[node].pole}/{bus_device(name)}"] = f"what {node} tells of its bus {name}"
     return own
 
 
-def _place(index: int, device: Device, bus: AnyBus, profile: Profile) -> Iterator[Fault]:
+def _place(site: Site, index: int, device: Device, bus: AnyBus, profile: Profile) -> Iterator[Fault]:
     """A device stands on a bus that speaks its protocol, at a unit (Modbus) or an address."""
     spoken = _spoken(bus)
     if profile.protocol not in (spoken, "gateway"):
         text = (
             f"{profile.profile} speaks {profile.protocol}, but {device.bus} is a bus of {spoken}. Choose another bus."
         )
-        yield ("devices", index, "bus"), text
+        yield ("devices", index, "bus"), f"{text} {_hangs(bus, profile)}".rstrip()
         return
+    if isinstance(bus, WiredBus):
+        yield from controller_checks.wired(site, index, device, bus, profile)
+        return
+    yield from controller_checks.not_wired(index, device)
     wanted, unwanted = ("unit", "address") if spoken == "modbus" else ("address", "unit")
     if getattr(device, unwanted) is not None:
         yield ("devices", index, unwanted), f"a device of {spoken} has no {unwanted}. Write its {wanted} instead."
     elif getattr(device, wanted) is None:
         yield ("devices", index), f"{wanted} is missing. It says where the device answers on {device.bus}."
-    elif isinstance(bus, SerialBus) and device.unit is not None and not 1 <= device.unit <= 247:
+    elif isinstance(bus, SerialBus | UartBus) and device.unit is not None and not 1 <= device.unit <= 247:
         yield ("devices", index, "unit"), f"{device.unit} is out of range: a unit id on a serial line is 1 to 247."
     elif device.address is not None and (rule := ADDRESSES.get(spoken)) and not re.fullmatch(rule[0], device.address):
         yield ("devices", index, "address"), f"'{device.address}' is not {rule[1]}."
+
+
+def _hangs(bus: AnyBus, profile: Profile) -> str:
+    """What may hang there, where the protocol's name does not say it."""
+    if isinstance(bus, UplinkBus):
+        return "This one carries the packs of controllers, and has no devices."
+    if isinstance(bus, LocalBus):
+        return (
+            "A controller reads Modbus RTU on its UARTs, and wired devices on its pins; all others hang on a gateway."
+        )
+    return "A wired device hangs on the pins of a controller." if profile.protocol == "wired" else ""
 
 
 def _channel(index: int, device: Device, profile: Profile) -> Iterator[Fault]:
@@ -240,6 +233,8 @@ def _units(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
     """One unit id or address on a bus is one device, unless it is one box with several channels."""
     holders: dict[tuple[str, str], list[tuple[int, Device]]] = {}
     for index, device in enumerate(site.devices):
+        if isinstance(site.buses.get(device.bus), WiredBus):
+            continue  # its place are pins
         if device.profile in profiles and not list(_channel(index, device, profiles[device.profile])):
             holders.setdefault((device.bus, device.where.lower()), []).append((index, device))
     for (bus, place), held in holders.items():
@@ -285,12 +280,15 @@ def _loads(site: Site, profiles: Mapping[str, Profile]) -> Iterator[tuple[str, f
 
 
 def _unused(site: Site) -> Iterator[Fault]:
-    for name in site.buses:
-        if not site.devices_on(name):
+    for name, bus in site.buses.items():
+        if isinstance(bus, UplinkBus) and not site.controllers_on(name):
+            yield ("buses", name), "no controller reaches its gateway through this bus."
+        elif not isinstance(bus, UplinkBus) and not site.devices_on(name):
             yield ("buses", name), "no device is on this bus."
-    for node in site.gateways:
-        if not site.buses_of(node):
-            yield ("gateways", node), "no bus belongs to this gateway."
+    for section, nodes in (("gateways", site.gateways), ("controllers", site.controllers)):
+        for node in nodes:
+            if not site.buses_of(node):
+                yield (section, node), f"no bus belongs to this {section[:-1]}."
     poles: dict[str, str] = {}
     for name in site.poles:
         if name.lower() in poles:
@@ -309,7 +307,7 @@ def _factory_settings(site: Site, profiles: Mapping[str, Profile]) -> Iterator[F
     said: set[tuple[str, str]] = set()
     for index, device in enumerate(site.devices):
         bus, modbus = site.buses[device.bus], profiles[device.profile].modbus
-        if not isinstance(bus, SerialBus) or modbus is None or (device.bus, device.profile) in said:
+        if not isinstance(bus, SerialBus | UartBus) or modbus is None or (device.bus, device.profile) in said:
             continue
         factory, here = (modbus.baud, modbus.parity, modbus.stop_bits), (bus.baud, bus.parity, bus.stop_bits)
         if factory != here:

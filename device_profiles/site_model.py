@@ -1,11 +1,14 @@
 """The model of a site file: its keys, and what each may hold."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from device_profiles.schema import Duration, Labels, Model, Name
-from device_profiles.site_buses import AnyBus, Broker, Bus, FilePath
+from device_profiles.site_buses import AnyBus, Bus
+from device_profiles.site_controllers import Controller
+from device_profiles.site_keys import Broker, FilePath
 
 
 class Gateway(Model):
@@ -49,6 +52,9 @@ def bus_device(bus: str) -> str:
     return f"bus-{bus}"
 
 
+HARDWARE_KEYS = ("pin", "pwm", "adc", "i2c")  # of a wired device, and of its profile's `wired`
+
+
 class Device(Model):
     """One device on a pole: what it is, and where it answers."""
 
@@ -56,11 +62,17 @@ class Device(Model):
     device: Name
     profile: str
     bus: Name
-    unit: int | None = Field(None, ge=0, le=255, description="Modbus unit id; 1 to 247 on a serial line")
+    unit: int | None = Field(
+        None, ge=0, le=255, description="Modbus unit id, 1 to 247 on a serial line; on I²C an address of the profile's"
+    )
     address: str | None = Field(
         None, pattern=r"^[!-~]{1,128}$", description="all other protocols: host[:port], meter or station number, …"
     )
     channel: int = Field(0, ge=0, description="for a profile with channels: which one, from 0")
+    pin: Name | None = Field(None, description="wired: the controller's pin that it uses")
+    pwm: Name | None = Field(None, description="wired: the controller's pwm that it uses")
+    adc: Name | None = Field(None, description="wired: the controller's adc that it uses")
+    i2c: Name | None = Field(None, description="wired: the controller's i2c that it uses")
 
     @property
     def id(self) -> str:
@@ -72,23 +84,35 @@ class Device(Model):
         """Its unit, or its address, on the bus."""
         return self.address or str(self.unit)
 
+    @property
+    def hardware(self) -> dict[str, str]:
+        """What a wired device uses of its controller: the kind, and the name there."""
+        return {kind: name for kind in HARDWARE_KEYS if (name := getattr(self, kind)) is not None}
+
 
 class Site(Model):
-    """One site file."""
+    """One site file. A node is a gateway or a controller."""
 
     area: Name
-    gateways: dict[Name, Gateway] = Field(min_length=1)
+    gateways: dict[Name, Gateway] = Field(default_factory=dict)
+    controllers: dict[Name, Controller] = Field(default_factory=dict)
     poles: dict[Name, Pole] = Field(min_length=1)
     buses: dict[Name, Bus]
     devices: tuple[Device, ...]
 
-    def gateway_of(self, bus: str) -> str:
+    @model_validator(mode="after")
+    def _has_a_node(self) -> Self:
+        if not self.gateways and not self.controllers:
+            raise ValueError("nobody reads the devices: write gateways, or controllers, or both")
+        return self
+
+    def node_of(self, bus: str) -> str:
         """The node that polls a bus."""
-        return self.buses[bus].gateway or next(iter(self.gateways))
+        return self.buses[bus].owner or next(iter(self.gateways), "")
 
     def buses_of(self, node: str) -> dict[str, AnyBus]:
         """The buses that a node polls, by name."""
-        return {name: bus for name, bus in self.buses.items() if self.gateway_of(name) == node}
+        return {name: bus for name, bus in self.buses.items() if self.node_of(name) == node}
 
     def devices_on(self, bus: str) -> list[Device]:
         """The devices on a bus, in the file's order."""
@@ -96,8 +120,23 @@ class Site(Model):
 
     def devices_of(self, node: str) -> list[Device]:
         """The devices that a node polls, in the file's order."""
-        return [device for device in self.devices if self.gateway_of(device.bus) == node]
+        return [device for device in self.devices if self.node_of(device.bus) == node]
+
+    def controllers_on(self, bus: str) -> dict[str, Controller]:
+        """The controllers that reach the broker through a gateway's bus, by name."""
+        return {name: each for name, each in self.controllers.items() if each.through == bus}
 
     def user_of(self, node: str) -> str:
         """The MQTT user of a node."""
-        return self.gateways[node].user or node
+        return self._node(node).user or node
+
+    def broker_of(self, node: str) -> tuple[str, Path | None]:
+        """(URL, ca) of the broker that a node's packs reach: of its gateway's, where it has no network."""
+        own = self._node(node)
+        if isinstance(own, Controller) and own.through is not None:
+            own = self.gateways[self.node_of(own.through)]
+        assert own.broker is not None
+        return own.broker, own.ca
+
+    def _node(self, name: str) -> Gateway | Controller:
+        return self.gateways.get(name) or self.controllers[name]

@@ -2,29 +2,25 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from pole import secret
-
-if TYPE_CHECKING:
-    from device_profiles.site import Gateway
 
 USER = "operator"
 LOCAL = f"mqtt://{USER}@127.0.0.1:1883"
 
 
 def from_site(path: Path, pole: str, device: str) -> tuple[str, Path | None]:
-    """(URL, ca) of the broker of a device's gateway. Raises FileProblem; ValueError where it might be several."""
+    """(URL, ca) of the broker of a device's node. Raises FileProblem; ValueError where it might be several."""
     from device_profiles import site as sites
 
     site = sites.load(path)
-    owners = [site.gateway_of(each.bus) for each in site.devices if (each.pole, each.device) == (pole, device)]
+    owners = [site.node_of(each.bus) for each in site.devices if (each.pole, each.device) == (pole, device)]
     # a device that the file does not know may still be on the broker, and is looked for there
-    asked: list[Gateway] = [site.gateways[name] for name in owners] or list(site.gateways.values())
-    brokers = {(gateway.broker, gateway.ca) for gateway in asked}
+    brokers = {site.broker_of(node) for node in owners or (*site.gateways, *site.controllers)}
     if len(brokers) > 1:
-        raise ValueError(f"{path}: {pole} {device} is not in it, and its gateways have several brokers: say --broker")
+        raise ValueError(f"{path}: {pole} {device} is not in it, and its nodes have several brokers: say --broker")
     url, ca = brokers.pop()
     return url.replace("://", f"://{USER}@", 1), ca
 

@@ -37,7 +37,7 @@ def show(file: Path, *, bus: str | None, as_json: bool) -> bool:
 def document(found: BusPlan) -> dict[str, object]:
     """One bus, for a program: loads and shares are fractions of 1."""
     return {
-        "bus": found.bus, "gateway": found.gateway, "line": found.line, "devices": found.devices, "fits": found.fits,
+        "bus": found.bus, "node": found.node, "line": found.line, "devices": found.devices, "fits": found.fits,
         "load": None if found.load is None else round(found.load, 4), "stretch": round(found.stretch, 4),
         "requests_per_s": round(found.requests_per_s, 3), "longest_turn_ms": _ms(found.turn_s),
         "event_seen_s": None if found.event_s is None else round(found.event_s, 3),
@@ -71,12 +71,12 @@ def _print(plans: Sequence[BusPlan]) -> None:
     if not console.is_terminal:
         console.width = WIDTH
     overview = Table(box=None, pad_edge=False)
-    for title in ("bus", "gateway", "devices", "load", ""):
+    for title in ("bus", "node", "devices", "load", ""):
         right = title in ("devices", "")
         overview.add_column(title, justify="right" if right else "left", no_wrap=right or title == "load")
     for each in plans:
         bar, share = _load(each.load)
-        overview.add_row(each.bus, each.gateway, str(each.devices), bar, share)
+        overview.add_row(each.bus, each.node, str(each.devices), bar, share)
     console.print(overview)
     for each in plans:
         console.print(Text(f"\n{each.bus}", style="bold").append(f"  {each.line}", style="dim"), soft_wrap=True)

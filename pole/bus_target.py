@@ -6,7 +6,7 @@ from pathlib import Path
 
 from device_profiles import loader, site
 from device_profiles.schema import Profile
-from device_profiles.site_buses import AnyBus, SerialBus, TcpBus
+from device_profiles.site_buses import AnyBus, LocalBus, SerialBus, TcpBus
 from device_profiles.site_model import Device
 from device_profiles.wording import suggestion
 from pole import bus_port
@@ -94,7 +94,8 @@ def _device(found: site.Site, name: str) -> Device:
 
 def _modbus(bus: AnyBus, name: str) -> SerialBus | TcpBus:
     if not isinstance(bus, SerialBus | TcpBus):
-        raise ValueError(f"{name} is no Modbus bus")
+        where = f"hangs on the controller {bus.owner}, which alone reaches it" if isinstance(bus, LocalBus) else ""
+        raise ValueError(f"{name} {where or 'is no Modbus bus'}")
     return bus
 
 

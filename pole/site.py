@@ -80,6 +80,14 @@ def _document(site: "Site") -> dict[str, list[dict[str, object]]]:
             {"gateway": name, "broker": gateway.broker, "pole": gateway.pole, "spool": str(gateway.spool)}
             for name, gateway in site.gateways.items()
         ],
+        "controllers": [
+            {
+                "controller": name, "board": controller.board, "pole": controller.pole,
+                "reaches": controller.broker or f"{controller.through} {controller.address}",
+                "lamp": controller.lamp.device if controller.lamp else None,
+            }
+            for name, controller in site.controllers.items()
+        ],
         "poles": [
             {
                 "pole": name, "latitude": pole.position[0], "longitude": pole.position[1],
@@ -90,7 +98,7 @@ def _document(site: "Site") -> dict[str, list[dict[str, object]]]:
         ],
         "buses": [
             {
-                "bus": name, "gateway": site.gateway_of(name), "line": bus.describe(),
+                "bus": name, "node": site.node_of(name), "line": bus.describe(),
                 "devices": len(site.devices_on(name)), "load": round(load_of(site, name, profiles), 4),
             }
             for name, bus in site.buses.items()
@@ -99,6 +107,7 @@ def _document(site: "Site") -> dict[str, list[dict[str, object]]]:
             {
                 "pole": device.pole, "device": device.device, "function": profiles[device.profile].function,
                 "profile": device.profile, "bus": device.bus, "unit": device.unit, "channel": device.channel,
+                "hardware": device.hardware,
             }
             for device in site.devices
         ],

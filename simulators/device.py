@@ -7,7 +7,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from device_profiles import items, registers
+from device_profiles import items, registers, wired
 from device_profiles.blocks import address
 from device_profiles.schema import Location, ModbusDefaults, Point, Profile
 from simulators import wave
@@ -174,8 +174,9 @@ class EmulatedDevice:
         try:
             if asked.at is not None:
                 return registers.value(asked, registers.words(asked.at, _number(wanted)))
-            assert asked.item is not None
-            return items.value(asked, items.raw(asked.item, wanted))
+            if asked.item is not None:
+                return items.value(asked, items.raw(asked.item, wanted))
+            return wired.value(asked, wired.raw(asked, _number(wanted)))
         except registers.NoValue:
             return None
 
@@ -215,11 +216,13 @@ class EmulatedDevice:
                 registers.words(point.at, _number(value))
             elif point.item is not None and point.item.type == "number":
                 items.raw(point.item, value)
+            elif self.profile.protocol == "wired":
+                wired.raw(point, _number(value))
         except ValueError as error:
             raise ValueError(f"profile {self.profile.profile}, point {key}: {error}") from error
 
 
 def _number(value: float | bool | str) -> float | bool:
-    """A register holds no text."""
+    """A register, or a pin, holds no text."""
     assert not isinstance(value, str)
     return value

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from device_profiles import items, registers
+from device_profiles import items, registers, wired
 from device_profiles.blocks import address, blocks
 from device_profiles.registers import NoValue
 from device_profiles.schema import Command, Profile
@@ -32,6 +32,8 @@ class _Trip:
 
     def read(self) -> Mapping[str, Value]:
         """Every point, as a reader decodes it. Raises Refused and ValueError."""
+        if self.profile.protocol == "wired":
+            return self._pins()
         return self._registers(self.unit) if self.unit is not None else self._items()
 
     def _registers(self, unit: EmulatedUnit) -> Mapping[str, Value]:
@@ -53,6 +55,15 @@ class _Trip:
             if point.item.number is not None:  # items of one name share their bytes, not their raw
                 raw = bytes(point.item.byte or 0) + items.packed(point.item, self.device.wanted(name))
             seen[name] = _or_none(items.value, point, raw)
+        return seen
+
+    def _pins(self) -> Mapping[str, Value]:
+        """What a controller reads at its pins. No line is emulated between: the pins of a simulated board are files."""
+        seen: dict[str, Value] = {}
+        for name, point in self.profile.points.items():
+            held = self.device.wanted(name)
+            assert not isinstance(held, str)
+            seen[name] = _or_none(wired.value, point, wired.raw(point, held))
         return seen
 
     def command(self, name: str, wanted: float | bool | str | None) -> None:
@@ -110,6 +121,8 @@ def _difference(trip: _Trip, name: str, value: Value) -> str:
     step = registers.resolution(point.at) if point.at is not None else 0.0
     if point.item is not None:
         step = items.resolution(point.item)
+    elif point.at is None:
+        step = wired.resolution(point)
     if abs(wanted - value) <= max(step, 1e-6 * abs(wanted)):
         return ""
     return f"the emulated value {written(wanted)} is read as {written(value)}. Check type, word_order and scale."

@@ -125,7 +125,7 @@ def _told_again(db: sqlite3.Connection, site: Site) -> dict[str, int]:
 
 
 def _by_node(found: Iterable[tuple[str, str, int]], site: Site) -> dict[str, int]:
-    node_of = {(device.pole, device.device): site.gateway_of(device.bus) for device in site.devices}
+    node_of = {(device.pole, device.device): site.node_of(device.bus) for device in site.devices}
     node_of |= {(pole, device): node for node in site.gateways for pole, device, _ in own_devices(site, node)}
     counts: dict[str, int] = {}
     for pole, device, rows in found:

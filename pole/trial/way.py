@@ -59,6 +59,8 @@ class Way:
         """patience: seconds that a device which speaks by itself is waited for. Raises ValueError."""
         if profile.protocol == "gateway":
             raise ValueError("a gateway counts by itself and hangs on no wire: there is nothing to try")
+        if profile.protocol == "wired":
+            raise ValueError("a wired device hangs on the pins of a controller: only its agent can try it")
         if given.framing not in ("tcp", "rtu"):
             raise ValueError(f"--framing {given.framing} is not one of tcp or rtu")
         if given.stand_in is not None and given.stand_in.protocol != profile.protocol:

@@ -44,7 +44,7 @@ BROKEN = {
         "meter", "protocol: dlt645",
         "protocol: dlt654",
         ":9: protocol: 'dlt654' is not one of modbus, dlt645, hj212, snmp, onvif, ocpp, multivision, "
-        "sip, chirpstack or gateway. Did you mean 'dlt645'?"),
+        "sip, chirpstack, wired or gateway. Did you mean 'dlt645'?"),
     "a modbus section on a camera": (
         "camera", "polls:\n",
         "modbus: {unit: 1}\npolls:\n",

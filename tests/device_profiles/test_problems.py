@@ -62,7 +62,8 @@ BROKEN = {
         ":4: makre: unknown key. Did you mean 'maker'?"),
     "unknown key without a near one": (
         "unit: Cel", "unit: Cel\n    zzz: 1",
-        ":17: points.temperature.zzz: unknown key. Known are labels, unit, function, at, item, counter, own, range, "
+        ":17: points.temperature.zzz: unknown key. Known are labels, unit, function, at, item, input, adc, "
+        "i2c, lamp, counter, own, range, "
         "invalid, values, deadband, poll, event, emulate."),
     "missing key": (
         "verified: manual\n", "",

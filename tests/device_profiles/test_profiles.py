@@ -13,7 +13,7 @@ from device_profiles.schema import BIT_TABLES, WORDS, Golden, Profile
 from protocols import modbus
 
 ON_THE_WIRE = sorted(name for name, profile in loader.profiles().items() if profile.protocol == "modbus")
-REPLAYED = sorted(name for name, profile in loader.profiles().items() if profile.protocol != "gateway")
+REPLAYED = sorted(name for name, profile in loader.profiles().items() if profile.is_exchanged)
 
 # RFC 8428 section 12.1 and RFC 8798 section 3, as far as profiles use them.
 SENML_UNITS = {

@@ -36,7 +36,7 @@ BROKEN = {
         "shows all."),
     "the gateway's profile on a bus": (
         "profile: xy-md03", "profile: gateway",
-        ":11: devices[0].profile: 'gateway' is not on a bus: a gateway adds its own device by itself. Delete this "
+        ":11: devices[0].profile: 'gateway' is not on a bus: a node adds its own device by itself. Delete this "
         "device."),
     "one unit id twice": (
         "unit: 6", "unit: 5",
