@@ -5,6 +5,7 @@ import gc
 import time
 
 import machine
+from machine import Pin
 
 EPOCH_MS = 946_684_800_000 if time.gmtime(0)[0] == 2000 else 0  # ESP32 counts from 2000, RP2 from 1970
 _SET_AFTER_MS = 1_735_689_600_000  # 2025-01-01: a clock before it was never set
@@ -19,12 +20,12 @@ class Uart:
             bits=8,
             parity={"even": 0, "odd": 1}.get(config.get("parity", "none")),
             stop=config.get("stop_bits", 1),
-            tx=machine.Pin(config["tx"]),
-            rx=machine.Pin(config["rx"]),
+            tx=Pin(config["tx"]),
+            rx=Pin(config["rx"]),
             rxbuf=max(512, baud // 50),  # what comes in 200 ms: the loop is not always there
         )
         direction = config.get("direction")
-        self._direction = None if direction is None else machine.Pin(direction, machine.Pin.OUT, value=0)
+        self._direction = None if direction is None else Pin(direction, Pin.OUT, value=0)
 
     def write(self, data: bytes) -> None:
         """With a direction pin it returns when the last bit has left: a device answers after 3.5 characters."""
@@ -82,34 +83,34 @@ class Board:
 
     def input(self, name: str):
         config = self._config["pins"][name]
-        pin = machine.Pin(config["pin"], machine.Pin.IN)
+        pin = Pin(config["pin"], Pin.IN)
         if config.get("pull"):
-            pin.init(machine.Pin.IN, machine.Pin.PULL_UP if config["pull"] == "up" else machine.Pin.PULL_DOWN)
+            pin.init(Pin.IN, Pin.PULL_UP if config["pull"] == "up" else Pin.PULL_DOWN)
         invert = 1 if config.get("invert") else 0
         return lambda: pin() ^ invert
 
     def on_change(self, name: str, function) -> None:
-        pin = machine.Pin(self._config["pins"][name]["pin"])
-        pin.irq(function, machine.Pin.IRQ_RISING | machine.Pin.IRQ_FALLING)
+        pin = Pin(self._config["pins"][name]["pin"])
+        pin.irq(function, Pin.IRQ_RISING | Pin.IRQ_FALLING)
 
     def output(self, name: str):
         config = self._config["pins"][name]
-        pin = machine.Pin(config["pin"], machine.Pin.OUT)
+        pin = Pin(config["pin"], Pin.OUT)
         invert = 1 if config.get("invert") else 0
         return lambda value: pin(value ^ invert)
 
     def pwm(self, name: str):
         config = self._config["pwms"][name]
         # full until somebody says otherwise: a lamp fails lit
-        pwm = machine.PWM(machine.Pin(config["pin"]), freq=config.get("freq", 1000), duty_u16=65535)
+        pwm = machine.PWM(Pin(config["pin"]), freq=config.get("freq", 1000), duty_u16=65535)
         return lambda permille: pwm.duty_u16(permille * 65535 // 1000)
 
     def i2c(self, name: str):
         config = self._config["i2cs"][name]
         return machine.I2C(
             config["port"],
-            scl=machine.Pin(config["scl"]),
-            sda=machine.Pin(config["sda"]),
+            scl=Pin(config["scl"]),
+            sda=Pin(config["sda"]),
             freq=config.get("freq", 100_000),
         )
 

@@ -1,6 +1,7 @@
 """ESP32 and its kin under MicroPython 1.25 and newer."""
 
 import machine
+from machine import Pin
 
 from edge.boards import chip
 
@@ -26,7 +27,7 @@ class Board(chip.Board):
             self._cause = "software"
 
     def adc(self, name: str):
-        adc = machine.ADC(machine.Pin(self._config["adcs"][name]["pin"]))
+        adc = machine.ADC(Pin(self._config["adcs"][name]["pin"]))
         adc.atten(machine.ADC.ATTN_11DB)
         return adc.read_uv
 
@@ -45,9 +46,9 @@ class Board(chip.Board):
         pins = {}
         for key in ("mdc", "mdio", "power", "reset", "ref_clk"):
             if key in config:
-                pins[key] = machine.Pin(config[key])
+                pins[key] = Pin(config[key])
         if config.get("ref_clk_out"):
-            pins["ref_clk_mode"] = machine.Pin.OUT
+            pins["ref_clk_mode"] = Pin.OUT
         phy = getattr(network, "PHY_" + config.get("phy", "LAN8720"))
         # the stub knows another port's parameters; these are of ports/esp32/network_lan.c
         return network.LAN(phy_type=phy, phy_addr=config.get("phy_addr", 0), **pins)  # pyright: ignore[reportCallIssue]

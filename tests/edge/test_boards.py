@@ -54,3 +54,9 @@ def test_ends(interpreter, tmp_path, only, code, cause):
     assert process.returncode == code, output
     reset = tmp_path / "reset"
     assert (reset.read_text() if reset.exists() else None) == cause
+
+
+def test_chips(interpreter, tmp_path):
+    if interpreter.is_cpython:
+        pytest.skip("MicroPython's own modules are behind these boards")
+    interpreter.run("boards_chip", folder=str(tmp_path))
