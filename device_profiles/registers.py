@@ -5,6 +5,7 @@ import struct
 from collections.abc import Sequence
 
 from device_profiles.schema import Location, Point
+from wire.numbers import is_number
 
 # Big-endian within a word (Modbus Application Protocol 1.1b3, section 4.2); the order of words is the profile's.
 _NUMBERS = {
@@ -46,7 +47,7 @@ def value(point: Point, words: Sequence[int]) -> int | float | bool:
 
 def judged(point: Point, number: int | float, scaled: int | float) -> int | float:
     """The value, unless the raw number says that there is none or the value is out of range: then raises NoValue."""
-    if number in point.invalid or not math.isfinite(number):
+    if number in point.invalid or not is_number(scaled):  # what the wire does not carry is no value
         raise NoValue("range")
     if point.range is not None and not point.range[0] <= scaled <= point.range[1]:
         raise NoValue("range")

@@ -36,7 +36,7 @@ def test_integers_survive_writing_and_reading(case: tuple[str, str, int]) -> Non
     words = registers.words(location, number) if abs(number) < 2**53 else list(_words(type, order, number))
     assert len(words) == WORDS[type]
     assert all(0 <= word <= 0xFFFF for word in words)
-    read = registers.value(point(location), words)
+    read = registers.scale(location, registers.raw(location, words))
     assert read == number
     assert type == "bool" or isinstance(read, int)
 
@@ -213,3 +213,15 @@ def test_pymodbus_reads_the_same_number(case: tuple[str, str, int]) -> None:
         words, kind, word_order="big" if order == "high_first" else "little"
     )
     assert registers.raw(at(type, word_order=order), words) == theirs
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        (at("uint64"), [0x20, 0, 0, 0]), (at("int64"), [0xFFDF, 0xFFFF, 0xFFFF, 0xFFFF]),
+        (at("float64", scale=10), [0x7FEF, 0xFFFF, 0xFFFF, 0xFFFF]),
+    ],
+)  # fmt: skip
+def test_what_the_wire_does_not_carry_is_no_value(location: Location, words: list[int]) -> None:
+    with pytest.raises(registers.NoValue, match="range"):
+        registers.value(point(location), words)
