@@ -1,4 +1,4 @@
-"""Firmware into a chip. No chip is here: the real esptool takes the command, a stand-in plays what it says meanwhile."""
+"""Firmware into a chip. No chip is here: the real esptool takes the command, a stand-in plays what it says then."""
 
 import os
 import sys
