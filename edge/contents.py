@@ -14,7 +14,10 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_."
 
 
 async def unpack(slot: str, digest: bytes, buffer: memoryview) -> bool:
-    """False when slot/blob is not what was signed, or the flash does not hold what is written. Raises OSError."""
+    """False when slot/blob is not what was signed, or the flash does not hold what is written.
+
+    Raises ValueError when what was signed is not a line and a file after the other, or one of them is to lie elsewhere.
+    """
     with open(slot + "/blob", "rb") as blob:  # noqa: ASYNC230
         found = hashlib.sha256()
         await _each(blob, 1 << 30, buffer, found.update)
@@ -22,9 +25,10 @@ async def unpack(slot: str, digest: bytes, buffer: memoryview) -> bool:
             return False
         blob.seek(0)
         while True:
-            path, _, size = str(blob.readline(100), "utf-8").partition(" ")
-            if not path:
+            line = blob.readline(100)
+            if not line:
                 return True
+            path, _, size = str(line, "utf-8").partition(" ")
             at = blob.tell()
             path = _place(slot, path)
             with open(path, "wb") as file:  # noqa: ASYNC230
@@ -37,12 +41,12 @@ async def unpack(slot: str, digest: bytes, buffer: memoryview) -> bool:
 
 
 async def _each(file, size: int, buffer: memoryview, take) -> bool:
-    # the next `size` bytes, or all, piece by piece; whether take was content with all of them
+    # the next `size` bytes, or all, piece by piece; whether there were so many, and take was content with each
     good = True
     while size > 0:
         length = file.readinto(buffer[: min(size, len(buffer))])
         if not length:
-            break
+            return False
         good = take(buffer[:length]) and good
         size -= length
         await asyncio.sleep(0)
@@ -54,7 +58,7 @@ def _place(slot: str, path: str) -> str:
     parts = path.split("/")
     for part in parts:
         if not part or part[0] == "." or part.strip(_LETTERS):
-            raise OSError("path")
+            raise ValueError("path")
     for part in parts[:-1]:
         slot += "/" + part
         try:

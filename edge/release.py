@@ -8,7 +8,7 @@ import binascii
 import hashlib
 import json
 
-MOST = 512 * 1024  # bytes of a release
+_MOST = 512 * 1024  # bytes of a release
 
 # RFC 8017, section 9.2, note 1: what says in DER that 32 bytes of SHA-256 follow
 _SHA256 = b"\x00\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
@@ -47,7 +47,7 @@ def check(payload: bytes, key: bytes, running: str, board: str) -> tuple:
             ("board", manifest["board"] != board),
             ("downgrade", _order(version) < _order(running)),
             ("minimum", _order(running) < _order(manifest["minimum"])),
-            ("size", not 0 < manifest["size"] <= MOST),
+            ("size", not 0 < manifest["size"] <= _MOST),
             ("manifest", len(manifest["sha256"]) != 64 or manifest["room"] < 0 or manifest["trial"] < 5),
         ):
             if wrong:

@@ -1,30 +1,67 @@
 """A signed manifest and the chunks of a release IN, a whole other slot on trial OUT.
 
 A guest: imported for a release, and thrown out again, as are the two that it calls. The blob is fetched into one file,
-whose length is how far it got: after a reset it goes on there.
+whose length is how far it got: after a reset, or when something else has to be done first, it goes on there.
 """
 
 import asyncio
 import binascii
 import os
+import random
 
 from edge import disk
 from edge.guest import guest, leave
 
-CHUNK = 512  # bytes asked for at once: the answer with its head fits the serial uplink
-SYNC = 4096  # bytes that a power cut may cost
+_CHUNK = 512  # bytes asked for at once: the answer with its head fits the serial uplink
+_SYNC = 4096  # bytes that a power cut may cost
+_REST_S = 600
 WAITS_S = (5, 10, 20)
+
+
+async def run(agent, payload: bytes, go_on):
+    """None: this payload is dealt with. Else it is worth another attempt, after so many seconds.
+
+    go_on: a function that is called before each chunk; False: there is something else to do.
+    """
+    guard, said = agent.guard, agent.session.said
+    if not payload:  # withdrawn: what failed may be tried again
+        said.pop("release_refused", None)
+        if guard.state[3] and not guard.state[1]:
+            guard.save(3, 0)
+            said["release"]["state"] = "settled"
+        agent.session.tell()
+        return None
+    update = Update(guard, agent.board.name, agent.link.publish, go_on)
+    agent.chunk = update.received
+    try:
+        why = await update.run(payload)
+    except OSError as error:
+        print("update:", *error.args)
+        return random.randint(_REST_S // 2, _REST_S)
+    finally:
+        agent.chunk = None
+    if why == "paused":
+        return 0
+    if not why:
+        agent.collector.flush()
+        agent.board.reset()
+    said.pop("release_refused", None)
+    if why != "same":
+        said["release_refused"] = {"version": update.version, "reason": why}
+    agent.session.tell()
+    return None
 
 
 class Update:
     """board: its name. publish: of the link. version: what the manifest is about, for who tells of a refusal."""
 
-    def __init__(self, guard, board: str, publish) -> None:
+    def __init__(self, guard, board: str, publish, go_on) -> None:
         self.version = ""
         self._guard = guard
         self._board = board
         self._publish = publish
-        self._buffer = memoryview(bytearray(CHUNK))
+        self._go_on = go_on
+        self._buffer = memoryview(bytearray(_CHUNK))
         self._head = b""
         self._length = 0  # of the chunk that is waited for
         self._got = asyncio.Event()
@@ -32,7 +69,7 @@ class Update:
     async def run(self, payload: bytes):
         """Empty: the other slot is on trial, the controller has to be reset. "same": this release runs already.
 
-        Any other word: why the release is refused. Raises OSError where it is worth another attempt later.
+        "paused": go_on said so. Any other word: why the release is refused. Raises OSError where nobody answers.
         """
         guard = self._guard
         slot = guard.slot(True)
@@ -47,7 +84,7 @@ class Update:
         if why:
             return why
         if guard.state[1]:
-            raise OSError("trial")  # the other slot is what it may have to go back to
+            raise OSError("on trial")  # the other slot is what it may have to go back to
         digest = binascii.unhexlify(manifest["sha256"])
         if _read(slot + "/begun") != digest:
             for name in ("/version", "/begun", ""):  # first it is no longer whole, last it belongs to this release
@@ -60,8 +97,9 @@ class Update:
         elif guard.state[3]:
             return "failed"
         if not guard.version(slot):
-            if not await self._fill(slot, manifest["size"], digest):
-                return "content"
+            why = await self._fill(slot, manifest["size"], digest)
+            if why:
+                return why
             if not guard.write(slot[-1] + "/version", self.version.encode()):
                 return "space"
         _drop(slot + "/blob")
@@ -76,29 +114,35 @@ class Update:
                 self._length = 0
                 self._got.set()
 
-    async def _fill(self, slot: str, size: int, digest: bytes) -> bool:
-        from edge.contents import unpack
-
+    async def _fill(self, slot: str, size: int, digest: bytes):
         for _ in range(2):
-            await self._fetch(slot + "/blob", size, digest[:4])
+            if not await self._fetch(slot + "/blob", size, digest[:4]):
+                return "paused"
             try:
+                from edge.contents import unpack
+
                 if await unpack(slot, digest, self._buffer):
-                    return True
+                    return ""
+            except ValueError:
+                break
             finally:
                 leave("edge.contents")
             _drop(slot + "/blob")
-        return False
+        return "content"
 
-    async def _fetch(self, blob: str, size: int, tag: bytes) -> None:
+    async def _fetch(self, blob: str, size: int, tag: bytes) -> bool:
         with open(blob, "ab") as file:  # noqa: ASYNC230
             at = file.seek(0, 2)
             while at < size:
-                length = min(CHUNK, size - at)
+                if not self._go_on():
+                    return False
+                length = min(_CHUNK, size - at)
                 await self._ask(tag, at, length)
                 file.write(self._buffer[:length])
                 at += length
-                if at % SYNC == 0:
+                if at % _SYNC == 0:
                     disk.sync(file)
+        return True
 
     async def _ask(self, tag: bytes, at: int, length: int) -> None:
         ask = '{"release":"%s","sha":"%s","offset":%d,"length":%d}' % (self.version, tag.hex(), at, length)
