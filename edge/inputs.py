@@ -36,8 +36,8 @@ class Inputs:
         late = now - self._last > 30  # a press of 40 ms may have had less than two samples
         self._last = now
         for contact in self._inputs:
-            _, _, event, read, told, told_at, edge, count, paid = contact
-            value = read()
+            value = contact[3]()
+            _, _, event, _, told, told_at, edge, count, paid = contact
             contact[6] = 0
             if told is None or (value == told and now - told_at >= self._silence):
                 event = False

@@ -114,7 +114,7 @@ class Board:
         self._offset = ms - self.ms()
 
     def uart(self, name: str) -> Uart:
-        return Uart(self._config["uarts"][name])
+        return Uart({"port": self._config["uarts"][name]["port"]})
 
     def _pin(self, name: str):
         pin = self._config.get("pins", {}).get(name)
