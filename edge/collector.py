@@ -23,7 +23,7 @@ class Collector:
         """device: pole/device. field: '"v":35.2', '"vb":true', '"vs":"x"' or '"q":"timeout"'."""
         time_ms, boot = self._clock.now(), 0
         if time_ms is None:
-            time_ms, boot = self._board.ms(), self._clock.boot
+            time_ms, boot = self._clock.ms(), self._clock.boot
         if event or boot != self._boot:
             self.flush()
         if not self._put(device, point, field, time_ms, boot):

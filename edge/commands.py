@@ -18,6 +18,7 @@ import asyncio
 import json
 
 from edge import disk
+from edge.guest import guest
 from wire import messages
 from wire.errors import MessageError
 from wire.names import is_name
@@ -141,21 +142,27 @@ def _allowed(agent, command: dict, now: int):
 
 async def _do(agent, line: list, command: dict):
     """-> (state, reason, …) of the last reply. Raises OSError where the device cannot be reached."""
-    device, action, _, write, back = line[:5]
+    device, action, _, where, back = line[:5]
     wanted = line[5] if len(line) > 5 else None
-    if write[0] == "lamp":
+    if where[0] == "lamp":
         level = {"on": 100, "off": 0, "auto": -1}.get(action, wanted)
         agent.lamp.override(level)
         await agent.lamp.show(agent.lamp.wanted())
         shown = {"level": agent.lamp.level, "on": agent.lamp.level > 0}
         return ("done", "", back and {back[0]: shown[back[0]]})
-    poller = agent.pollers[write[0]]
-    why = await poller.write(write[1], write[2], write[3], _words(write, wanted), write[9], write[10])
-    if why:
-        return ("failed", "the device answered with %s" % why, None)
+    await write(agent, where, wanted)
     if back is None:
         return ("done", "", None)
-    return await _look(poller, device, back, wanted)
+    return await _look(agent.pollers[where[0]], device, back, wanted)
+
+
+async def write(agent, where: list, wanted) -> None:
+    """where: `write` of commands.jsonl. Raises OSError where the device does not take it."""
+    poller = agent.pollers[where[0]]
+    words = _words(where, wanted)
+    why = await guest("edge.access", "write", poller, where[1], where[2], where[3], words, where[9], where[10])
+    if why:
+        raise OSError("the device answered with %s" % why)
 
 
 def _words(write: list, wanted) -> tuple:
@@ -177,7 +184,7 @@ async def _look(poller, device: str, back: list, wanted):
     value = None
     for _ in range(LOOKS):
         await asyncio.sleep(settle / 1000)
-        field = await poller.read(device, point)
+        field = await guest("edge.access", "read", poller, device, point)
         kind, _, text = field.partition(":")
         if kind == '"q"':
             why = "written, but not read back: %s" % text

@@ -12,7 +12,7 @@ BOARDS = {  # and the modules of edge/boards that each one is made of
     "esp32": ("chip", "esp32"),
     "rp2": ("chip", "rp2"),
     "linux": ("linux",),
-    "simulated": ("simulated",),
+    "simulated": ("linux", "simulated"),  # on CPython its UART is that of linux
 }
 
 # What the agent uses of the contract; it writes packs itself, record by record, and never reads one.

@@ -12,6 +12,9 @@ class Clock:
     def now(self):
         return self.at
 
+    def ms(self):
+        return 1000
+
 
 class Board:
     def __init__(self):

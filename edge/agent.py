@@ -1,0 +1,171 @@
+"""The agent: starts the parts that the configuration asks for, and keeps an eye on them.
+
+A part that raises ends the agent: the guard notes what it was, the controller is reset, and the next birth tells it. A
+lost broker ends nothing. The watchdog is fed only while every part has been alive of late.
+"""
+
+import asyncio
+import gc
+import sys
+
+from edge.clock import Clock
+from edge.collector import Collector
+from edge.guest import guest, leave
+from edge.journal import Journal
+from edge.session import Session
+from wire import stored
+from wire.errors import WireError
+
+LOOK_S = 0.5
+OWN_MS = 60_000  # between two readings of the controller's own counters
+WAITING = 8  # commands, and replies, at most
+STUCK_MS = 60_000  # a part that was not alive for so long is stuck; its longest wait is far below
+SESSION_STUCK_MS = 300_000
+
+
+class Agent:
+    """replies: what waits to be told under up/reply. chunk: function(payload) of an update under way."""
+
+    def __init__(self, board, config: dict, guard) -> None:
+        self.board = board
+        self.config = config
+        self.guard = guard
+        self.replies: list = []
+        self.chunk = None
+        self.lamp = None
+        self.pollers: dict = {}
+        self._feed = board.watchdog()
+        self._alive: list = []  # of each part: its longest silence, and when it was alive
+        self._commands: list = [b""]  # the first one tells what a reset broke off
+        self._release = None
+        self.clock = Clock(board, config)
+        self.journal = Journal(board, config, self.clock)
+        self.collector = Collector(board, self.clock, self.journal)
+        kind = "edge.mqtt" if config["uplink"]["kind"] == "mqtt" else "edge.serial_link"
+        __import__(kind)
+        self.link = sys.modules[kind].Client(config, board, self._received)
+        self.session = Session(board, guard, self.clock, self.journal, self.collector, self.link, self.replies)
+
+    async def run(self) -> None:
+        """Until a part fails: raises what it raised."""
+        tasks = [self._part(self.session.run, SESSION_STUCK_MS), self._part(self._guests, SESSION_STUCK_MS)]
+        tasks += [self._part(run, STUCK_MS) for run in self._wired()]
+        try:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                self.collector.due()
+                now = self.board.ms()
+                if all([now - part[1] < part[0] for part in self._alive]):
+                    self._feed()
+                for task in tasks:
+                    if task.done():
+                        await task
+        finally:
+            for task in tasks:
+                task.cancel()
+            self.collector.flush()
+
+    def _part(self, run, longest: int):
+        part = [longest, self.board.ms()]
+        self._alive.append(part)
+
+        def beat() -> None:
+            part[1] = self.board.ms()
+
+        return asyncio.create_task(run(beat))
+
+    def _wired(self) -> list:
+        # the modules of what the site does not hang on this controller are never loaded
+        config, board, collector = self.config, self.board, self.collector
+        runs = [self._own]
+        if config["lamp"]:
+            from edge.lamp import Lamp
+
+            self.lamp = Lamp(board, self.clock, collector, config, self._write_lamp)
+            runs.append(self.lamp.run)
+        for bus in config["buses"]:
+            from edge.poller import Poller
+
+            self.pollers[bus] = poller = Poller(board, bus, collector)
+            runs.append(poller.run)
+        if config["inputs"]:
+            from edge.inputs import Inputs
+
+            runs.append(Inputs(config, board, collector).run)
+        if config["sensors"]:
+            from edge.sensors import Sensors
+
+            runs.append(Sensors(config, board, collector).run)
+        if config["ntp"]:
+            runs.append(self.clock.run)
+        return runs
+
+    def _received(self, channel: str, payload: memoryview) -> None:
+        if channel == "stored":
+            try:
+                epoch, ranges = stored.decode(bytes(payload))
+            except WireError as error:
+                print("stored:", error)
+                return
+            if epoch == self.journal.epoch:
+                for first, last in ranges:
+                    self.journal.stored(first, last)
+        elif channel == "chunk":
+            if self.chunk:
+                self.chunk(payload)
+        elif channel == "command":
+            if len(self._commands) < WAITING:
+                self._commands.append(bytes(payload))
+        elif channel == "release":
+            self._release = bytes(payload)
+        elif channel == "time":
+            self.clock.set(int.from_bytes(payload, "big"))
+
+    async def _guests(self, beat) -> None:
+        # one guest at a time, so that their memory is needed once; an update steps aside for a command
+        def go_on() -> bool:
+            beat()
+            return not self._commands
+
+        due = 0
+        while True:
+            beat()
+            if self._commands and len(self.replies) < WAITING:
+                await self._guest("edge.commands", "run", self._commands.pop(0))
+            elif self._release is not None and self.board.ms() >= due and self.session.online:
+                body, self._release = self._release, None
+                wait = await self._guest("edge.update", "run", body, go_on)
+                if wait is not None and self._release is None:
+                    due = self.board.ms() + wait * 1000
+                    self._release = body
+            await asyncio.sleep(LOOK_S)
+
+    async def _guest(self, module: str, function: str, *arguments):
+        try:
+            return await guest(module, function, self, *arguments)
+        finally:
+            leave("wire.messages")  # which no other part uses
+
+    async def _own(self, beat) -> None:
+        board, journal = self.board, self.journal
+        due = 0
+        while True:
+            beat()
+            now = board.ms()
+            if now >= due:
+                due = now + OWN_MS
+                state = journal.state()
+                gc.collect()
+                for point, value in (
+                    ("uptime_s", now // 1000),
+                    ("spool_pending", state["pending"]),
+                    ("packs_dropped", sum(state["dropped"].values())),
+                    ("readings_produced", state["readings"]),
+                    ("memory_free", board.memory_free()),
+                ):
+                    self.collector.add(self.config["self"], point, '"v":%d' % value)
+            await asyncio.sleep(1)
+
+    async def _write_lamp(self, level: int) -> None:
+        # Raises OSError while the lamp does not take it
+        await self._guest("edge.commands", "write", self.config["lamp"]["output"][1], level)

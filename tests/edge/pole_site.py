@@ -1,0 +1,115 @@
+"""A pole with a simulated board: its site, its emulated devices on a pty and at pins, its folder, and its process."""
+
+import contextlib
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from device_profiles import loader
+from pole.broker import free_port
+from pole.edge import bundle
+from pole.flash import order
+from simulators.device import EmulatedDevice
+from simulators.pin_files import PinFiles
+from simulators.rtu_port import RtuPort
+
+HERE = Path(__file__).resolve().parent
+AREA, NODE, POLE = "wuhou", "ctl-1", "P0001"
+BUS = [("meter-1", "sdm120", 1), ("weather-1", "weather-8in1", 2), ("water-1", "qdy30a", 3)]
+PINS = {"cover-1": ("cover-contact", {"pin": "cover"}, "cover", "cover_open"),
+        "sos-1": ("sos-button", {"pin": "button"}, "button", "sos_pressed"),
+        "water-2": ("level-4-20ma", {"adc": "probe"}, "probe", "level"),
+        "air-1": ("sht31", {"i2c": "chips"}, "chips-44", "temperature")}  # fmt: skip
+
+
+def site(*, port, broker, password="ctl-1.password", **controller):
+    """The site file as a dict."""
+    return {
+        "area": AREA,
+        "controllers": {
+            NODE: {
+                "board": "simulated", "pole": POLE, "broker": broker, "password_file": password,
+                "utc_offset": "+08:00",
+                "uarts": {"rs485": {"port": str(port)}},
+                "pins": {"cover": {"pin": 1}, "button": {"pin": 2}, "relay": {"pin": 3}},
+                "pwms": {"dim": {"pin": 4}}, "adcs": {"probe": {"pin": 5}}, "i2cs": {"chips": {"port": 0}},
+                "lamp": {"device": "lamp-1", "schedule": [{"at": "dusk", "level": 100}, {"at": "dawn", "level": 0}]},
+                **controller,
+            }
+        },
+        "poles": {POLE: {"position": [30.64, 104.04]}},
+        "buses": {
+            "rs485-1": {"controller": NODE, "uart": "rs485", "baud": 9600},
+            "pins-1": {"protocol": "wired", "controller": NODE},
+        },
+        "devices": [
+            *({"pole": POLE, "device": name, "profile": profile, "bus": "rs485-1", "unit": unit}
+              for name, profile, unit in BUS),
+            *({"pole": POLE, "device": name, "profile": profile, "bus": "pins-1"} | where
+              for name, (profile, where, _, _) in PINS.items()),
+            {"pole": POLE, "device": "lamp-1", "profile": "lamp-0-10v", "bus": "pins-1", "pwm": "dim", "pin": "relay"},
+        ],
+    }  # fmt: skip
+
+
+class PoleSite:
+    """folder: where site file, devices' ends and the controller's root go. Use it as `async with`."""
+
+    def __init__(self, folder: Path, *, broker: str, password: str, **controller) -> None:
+        self.folder, self.root = folder, folder / NODE
+        profiles = loader.profiles()
+        self.devices = {
+            name: EmulatedDevice(profile=profiles[profile], pole=POLE, name=name, unit=unit)
+            for name, profile, unit in BUS
+        } | {
+            name: EmulatedDevice(profile=profiles[profile], pole=POLE, name=name)
+            for name, (profile, *_) in PINS.items()
+        }
+        self.port = RtuPort(path=folder / "rs485-1", devices=[self.devices[name] for name, *_ in BUS], baud=9600)
+        self.pins = PinFiles(
+            folder=self.root / "pins",
+            pins={file: (self.devices[name], point) for name, (_, _, file, point) in PINS.items()},
+        )
+        self.site = folder / "site.yaml"
+        (folder / f"{NODE}.password").write_text(password)
+        self.site.write_text(yaml.safe_dump(site(port=folder / "rs485-1", broker=broker, **controller)))
+        self.processes = []
+        self._running = contextlib.AsyncExitStack()
+
+    async def __aenter__(self):
+        await self._running.enter_async_context(self.port)
+        await self._running.enter_async_context(self.pins)
+        return self
+
+    async def __aexit__(self, *_):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        await self._running.aclose()
+
+    def flash(self, *, compiled, release_key=None):
+        """Writes what the controller needs into its root."""
+        made = order.prepare(
+            self.site, pole=POLE, node=NODE, board="simulated", release_key=release_key, compiled=compiled
+        ).contents
+        stub = {"machine.py": (HERE / "controller" / "machine.py").read_bytes()} if compiled else {}
+        for name, data in {**made.files, **made.last, **stub}.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+    def start(self, interpreter):
+        """The controller is switched on; what it prints goes to ctl-1.log."""
+        log = (self.folder / f"{NODE}.log").open("ab")
+        process = subprocess.Popen(
+            [*interpreter.command, str(self.root / "main.py")], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        self.processes.append(process)
+        return process
+
+    def log(self):
+        return (self.folder / f"{NODE}.log").read_text()
+
+
+__all__ = ["AREA", "NODE", "POLE", "PoleSite", "bundle", "free_port"]
