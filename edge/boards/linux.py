@@ -164,10 +164,9 @@ class Board:
         return lambda value: request.set_value(line, active if value else values.INACTIVE)
 
     def _line(self, name: str, is_input: bool):
-        """(request, line, the value that is 1). config["pin"]: "gpiochip0:17", or 17 for that."""
+        """(request, line, the value that is 1). config["pin"] is the line's name, or chip and number: gpiochip0:17."""
         config = self._config["pins"][name]
         gpiod = _gpiod()
-        chip, _, line = str(config["pin"]).rpartition(":")
         settings = gpiod.LineSettings(
             direction=gpiod.line.Direction.INPUT if is_input else gpiod.line.Direction.OUTPUT,
             edge_detection=gpiod.line.Edge.BOTH if is_input else gpiod.line.Edge.NONE,
@@ -176,16 +175,18 @@ class Board:
             ),
             active_low=bool(config.get("invert")),
         )
-        request = gpiod.request_lines("/dev/" + (chip or "gpiochip0"), {int(line): settings}, "multipole")
-        return request, int(line), gpiod.line.Value.ACTIVE
+        chip, _, line = config["pin"].rpartition(":")
+        chip, line = ("/dev/" + chip, int(line)) if chip else _chip_of(gpiod, line)
+        return gpiod.request_lines(chip, {line: settings}, "multipole"), line, gpiod.line.Value.ACTIVE
 
     def pwm(self, name: str):
-        """config: chip, channel, freq."""
+        """config["pin"]: chip and channel, pwmchip0:1."""
         config = self._config["pwms"][name]
-        chip = "%s/class/pwm/pwmchip%d" % (self._sysfs, config["chip"])
-        path = "%s/pwm%d/" % (chip, config["channel"])
+        chip, _, channel = config["pin"].partition(":")
+        chip = self._sysfs + "/class/pwm/" + chip
+        path = chip + "/pwm%s/" % channel
         if not os.path.exists(path):
-            _write(chip + "/export", config["channel"])
+            _write(chip + "/export", channel)
         period = 1_000_000_000 // config.get("freq", 1000)
         # full until somebody says otherwise: a lamp fails lit
         for key, value in (("period", period), ("duty_cycle", period), ("enable", 1)):
@@ -193,8 +194,8 @@ class Board:
         return lambda permille: _write(path + "duty_cycle", period * permille // 1000)
 
     def adc(self, name: str):
-        """config["channel"]: "iio:device0/in_voltage3"; the kernel gives its scale in millivolts."""
-        channel = self._sysfs + "/bus/iio/devices/" + self._config["adcs"][name]["channel"]
+        """config["pin"]: device and channel, iio:device0/in_voltage3; the kernel gives its scale in millivolts."""
+        channel = self._sysfs + "/bus/iio/devices/" + self._config["adcs"][name]["pin"]
         scale = _read(channel + "_scale") or _read(os.path.dirname(channel) + "/in_voltage_scale")
 
         def read() -> int:
@@ -244,6 +245,19 @@ def _gpiod():
             "pins need the package gpiod, 2.1 or newer: pip install gpiod, where the agent runs"
         ) from None
     return gpiod
+
+
+def _chip_of(gpiod, name: str):
+    """(chip, number) of a line by its name."""
+    for entry in sorted(os.listdir("/dev")):
+        path = "/dev/" + entry
+        if entry.startswith("gpiochip") and gpiod.is_gpiochip_device(path):
+            with gpiod.Chip(path) as chip:
+                try:
+                    return path, chip.line_offset_from_id(name)
+                except (OSError, ValueError):
+                    continue
+    raise ValueError("pins: no GPIO chip has a line named %s; `gpioinfo` lists them" % name)
 
 
 def _read(path: str) -> str:
