@@ -1,0 +1,79 @@
+"""What the points of plan.bin are, and what registers mean by it. device_profiles/compact.py writes the plan.
+
+Nothing is unpacked: points stay bytes, and a raw number is compared as the registers hold it. Numbers of the plan that
+belong to a register are in its own type and word order, so that one function reads both.
+"""
+
+from edge.decimal import double, rounded, shortest, text, unpacked
+
+# A point: kind; size, and in how many ranges it is valid (4 bits each); where its constants are (16 bits); its name,
+# with its length before it; lowest and highest number of each range. Of a kind: its type (0 bit, 1 unsigned, 2 signed,
+# 3 float), and
+_LOW_FIRST = 4
+_SCALED = 16
+
+
+def name(plan, at):
+    return str(plan[at + 1 : at + 1 + plan[at]], "ascii")
+
+
+def raw(buffer, at, kind, size, bit=0):
+    """The number as it stands in registers; of a float its bits without the sign, or their negative: in order, too."""
+    if not kind & 3:
+        return buffer[at] >> bit & 1
+    number = 0
+    for i in range(0, size, 2):
+        i = at + (size - 2 - i if kind & _LOW_FIRST else i)
+        number = number << 16 | buffer[i] << 8 | buffer[i + 1]
+    if kind & 2 and number >> 8 * size - 1:
+        number = (1 << 8 * size - 1) - number if kind & 1 else number - (1 << 8 * size)
+    return number
+
+
+def is_valid(plan, point, number):
+    kind = plan[point]
+    size = plan[point + 1] & 15
+    at = point + 5 + plan[point + 4]
+    for _ in range(plan[point + 1] >> 4):
+        if raw(plan, at, kind, size) <= number <= raw(plan, at + size, kind, size):
+            return True
+        at += 2 * size
+    return False
+
+
+def value(plan, point, number):
+    """-> (q, k, n, d): q * 10**k, and the same as a fraction, as device_profiles.registers scales it."""
+    kind = plan[point]
+    size = plan[point + 1] & 15
+    if kind & 3 < 3:
+        out = (number, 0, number, 1)
+    elif size == 4:
+        out = shortest(number)
+    else:
+        n, d, _ = unpacked(number, 8)
+        out = rounded(n, d, 10, 17)
+    if kind & _SCALED:
+        n, d = double(out[2], out[3])
+        a, b = constant(plan, point, 0)
+        n, d = double(n * a, d * b)
+        a, b = constant(plan, point, 8)
+        n, d = double(n * b + a * d, d * b)
+        out = rounded(n, d, 10, 15 if size == 8 else 12)
+    return out
+
+
+def constant(plan, point, at):
+    """at: 0 scale, 8 offset, 16 deadband -> a fraction."""
+    return unpacked(raw(plan, (plan[point + 2] | plan[point + 3] << 8) + at, 3, 8), 8)[:2]
+
+
+def field(plan, point, code, number=0):
+    """SenML's text of a value (code 0), or of why there is none."""
+    if code > 255:
+        return '"q":"%s"' % ("timeout", "crc", "range")[code - 256]
+    if code:
+        return '"q":"exception-%d"' % code
+    if not plan[point] & 3:
+        return '"vb":true' if number else '"vb":false'
+    number = value(plan, point, number)
+    return '"v":' + text(number[0], -number[1])
