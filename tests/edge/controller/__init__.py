@@ -23,7 +23,12 @@ def install(root, interpreter):
         text = text.replace(old, f"{name} = {value}")
     (root / "main.py").write_text(text)
     if not interpreter.is_cpython:
-        (root / "machine.py").write_bytes((HERE / "machine.py").read_bytes())
+        board(root)
+
+
+def board(folder):
+    """What a MicroPython of the unix port lacks to be a board."""
+    (folder / "machine.py").write_bytes((HERE / "machine.py").read_bytes())
 
 
 def guard(root):
@@ -57,6 +62,14 @@ FILES = {
     "wire/a.py": b"",
     "wire/b.py": b"b" * 512,
 }
+
+
+def compiled(folder, modules, cases):
+    """These modules and cases alone, as .mpy."""
+    bundle.build(folder, [(name, path) for name, path in bundle.modules() if name in modules])
+    sources = [(f"cases/{name}", HERE.parent / "cases" / f"{name}.py") for name in cases]
+    bundle.build(folder, sources, assertions=True)
+    board(folder)
 
 
 class Signed:
