@@ -210,6 +210,35 @@ def _rfc8428(vector):
     return _differs("resolved", resolved, vector["resolved"])
 
 
+def _frame(line):
+    """The content of a frame with its delimiters; None where it is damaged."""
+    from wire import frames
+
+    buffer = bytearray(line)
+    content = bytes(buffer[2 : frames.unseal(buffer, 1, len(buffer) - 1)])
+    return content or None
+
+
+def _frame_good(vector):
+    from wire import frames
+
+    content = bytes.fromhex(vector["content"])
+    buffer = bytearray(2) + content + bytearray(5)
+    sealed = bytes(buffer[: frames.seal(buffer, 2 + len(content))])
+    line = bytes.fromhex(vector["line"])
+    return _differs("sealed", sealed, line) or _differs("content", _frame(line), content)
+
+
+def _frame_bad(vector):
+    return _differs("content", _frame(bytes.fromhex(vector["line"])), None)
+
+
+def _frame_session(vector):
+    # the dialogue as a whole is held against edge/ and gateway/; here, that each side's frames are whole
+    whole = [_frame(bytes.fromhex(vector[side])) for side in ("ask", "answer")]
+    return _differs("whole", [content is not None for content in whole], [True, True])
+
+
 CHECKS = {
     "packs-good": _pack_good,
     "packs-truncated": _pack_truncated,
@@ -224,6 +253,9 @@ CHECKS = {
     "releases-good": _release_good,
     "releases-bad": _release_bad,
     "rfc8428": _rfc8428,
+    "frames-good": _frame_good,
+    "frames-bad": _frame_bad,
+    "frames-session": _frame_session,
 }
 
 
