@@ -4,6 +4,7 @@ ESP32: ESP32 Series Datasheet 4.9, 2.2 (pins) and 2.4 (strapping); ESP-IDF Progr
 RP2040: RP2040 Datasheet, 1.4.3 (functions of the GPIOs), 4.5.2 (PWM); Pico W Datasheet, 2.1 (pins of the radio).
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,10 +18,15 @@ ESP32_ADC1 = range(32, 40)
 ESP32_ADC2 = (0, 2, 4, 12, 13, 14, 15, 25, 26, 27)  # the radio uses this converter
 ESP32_STRAPPING = (0, 2, 5, 12, 15)
 ESP32_CONSOLE = (1, 3)  # UART0: messages of the boot, the prompt, flashing
-ESP32_RMII = (0, 19, 21, 22, 25, 26, 27)  # fixed pins of the Ethernet MAC, the clock comes in at 0
+ESP32_RMII = (19, 21, 22, 25, 26, 27)  # fixed pins of the Ethernet MAC
 RP2 = range(30)
 RP2_ADC = range(26, 30)
 RP2_RADIO = (23, 24, 25, 29)
+LINE = r"gpiochip\d+:\d+|(?!gpiochip).+", "a line's name, as in GPIO17, or chip and number, as in gpiochip0:17"
+LINUX = {  # role -> what a name looks like, as a pattern and in words; LINE for all others
+    "pwm": (r"pwmchip\d+:\d+", "a chip and its channel, as in pwmchip0:1"),
+    "adc": (r"iio:device\d+/in_voltage\d+", "a device and its channel, as in iio:device0/in_voltage3"),
+}
 PORTS = {"esp32": {"uarts": (1, 2), "i2cs": (0, 1)}, "rp2": {"uarts": (0, 1), "i2cs": (0, 1)}}
 
 
@@ -50,7 +56,7 @@ def uses(controller: Controller, outputs: Iterable[str] = ()) -> Iterator[Use]:
         for role in ("sda", "scl"):
             yield from _use(("i2cs", name, role), getattr(i2c, role), role, f"{role} of the i2c {name}")
     if controller.ethernet is not None:
-        for role in ("mdc", "mdio", "power"):
+        for role in ("mdc", "mdio", "power", "clock"):
             yield from _use(
                 ("ethernet", role), getattr(controller.ethernet, role), "ethernet", f"the Ethernet's {role}"
             )
@@ -66,12 +72,20 @@ def refusal(controller: Controller, use: Use) -> str:
     if controller.board == "simulated":
         return ""
     if controller.board == "linux":
-        return (
-            "" if isinstance(use.pin, str) else f"{use.pin} is a number: on linux write the line's name, as in GPIO17."
-        )
+        return _linux(use)
     if isinstance(use.pin, str):
         return f"'{use.pin}' is a name: a pin of {controller.board} is the number of its GPIO, as in 25."
     return _esp32(controller, use, use.pin) if controller.board == "esp32" else _rp2(controller, use, use.pin)
+
+
+def _linux(use: Use) -> str:
+    """The kernel's names (edge/boards/linux.py); of a UART it knows the pins by itself."""
+    if use.role in ("tx", "rx", "sda", "scl"):
+        return f"the kernel knows the pins of {use.keys[1]}. Delete this key."
+    form, words = LINUX.get(use.role, LINE)
+    if isinstance(use.pin, str) and re.fullmatch(form, use.pin):
+        return ""
+    return f"{use.pin!r} is not {words}: that is how linux names it."
 
 
 def _esp32(controller: Controller, use: Use, pin: int) -> str:
@@ -84,7 +98,7 @@ def _esp32(controller: Controller, use: Use, pin: int) -> str:
     if pin in ESP32_INPUTS and use.role not in ("rx", "input", "adc"):
         return f"{pin} is an input only (34 to 39 are), and {use.who} is driven. Choose one of 4, 13, 14, 16 to 33."
     if controller.ethernet is not None and pin in ESP32_RMII and use.role != "ethernet":
-        return f"{pin} is taken by Ethernet (it has 0, 19, 21, 22, 25, 26 and 27). Choose another pin."
+        return f"{pin} is taken by Ethernet (it has 19, 21, 22, 25, 26 and 27). Choose another pin."
     if use.role != "adc" or pin in ESP32_ADC1:
         return ""
     if pin not in ESP32_ADC2:

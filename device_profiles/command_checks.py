@@ -118,6 +118,8 @@ def _told(keys: Keys, command: Command, item: Item) -> Iterator[Fault]:
 
 
 def _lamp(keys: Keys, command: Command, does: str) -> Iterator[Fault]:
+    if does != "level" and keys[1] != does:
+        yield (*keys, "lamp"), f"`lamp: {does}` is the command '{does}' of every lamp. Name it so."
     if does != "level" and command.args:
         yield (*keys, "args"), f"`lamp: {does}` takes no argument. Write `args: {{}}`, or `lamp: level`."
     elif does == "level" and not command.args:

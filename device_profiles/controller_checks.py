@@ -112,7 +112,10 @@ def _shared(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
         if not isinstance(site.buses.get(device.bus), WiredBus):
             continue
         node = site.node_of(device.bus)
+        needs = profiles[device.profile].wired if device.profile in profiles else None
         for key, name in device.hardware.items():
+            if needs is None or getattr(needs, key) is None:
+                continue  # which is told by itself
             unit = address(device, profiles.get(device.profile)) if key == "i2c" else None
             place = (node, key, name, str(unit))
             if place in taken:
@@ -188,6 +191,15 @@ def _lamp(site: Site, node: str, controller: Controller, profiles: Mapping[str, 
         yield keys, text
     if controller.utc_offset is None and any(step.at[0].isdigit() for step in controller.lamp.schedule):
         yield keys[:2], "utc_offset is missing. The lamp's schedule has local times: write it, as in +08:00."
+
+
+def lamp_of(site: Site, node: str) -> Device | None:
+    """The device that a controller drives by its schedule; None where it has none."""
+    controller = site.controllers[node]
+    if controller.lamp is None:
+        return None
+    wanted = f"{controller.pole}/{controller.lamp.device}"
+    return next((device for device in site.devices_of(node) if device.id == wanted), None)
 
 
 def is_lamp(profile: Profile) -> bool:

@@ -112,7 +112,8 @@ def _unwanted(keys: Keys, controller: Controller, names: tuple[str, ...], why: s
 def unknown(name: str, what: str, known: list[str]) -> str:
     """`'up' is not a uart of this controller. …`"""
     hint = suggestion(name, known) or (f" Known are {', '.join(known)}." if known else " It has none yet.")
-    return f"'{name}' is not a {what} of this controller.{hint}"
+    article = "an" if what[0] in "ai" else "a"
+    return f"'{name}' is not {article} {what} of this controller.{hint}"
 
 
 def _shared_users(site: Site) -> Iterator[Fault]:

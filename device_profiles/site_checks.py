@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from device_profiles import bus_load, controller_checks, node_checks
+from device_profiles import bus_load, controller_checks, controller_part, node_checks
 from device_profiles.bus_plan import FULL
 from device_profiles.bus_relief import ENOUGH, unit_name
 from device_profiles.schema import Profile
@@ -52,12 +52,15 @@ def doubts(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
 
 
 def overloads(site: Site, profiles: Mapping[str, Profile]) -> list[Fault]:
-    """(key path, text) for each bus that cannot carry its polls; for a site without faults."""
-    return [
+    """(key path, text) for each bus that cannot carry its polls, and each controller without room; for a site without
+    faults.
+    """
+    full = [
         (("buses", name), f"the bus cannot carry its polls: they need {load:.0%} of its time. {worst} {PLAN}")
         for name, load, worst in _loads(site, profiles)
         if load > FULL
     ]
+    return [*full, *controller_part.excess(site, profiles)]
 
 
 def load_of(site: Site, bus: str, profiles: Mapping[str, Profile]) -> float:

@@ -76,7 +76,6 @@ class Pin(Model):
 class Pwm(Model):
     pin: PinName
     hertz: int = Field(1000, ge=10, le=40_000)
-    invert: bool = False
 
 
 class Adc(Model):
@@ -93,16 +92,18 @@ class I2c(Model):
 class Wifi(Model):
     ssid: str = Field(min_length=1, max_length=32)
     password_file: FilePath
+    country: str | None = Field(None, pattern=r"^[A-Z]{2}$", description="which channels there are, as CN")
 
 
 class Ethernet(Model):
-    """The pins of an ESP32's Ethernet PHY (RMII; the other pins are fixed)."""
+    """An ESP32's Ethernet PHY, and its pins (RMII; 19, 21, 22, 25, 26 and 27 are fixed)."""
 
-    phy: Literal["lan8720", "ip101", "rtl8201", "dp83848", "ksz8041"] = "lan8720"
-    address: int = Field(1, ge=0, le=31)
+    phy: Literal["LAN8720", "IP101", "RTL8201", "DP83848", "KSZ8041"] = "LAN8720"
+    phy_address: int = Field(0, ge=0, le=31)
     mdc: PinName = 23
     mdio: PinName = 18
     power: PinName | None = None
+    clock: Literal[0, 16, 17] = Field(0, description="the pin of the 50 MHz; 16 and 17 give it, at 0 it comes in")
 
 
 class Step(Model):

@@ -19,6 +19,7 @@ _PATTERNS = {
     "^[A-Za-z0-9._:-]": "a host is a name or an address, without a port",
     "^[!-~]": "an address has 1 to 128 characters of ASCII, without blanks",
     "^[^#/]": "an application is one id of ChirpStack, or + for all",
+    "^[A-Z]{2}": "a country has two capital letters, as in CN",
     "^([0-9a-f]": 'bytes are pairs of small hexadecimal digits with blanks between, in quotes, as in "24 00"',
     "^[a-z]": "a name here has 1 to 48 of the characters a-z 0-9 _, the first a letter",
 }

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
-from gateway.birth import Named
+from device_profiles.announcement import Named
 from gateway.disk import document
 
 log = structlog.get_logger("gateway")

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
+from device_profiles.announcement import Named, announced
 from device_profiles.schema import Profile
 from device_profiles.site_model import Site, bus_device
 
 OWN_DEVICE = "gateway"  # the name of a gateway's own device on its pole
 OWN_PROFILE = "gateway"
 BUS_PROFILE = "bus"  # each bus is a device of the gateway's pole
-
-Named = tuple[str, str, str]  # pole, device, profile
 
 
 def devices_of(site: Site, node: str) -> list[Named]:
@@ -35,26 +34,5 @@ def birth(
     former: Iterable[Named] = (),
 ) -> dict[str, object]:
     """former: devices that left the site while readings of theirs are still in the spool."""
-    devices = devices_of(site, node)
     left = [device for device in former if device[2] in profiles]
-    used = sorted({profile for _, _, profile in [*devices, *left]})
-    message: dict[str, object] = {
-        "ep": epoch,
-        "version": version,
-        "time": now_ms,
-        "profiles": {name: _points(profiles[name]) for name in used},
-        "devices": [_device(*device) for device in devices],
-    }
-    return message | ({"former": [_device(*device) for device in left]} if left else {})
-
-
-def _device(pole: str, device: str, profile: str) -> dict[str, str]:
-    return {"pole": pole, "device": device, "profile": profile}
-
-
-def _points(profile: Profile) -> dict[str, object]:
-    points = {
-        name: {"unit": point.unit} | ({"function": point.function} if point.function else {})
-        for name, point in profile.points.items()
-    }
-    return {"version": profile.version, "function": profile.function, "points": points}
+    return {"ep": epoch, "version": version, "time": now_ms} | announced(devices_of(site, node), profiles, left)

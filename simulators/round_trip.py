@@ -162,6 +162,7 @@ def _near(profile: Profile, command: Command, shown: Value, expected: float | bo
     back = profile.points[command.read_back or ""]
     steps = [registers.resolution(at) for at in (back.at, command.write) if at is not None]
     steps += [items.resolution(item) for item in (back.item, command.item) if item is not None]
+    steps += [wired.resolution(back)] if profile.protocol == "wired" else []
     return abs(shown - expected) <= max(command.tolerance, *steps)
 
 

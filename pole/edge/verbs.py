@@ -2,7 +2,7 @@
 
 import typer
 
-from pole.edge import install
+from pole.edge import install, part
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -13,3 +13,4 @@ def _verbs() -> None:
 
 
 app.command()(install.install)
+app.command()(part.part)
