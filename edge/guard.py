@@ -138,8 +138,14 @@ def _read(path: str) -> bytes:
 if __name__ == "__main__":
     if machine is None:
         sys.dont_write_bytecode = True  # half a .pyc after a power cut would keep a slot from starting
-    Guard(__file__.rpartition("/")[0] + "/").run()
+    _guard = Guard(__file__.rpartition("/")[0] + "/")
+    _guard.run()
     time.sleep(PAUSE_S)
+    # for Board.reset_cause(): this reset was meant
+    if not hasattr(machine, "RTC"):
+        _guard.write("reset", b"software")
+    elif hasattr(machine.RTC, "memory"):
+        machine.RTC().memory(b"end")
     if machine is None:
         sys.exit(1)  # systemd starts it again
     machine.reset()

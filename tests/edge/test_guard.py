@@ -90,6 +90,13 @@ def test_a_bad_release_goes_back(controller, how):
     assert (controller.root / "crash").exists() == (how not in HANGS)
 
 
+def test_a_reset_after_a_failure_is_told_as_one_that_was_meant(controller):
+    controller.slot("a", BAD["raises"])
+    controller.set("a", 0, 0)
+    controller.boot()
+    assert (controller.root / "reset").read_text() == "software"  # what Board.reset_cause() reads
+
+
 def test_a_power_cut_in_a_trial_is_a_try(controller):
     controller.slot("a", GOOD)
     controller.slot("b", "import time\ntime.sleep(60)\n", "0.2.0")
