@@ -38,6 +38,7 @@ class Agent:
         self._alive: list = []  # of each part: its longest silence, and when it was alive
         self._commands: list = [b""]  # the first one tells what a reset broke off
         self._release = None
+        self._release_at = 0  # when it is tried again; a new one at once
         self.clock = Clock(board, config)
         self.journal = Journal(board, config, self.clock)
         self.collector = Collector(board, self.clock, self.journal)
@@ -117,27 +118,25 @@ class Agent:
             if len(self._commands) < WAITING:
                 self._commands.append(bytes(payload))
         elif channel == "release":
-            self._release = bytes(payload)
+            self._release, self._release_at = bytes(payload), 0
         elif channel == "time":
             self.clock.set(int.from_bytes(payload, "big"))
 
     async def _guests(self, beat) -> None:
-        # one guest at a time, so that their memory is needed once; an update steps aside for a command
+        # one guest at a time, so that their memory is needed once; an update steps aside for a command, or a newer one
         def go_on() -> bool:
             beat()
-            return not self._commands
+            return not self._commands and self._release is None
 
-        due = 0
         while True:
             beat()
             if self._commands and len(self.replies) < WAITING:
                 await self._guest("edge.commands", "run", self._commands.pop(0))
-            elif self._release is not None and self.board.ms() >= due and self.session.online:
+            elif self._release is not None and self.board.ms() >= self._release_at and self.session.online:
                 body, self._release = self._release, None
                 wait = await self._guest("edge.update", "run", body, go_on)
                 if wait is not None and self._release is None:
-                    due = self.board.ms() + wait * 1000
-                    self._release = body
+                    self._release, self._release_at = body, self.board.ms() + wait * 1000
             await asyncio.sleep(LOOK_S)
 
     async def _guest(self, module: str, function: str, *arguments):

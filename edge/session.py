@@ -100,6 +100,9 @@ class Session:
         status["unspooled"] = self._collector.unspooled
         status["clock_steps"] = self._clock.steps
         status["version"] = self._version
+        _, trial, _, failed = self._guard.state
+        state = "trial" if trial else "returned" if failed else "settled"
+        status["release"] = {"board": self._board.name, "state": state}
         status["time"] = self._time()
         status.update(self.said)
         return json.dumps(status).encode()

@@ -28,7 +28,6 @@ async def run(agent, payload: bytes, go_on):
         said.pop("release_refused", None)
         if guard.state[3] and not guard.state[1]:
             guard.save(3, 0)
-            said["release"]["state"] = "settled"
         agent.session.tell()
         return None
     update = Update(guard, agent.board.name, agent.link.publish, go_on)
