@@ -56,7 +56,6 @@ def test_ends(interpreter, tmp_path, only, code, cause):
     assert (reset.read_text() if reset.exists() else None) == cause
 
 
+@pytest.mark.parametrize("interpreter", ["micropython", "micropython32"], indirect=True)
 def test_chips(interpreter, tmp_path):
-    if interpreter.is_cpython:
-        pytest.skip("MicroPython's own modules are behind these boards")
     interpreter.run("boards_chip", folder=str(tmp_path))

@@ -18,6 +18,14 @@ BH1750 = ["P0001/light-1", "main", [0x23, "20", 180, 2, 0, 0], 10, 300, [["light
 LEVEL = ["P0001/water-1", "level", None, 5, 60, [["level", 0, "", 5000, 2640000, -1250, 3, -125, 5313, 10]]]
 
 
+class Stopped(Exception):
+    pass
+
+
+def stop():
+    raise Stopped
+
+
 class Bench:
     def __init__(self, *sensors):
         self.now, self.told, self.sent, self.answer, self.microvolts = 0, [], [], {}, 0
@@ -49,12 +57,13 @@ class Bench:
         self.told.append(device.split("/")[1] + "." + point + " " + field)
 
     async def measure(self, seconds=10):
-        """What is told of the next measurement."""
+        """What is told of what is due so many seconds later."""
         self.told = []
         self.now += seconds * 1000
-        for sensor in self.sensors._sensors:
-            await self.sensors._measure(sensor)
-        return self.told
+        try:
+            await self.sensors.run(stop)
+        except Stopped:
+            return self.told
 
 
 def test_checksum_of_the_data_sheet(args):
@@ -119,8 +128,8 @@ async def deadband_and_silence():
     assert await bench.measure() == []
     bench.microvolts += 528  # all in all 10 mm, the deadband
     assert await bench.measure() == ['water-1.level "v":1.01']
-    assert await bench.measure(seconds=59) == []
-    assert await bench.measure(seconds=1) == ['water-1.level "v":1.01']
+    assert await bench.measure(seconds=55) == []
+    assert await bench.measure(seconds=5) == ['water-1.level "v":1.01']
 
 
 def test_nobody_answers(args):
