@@ -18,7 +18,7 @@ _ANSWER = 0x80
 _FIRST = 0x40
 _HOLD = 0x20
 _TIMED = 0x10
-_IN_TIME_MS = 200  # the gateway waits longer for an answer than this, and then asks somebody else
+_IN_TIME_MS = 120  # the gateway waits longer for an answer than this, and then asks somebody else
 _PATIENCE_MS = 60_000  # so long without any progress, and the session is gone
 
 NONE = b"\0\0"  # no session
@@ -33,18 +33,18 @@ class Client:
 
     def __init__(self, config: dict, board, received) -> None:
         uplink = config["uplink"]
-        self.why = "new"
+        self.why: object = "new"
         self.passed = 0
         self._address = uplink["address"]
         self._uart = board.uart(uplink["uart"])
         self._ms = board.ms
         self._received = received
         self._turn = asyncio.Lock()
-        self._task = None
+        self._task: object = None
         self._session = NONE
         self._known = False  # the gateway has named it
         self._tx = bytearray(256)
-        self._fragments = None  # of the message that goes out
+        self._fragments = iter(())  # of the message that goes out
         self._end = 0  # of the fragment in _tx; 0: nothing goes out
         self._flags = self._number = 0  # of that fragment
         self._progress = 0  # ms
@@ -145,7 +145,7 @@ class Client:
             self._task = None
             self._lose("stopped")
 
-    def _look(self, rx, got: int, in_time: bool) -> int:
+    def _look(self, rx: bytearray, got: int, in_time: bool) -> int:
         """Hears the frame that ends rx[:got]. Gives how much of a frame that has not ended stands in rx then."""
         end = rx.rfind(b"\0", 0, got)
         if end < 0:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from device_profiles.site_buses import AnyBus
 from device_profiles.site_model import Site
+from gateway.identity import spoken_for
 
 # area and node name the topics, the spool holds what is not stored yet, and the own device hangs on the pole
 AT_START = ("spool", "spool_megabytes", "pole")
@@ -35,10 +36,28 @@ def overreach(offered: Site, own: Site, node: str) -> list[str]:
             f"gateways.{node}: {', '.join(keys)}: not as in the gateway's own site file. What comes from the broker "
             "must leave the node's own entry as it is, or one mistake would cut the node off."
         )
+    found += _speakers(offered, own, node)
     ends = {end for bus in own.buses_of(node).values() if (end := _local_end(bus)) is not None}
     for name, bus in offered.buses_of(node).items():
         found += _bus_overreach(name, bus, own.buses.get(name), ends)
     return found
+
+
+def _speakers(offered: Site, own: Site, node: str) -> Iterator[str]:
+    """The controllers that the gateway speaks for are its own file's: names, credentials, places on its lines."""
+    before, after = _speaks_for(own, node), _speaks_for(offered, node)
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield (
+                f"controllers.{name}: not as in the gateway's own site file. The gateway speaks for it at the broker: "
+                "who that is, how it proves it, and where it is on the line, the broker cannot change."
+            )
+
+
+def _speaks_for(site: Site, node: str) -> dict[str, tuple[object, ...]]:
+    return {
+        controller: (bus, *said) for bus in site.buses_of(node) for controller, said in spoken_for(site, bus).items()
+    }
 
 
 def _bus_overreach(name: str, bus: AnyBus, own: AnyBus | None, ends: set[str]) -> Iterator[str]:

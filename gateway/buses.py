@@ -14,10 +14,12 @@ from typing import Protocol
 
 import structlog
 
+from device_profiles.schema import Model
 from device_profiles.site_buses import AnyBus
 from device_profiles.site_model import Device, Site
 from gateway.driver import Counters, Driver
 from gateway.drivers import first_line
+from gateway.identity import spoken_for
 from protocols import errors
 from wire.backoff import Backoff
 
@@ -36,11 +38,12 @@ class Make(Protocol):
 
 @dataclass(frozen=True)
 class _Plan:
-    """All that a driver is made of; secrets are what stands in the files that the bus names."""
+    """All that a driver is made of; secrets are what stands in the files that the bus and its controllers name."""
 
     bus: AnyBus
     devices: tuple[Device, ...]
-    secrets: tuple[str | None, ...]
+    controllers: dict[str, tuple[object, ...]]
+    secrets: tuple[tuple[str | None, ...], ...]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -171,15 +174,17 @@ class Buses:
         self._gone = _sum([self._gone, driver.counters])
 
     def _plans(self, site: Site) -> dict[str, _Plan]:
-        return {
-            name: _Plan(bus, tuple(site.devices_on(name)), _secrets(bus))
-            for name, bus in site.buses_of(self._node).items()
-        }
+        return {name: _plan(site, name, bus) for name, bus in site.buses_of(self._node).items()}
 
 
-def _secrets(bus: AnyBus) -> tuple[str | None, ...]:
+def _plan(site: Site, name: str, bus: AnyBus) -> _Plan:
+    secrets = tuple(_secrets(each) for each in (bus, *site.controllers_on(name).values()))
+    return _Plan(bus, tuple(site.devices_on(name)), spoken_for(site, name), secrets)
+
+
+def _secrets(holder: Model) -> tuple[str | None, ...]:
     try:
-        return tuple(first_line(value) for _, value in bus if isinstance(value, Path))
+        return tuple(first_line(value) for _, value in holder if isinstance(value, Path))
     except (OSError, UnicodeError):  # the driver tells it when it starts
         return ()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from device_profiles import site_buses
 from device_profiles.schema import Profile
@@ -14,6 +14,10 @@ from gateway.modbus.learned import Learned
 from gateway.modbus.modbus_driver import ModbusDriver
 from gateway.modbus.serial_line import SerialLine
 from gateway.modbus.tcp_line import RtuOverTcpLine, TcpLine
+
+if TYPE_CHECKING:
+    from gateway.controllers.line import Line as ControllersLine
+    from gateway.identity import Node
 
 
 def driver(
@@ -27,10 +31,17 @@ def driver(
     durable: Durable,
     log: Any,
     learned: Learned | None = None,
+    controllers: "Callable[[], Mapping[int, Node]]" = dict,
 ) -> Driver:
     """The driver of one bus and its devices; nothing is opened yet. durable: see `hearing`; learned: kept nowhere
-    where it is left out.
+    where it is left out; controllers: who they are, on a line of theirs.
     """
+    if isinstance(bus, site_buses.UplinkBus):
+        from gateway.controllers.controllers_driver import ControllersDriver
+
+        return ControllersDriver(
+            name=name, line=controllers_line(bus), controllers=controllers(), now_ms=now_ms, log=log
+        )  # fmt: skip
     common: dict[str, Any] = {
         "name": name, "devices": devices, "profiles": profiles, "on_readings": on_readings, "now_ms": now_ms,
         "log": log,
@@ -43,11 +54,13 @@ def driver(
     return Polling(asker=asker(bus), **common)
 
 
-def way(bus: site_buses.AnyBus) -> SerialLine | TcpLine | Listener | Asker:
+def way(bus: site_buses.AnyBus) -> "SerialLine | TcpLine | ControllersLine | Listener | Asker":
     """What reaches the devices of a bus; nothing is opened yet. Raises ModuleNotFoundError."""
     match bus:
         case site_buses.SerialBus() | site_buses.TcpBus():
             return line(bus)
+        case site_buses.UplinkBus():
+            return controllers_line(bus)
         case site_buses.Hj212Bus() | site_buses.OcppBus() | site_buses.ChirpstackBus():
             return listener(bus)
     return asker(bus)
@@ -59,6 +72,13 @@ def line(bus: site_buses.SerialBus | site_buses.TcpBus) -> SerialLine | TcpLine:
         return SerialLine(port=bus.port, baud=bus.baud, parity=bus.parity, stop_bits=bus.stop_bits)
     kind = RtuOverTcpLine if bus.framing == "rtu" else TcpLine
     return kind(host=bus.host, port=bus.port)
+
+
+def controllers_line(bus: site_buses.UplinkBus) -> "ControllersLine":
+    """The way to the controllers of a bus; nothing is opened yet."""
+    from gateway.controllers.line import Line
+
+    return Line(port=bus.port, baud=bus.baud, parity=bus.parity, stop_bits=bus.stop_bits)
 
 
 def asker(bus: site_buses.AnyBus) -> Asker:

@@ -23,6 +23,8 @@ def missing(site: Site, node: str) -> list[str]:
     found += _files(f"gateways.{node}", gateway)
     for name, bus in site.buses_of(node).items():
         found += list(_files(f"buses.{name}", bus)) or _library(name, bus)
+        for controller, own in site.controllers_on(name).items():
+            found += _files(f"controllers.{controller}", own)
     if gateway.spool is not None and not gateway.spool.parent.is_dir():
         found.append(f"gateways.{node}.spool: there is no folder {gateway.spool.parent}; create it")
     return found

@@ -26,7 +26,7 @@ from gateway.disk.spool import Spool
 from gateway.disk.spool_thread import SpoolThread
 from gateway.driver import Driver
 from gateway.drivers import driver
-from gateway.identity import node_of
+from gateway.identity import controllers_on, node_of
 from gateway.modbus.learned import Learned
 from gateway.own_device import OwnDevices
 from gateway.uplink import Uplink
@@ -180,6 +180,7 @@ class _Service:
             now_ms=self._clock.now_ms,
             durable=self._collector.durable,
             learned=self._learned,
+            controllers=lambda: controllers_on(self._site, name),
             log=structlog.get_logger("bus"),
         )
 
