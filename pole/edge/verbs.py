@@ -2,7 +2,7 @@
 
 import typer
 
-from pole.edge import install, part
+from pole.edge import install, part, release, update
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -14,3 +14,5 @@ def _verbs() -> None:
 
 app.command()(install.install)
 app.command()(part.part)
+app.command()(release.release)
+app.command()(update.update)
