@@ -1,0 +1,54 @@
+"""What the cases of the MQTT client share."""
+
+import asyncio
+import sys
+import time
+
+from edge import mqtt
+
+MICROPYTHON = sys.implementation.name == "micropython"
+
+
+class Board:
+    def __init__(self, folder, utc_ms=1):
+        self.folder = folder
+        self._utc_ms = utc_ms
+
+    def utc_ms(self):
+        return self._utc_ms
+
+
+def client(args, received=None, **changed):
+    """changed: the clock, the folder and the node; the rest is of the uplink."""
+    utc_ms = changed.pop("utc_ms", 1)
+    folder = changed.pop("folder", args.get("folder"))
+    node = changed.pop("node", args.get("node"))
+    uplink = {"host": "127.0.0.1", "port": args.get("port"), "user": node, "tls": False}
+    uplink.update(changed)
+    config = {"area": "wuhou", "node": node, "uplink": uplink}
+    return mqtt.Client(config, Board(folder, utc_ms), received or (lambda channel, payload: None))
+
+
+async def until(condition, seconds=10):
+    for _ in range(seconds * 100):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen within %d s" % seconds)
+
+
+async def refused(coroutine):
+    """Why it raised OSError."""
+    try:
+        await coroutine
+    except OSError as error:
+        return error.args[0]
+    raise AssertionError("it was not refused")
+
+
+def seconds():
+    return time.ticks_ms() // 1000 if MICROPYTHON else time.monotonic()
+
+
+async def say(it, text, channel="event"):
+    await it.publish(channel, len(text), (text,))
