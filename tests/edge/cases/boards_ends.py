@@ -11,9 +11,9 @@ def test_reset(args):
 
 def test_watchdog_fed(args):
     feed = Board({"watchdog": 1000}, args["folder"]).watchdog()
-    for _ in range(4):
+    for _ in range(3):
         feed()
-        time.sleep(0.5)
+        time.sleep(0.45)
     feed()
 
 
