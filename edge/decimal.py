@@ -42,7 +42,7 @@ def unpacked(bits, size):
     if e:
         m |= 1 << p
         e -= 1
-    e += 1 - bias
+    e += 1 - bias if m else 0
     n = -m if bits < 0 else m
     return (n << e, 1, m) if e > 0 else (n, 1 << -e, m)
 

@@ -15,7 +15,7 @@ from edge.modbus import Master
 _RANGE = 258  # a code beside those of edge.modbus
 _VALUE = 259  # of what was told: a value; 0 is nothing yet
 _RETRY_MS = 5000  # who did not answer is asked again no later
-_SHARE = 20  # one part of so many of the bus's time is for failures
+_SHARE = 20  # so many times what a failure took is left to others
 _SILENT_AFTER = 3  # failures in a row
 _CREDIT_MS = 15_000  # so much of it to be paid back keeps nobody from being asked
 _DEBT_MS = 30_000  # the most
@@ -133,7 +133,7 @@ class Poller(Master):
         if code > 255:
             failed[turn] = min(failed[turn] + 1, 255)
             # while nobody at all answers, nobody loses anything by more requests
-            lost = (now - self.sent) * (1 if min(failed) else _SHARE - 1)
+            lost = (now - self.sent) * (1 if min(failed) else _SHARE)
             self._debt = min(max(self._debt, now) + lost, now + _DEBT_MS)
         elif failed[turn]:
             for i in range(len(failed)):
