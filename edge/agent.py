@@ -6,6 +6,7 @@ lost broker ends nothing. The watchdog is fed only while every part has been ali
 
 import asyncio
 import gc
+import json
 import sys
 
 from edge.clock import Clock
@@ -13,8 +14,6 @@ from edge.collector import Collector
 from edge.guest import guest, leave
 from edge.journal import Journal
 from edge.session import Session
-from wire import stored
-from wire.errors import WireError
 
 LOOK_S = 0.5
 OWN_MS = 60_000  # between two readings of the controller's own counters
@@ -33,6 +32,7 @@ class Agent:
         self.replies: list = []
         self.chunk = None
         self.lamp = None
+        self._own_name = config["self"]
         self.pollers: dict = {}
         self._feed = board.watchdog()
         self._alive: list = []  # of each part: its longest silence, and when it was alive
@@ -99,18 +99,20 @@ class Agent:
             runs.append(Sensors(config, board, collector).run)
         if config["ntp"]:
             runs.append(self.clock.run)
+        for key in ("pins", "pwms", "adcs", "i2cs", "uarts", "inputs", "sensors"):  # each has taken what it needs
+            config.pop(key)
         return runs
 
     def _received(self, channel: str, payload: memoryview) -> None:
         if channel == "stored":
+            # wire.stored would cost 6 kB for this; a number that is not ours means nothing to the journal
             try:
-                epoch, ranges = stored.decode(bytes(payload))
-            except WireError as error:
+                message = json.loads(payload)
+                if message["ep"] == self.journal.epoch:
+                    for first, last in message["sq"]:
+                        self.journal.stored(int(first), int(last))
+            except (ValueError, TypeError, KeyError) as error:
                 print("stored:", error)
-                return
-            if epoch == self.journal.epoch:
-                for first, last in ranges:
-                    self.journal.stored(first, last)
         elif channel == "chunk":
             if self.chunk:
                 self.chunk(payload)
@@ -162,7 +164,7 @@ class Agent:
                     ("readings_produced", state["readings"]),
                     ("memory_free", board.memory_free()),
                 ):
-                    self.collector.add(self.config["self"], point, '"v":%d' % value)
+                    self.collector.add(self._own_name, point, '"v":%d' % value)
             await asyncio.sleep(1)
 
     async def _write_lamp(self, level: int) -> None:

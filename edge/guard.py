@@ -76,7 +76,9 @@ class Guard:
                 self.state[:] = bytes(
                     (195 - active, 0, 0, 1)
                 )  # a disk that takes nothing must not keep it from a start
-        sys.path.insert(0, self.slot())
+        # firmware with ROMFS runs the same code in place: it then takes half the memory
+        rom = self.version("/rom")
+        sys.path.insert(0, "/rom" if rom and rom == self.version(self.slot()) else self.slot())
         why = "main returned"
         try:
             from edge.main import main

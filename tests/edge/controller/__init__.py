@@ -28,7 +28,7 @@ def install(root, interpreter):
 
 def board(folder):
     """What a MicroPython of the unix port lacks to be a board."""
-    (folder / "machine.py").write_bytes((HERE / "machine.py").read_bytes())
+    (folder / "machine.py").write_bytes((bundle.ROOT / "simulators" / "unix_machine.py").read_bytes())
 
 
 def guard(root):
@@ -82,7 +82,8 @@ class Signed:
         (folder / "release.key").write_bytes(release.modulus(self.key))
 
     def add(self, name, files=FILES, *, version="0.2.0", board="esp32", minimum="0.1.0", trial=600):
-        made = release.sign(self.key, files, version=version, board=board, minimum=minimum, trial=trial)
+        promise = release.Promise(version=version, board=board, minimum=minimum, trial=trial)
+        made = release.sign(self.key, files, promise)
         self.put(name, made.payload, made.blob)
         return made
 
