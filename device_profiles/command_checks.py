@@ -30,7 +30,7 @@ def faults(profile: Profile) -> Iterator[Fault]:
         elif command.item is not None and profile.protocol != "modbus":
             yield from _told(keys, command, command.item)
         elif command.lamp is not None and profile.protocol == "wired":
-            yield from _lamp(keys, command, command.lamp)
+            yield from _lamp(keys, command, command.lamp, profile.points.get(command.read_back or ""))
 
 
 def _read_back(profile: Profile, keys: Keys, command: Command) -> Iterator[Fault]:
@@ -49,7 +49,7 @@ def _read_back(profile: Profile, keys: Keys, command: Command) -> Iterator[Fault
     elif command.expect is not None:
         yield from _expected(keys, command.read_back, back, command.expect)
     elif not command.args:
-        if profile.protocol != "modbus":
+        if profile.protocol != "modbus" and command.lamp != "level":
             text = f"expect is missing. There is no argument, so say what {command.read_back} shows when it is done."
             yield keys, text
     else:
@@ -117,7 +117,7 @@ def _told(keys: Keys, command: Command, item: Item) -> Iterator[Fault]:
         yield from _kind((*keys, "args", name), argument, item)
 
 
-def _lamp(keys: Keys, command: Command, does: str) -> Iterator[Fault]:
+def _lamp(keys: Keys, command: Command, does: str, back: Point | None) -> Iterator[Fault]:
     if does != "level" and keys[1] != does:
         yield (*keys, "lamp"), f"`lamp: {does}` is the command '{does}' of every lamp. Name it so."
     if does != "level" and command.args:
@@ -129,7 +129,7 @@ def _lamp(keys: Keys, command: Command, does: str) -> Iterator[Fault]:
             yield (*keys, "args", name, "length"), "a lamp's level is no text. Write a range instead."
         elif _disordered(argument.range):
             yield (*keys, "args", name, "range"), f"{_bounds(argument.range)} is out of order: lowest value first."
-        elif not 0 <= argument.range[0] <= argument.range[1] <= 100:
+        elif (back is None or back.range is None) and not 0 <= argument.range[0] <= argument.range[1] <= 100:
             yield (*keys, "args", name, "range"), f"{_bounds(argument.range)} does not fit a lamp: 0 to 100 percent."
 
 

@@ -80,8 +80,17 @@ def _ports(controller: Controller) -> Iterator[Fault]:
 
 def _driven(site: Site, node: str, profiles: Mapping[str, Profile]) -> set[str]:
     """Names of pins that a device drives."""
-    devices = [device for device in site.devices_of(node) if device.pin is not None and device.profile in profiles]
+    devices = [device for device in _known(site, node, profiles) if device.pin is not None]
     return {str(device.pin) for device in devices if profiles[device.profile].commands}
+
+
+def _known(site: Site, node: str, profiles: Mapping[str, Profile]) -> list[Device]:
+    """A controller's devices, those left out that name a bus or a profile which there is not."""
+    return [
+        device
+        for device in site.devices
+        if device.bus in site.buses and site.node_of(device.bus) == node and device.profile in profiles
+    ]
 
 
 def _used(site: Site, node: str, controller: Controller) -> set[tuple[str, str]]:
@@ -174,8 +183,7 @@ def not_wired(index: int, device: Device) -> Iterator[Fault]:
 
 def _lamp(site: Site, node: str, controller: Controller, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
     keys = ("controllers", node, "lamp")
-    own = [device for device in site.devices_of(node) if device.profile in profiles]
-    lamps = [device for device in own if is_lamp(profiles[device.profile])]
+    lamps = [device for device in _known(site, node, profiles) if is_lamp(profiles[device.profile])]
     wired_lamps = [device for device in lamps if profiles[device.profile].protocol == "wired"]
     if controller.lamp is None:
         for device in wired_lamps[:1]:

@@ -63,6 +63,7 @@ def excess(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
             continue
         try:
             size = len(plan(site, node, profiles))
+            list(command_lines.lines(site, node, profiles))
         except compact.Unfit as error:
             yield keys, str(error)
         else:
@@ -133,10 +134,15 @@ def _uarts(site: Site, node: str, controller: Controller) -> dict[str, dict[str,
     if isinstance(uplink, UplinkBus) and controller.through is not None and controller.uart is not None:
         lines[controller.through] = controller.uart, uplink
     return {
-        name: _told(controller.uarts[uart].model_dump())
-        | {"baud": bus.baud, "parity": bus.parity, "stop_bits": bus.stop_bits}
+        name: _told(controller.uarts[uart].model_dump()) | {"baud": bus.baud} | _unusual(bus)
         for name, (uart, bus) in lines.items()
     }
+
+
+def _unusual(bus: UartBus | UplinkBus) -> dict[str, Any]:
+    """What is left out is no parity and one stop bit: each key takes room in a controller's heap."""
+    parity = {"parity": bus.parity} if bus.parity != "none" else {}
+    return {**parity, "stop_bits": 2} if bus.stop_bits == 2 else parity
 
 
 def _hardware(controller: Controller) -> dict[str, Any]:
@@ -209,7 +215,7 @@ def _minutes(at: str, kind: str) -> int:
 
 def _output(device: Device, profile: Profile) -> list[object]:
     if profile.protocol != "wired":
-        return ["modbus", command_lines.write(device, profile, profile.commands["set_level"], decimals=0)]
+        return ["modbus", command_lines.level_written(device, profile)]
     if device.pwm is None:
         return ["relay", device.pin]
     return ["pwm", device.pwm, *([device.pin] if device.pin is not None else [])]

@@ -9,8 +9,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 BAUD_RATES = (1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400)
 
 
-def _beside(path: str, info: ValidationInfo) -> Path:
+def _beside(path: object, info: ValidationInfo) -> Path:
     # A relative path counts from the site file's folder, wherever the command is started.
+    if not isinstance(path, str | Path):
+        raise ValueError("the name of a file is a text; a number stands in quotes")
     folder = (info.context or {}).get("folder", Path())
     return Path(folder, path)
 

@@ -113,7 +113,8 @@ def faults(profile: Profile) -> Iterator[Fault]:
             "wired is missing. It says what of a controller the device uses: add it, as in `wired: {pin: needed}`.",
         )
     else:
-        yield from _needs(profile)
+        if all(sum(getattr(point, place) is not None for place in PLACES) == 1 for point in profile.points.values()):
+            yield from _needs(profile)
         for name, point in profile.points.items():
             yield from _place(("points", name), point)
 
@@ -122,10 +123,13 @@ def _needs(profile: Profile) -> Iterator[Fault]:
     needs = profile.wired
     assert needs is not None
     read = {place: name for name, point in profile.points.items() for place in PLACES if getattr(point, place)}
-    for place, own in READ_FROM.items():
-        if place in read and getattr(needs, own) != "needed":
-            keys = ("wired", own) if getattr(needs, own) else ("wired",)
-            yield keys, f"{own} is not needed, but {read[place]} is read from it. Write `{own}: needed`."
+    missing = [place for place, own in READ_FROM.items() if place in read and getattr(needs, own) != "needed"]
+    for place in missing:
+        own = READ_FROM[place]
+        keys = ("wired", own) if getattr(needs, own) else ("wired",)
+        yield keys, f"{own} is not needed, but {read[place]} is read from it. Write `{own}: needed`."
+    if missing:
+        return  # what seems useless then is as likely meant
     useless = [own for own in ("adc", "i2c") if getattr(needs, own) and own not in read]
     if "lamp" not in read:
         useless += [own for own in ("pwm", "pin") if getattr(needs, own) and (own == "pwm" or "input" not in read)]
