@@ -16,6 +16,7 @@ MAX_CHUNK = 1024  # bytes of a blob
 MAX_BLOB = 512 * 1024
 TRIAL_S = (5, 1275)
 HEAD = 12  # bytes before those of a chunk
+SIGNATURES = (256, 384)  # bytes: RSA with 2,048 and with 3,072 bits
 
 MANIFEST = {
     "version": "version",
@@ -65,8 +66,8 @@ def split(payload: bytes) -> tuple[bytes, bytes]:
         signature = binascii.a2b_base64(line)
     except ValueError:
         signature = b""
-    if not signature or not end:
-        raise MessageError("shape", "a release is a line with the signature in base64, and the manifest")
+    if len(signature) not in SIGNATURES or not end:
+        raise MessageError("shape", "a release is a line with an RSA signature in base64, and the manifest")
     return signature, manifest
 
 

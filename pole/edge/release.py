@@ -26,6 +26,28 @@ class ReleaseError(Exception):
     """A key or a release cannot be used. str() says which, why and what to do."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """What a manifest says beside its blob. trial: seconds."""
+
+    version: str
+    board: str
+    minimum: str
+    trial: int
+
+    def manifest(self, *, size: int, sha256: str, room: int) -> dict[str, object]:
+        return {
+            "version": self.version, "board": self.board, "size": size, "sha256": sha256, "minimum": self.minimum,
+            "room": room, "trial": self.trial,
+        }  # fmt: skip
+
+    def check(self) -> None:
+        """Raises ValueError when nodes would not take it, whatever the blob is."""
+        from wire import releases
+
+        releases.encode_manifest(self.manifest(size=1, sha256="0" * 64, room=0))
+
+
 @dataclass(frozen=True)
 class Release:
     """payload: of down/release, the manifest with its signature. blob: what nodes fetch."""
@@ -79,11 +101,11 @@ def release(
         if new_key is not None:
             said = make_key(new_key, secret)
         else:
-            _require(board, version, key)
-            assert key is not None
-            private = load_key(key, secret)
+            promise = Promise(version=version, board=board, minimum=minimum, trial=int(seconds(trial)))
+            promise.check()  # before the work
+            private = load_key(_signer(board, key), secret)
             files = contents(board, version)
-            made = sign(private, files, version=version, board=board, minimum=minimum, trial=int(seconds(trial)))
+            made = sign(private, files, promise)
             path = out or Path(f"multipole-{version}-{board}.release")
             made.write(path)
             sizes = {name: len(data) for name, data in files.items()}
@@ -108,9 +130,7 @@ def blob(files: Mapping[str, bytes]) -> bytes:
     return b"".join(b"%s %d\n%s" % (name.encode(), len(data), data) for name, data in files.items())
 
 
-def sign(
-    key: "RSAPrivateKey", files: Mapping[str, bytes], *, version: str, board: str, minimum: str, trial: int
-) -> Release:
+def sign(key: "RSAPrivateKey", files: Mapping[str, bytes], promise: Promise) -> Release:
     """Raises ValueError when nodes would not take it."""
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -118,15 +138,9 @@ def sign(
     from wire import releases
 
     whole = blob(files)
-    manifest: dict[str, object] = {
-        "version": version,
-        "board": board,
-        "size": len(whole),
-        "sha256": hashlib.sha256(whole).hexdigest(),
-        "minimum": minimum,
-        "room": _room(files, len(whole)),
-        "trial": trial,
-    }
+    manifest = promise.manifest(
+        size=len(whole), sha256=hashlib.sha256(whole).hexdigest(), room=_room(files, len(whole))
+    )
     text = releases.encode_manifest(manifest)
     payload = releases.join(key.sign(text, PKCS1v15(), SHA256()), text)
     return Release(payload=payload, manifest=manifest, blob=whole)
@@ -194,14 +208,12 @@ def load_key(path: Path, passphrase: bytes | None) -> "RSAPrivateKey":
     return key
 
 
-def _require(board: str, version: str, key: Path | None) -> None:
-    from wire import releases
-
+def _signer(board: str, key: Path | None) -> Path:
     if board not in BOARDS:
         raise ReleaseError(f"--board: {board!r} is none of {', '.join(BOARDS)}")
-    releases.order(version)
     if key is None:
         raise ReleaseError("--key: say which private key signs; --new-key makes one")
+    return key
 
 
 def _passphrase(path: Path | None) -> bytes | None:
@@ -220,8 +232,8 @@ def _room(files: Mapping[str, bytes], size: int) -> int:
 def _text(said: Mapping[str, object]) -> str:
     if "private" in said:
         return (
-            f"{said['private']}: signs releases. Keep it off the network, with a copy: who has it can put a program on\n"
-            "  every controller, and without it no controller takes an update.\n"
+            f"{said['private']}: signs releases. Keep it off the network, with a copy: who has it can put a program\n"
+            "  on every controller, and without it no controller takes an update.\n"
             f"{said['public']}: for `pole flash --release-key`; it is no secret."
         )
     files: dict[str, int] = said["files"]  # type: ignore[assignment]
