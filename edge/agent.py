@@ -42,6 +42,9 @@ class Agent:
         self.clock = Clock(board, config)
         self.journal = Journal(board, config, self.clock)
         self.collector = Collector(board, self.clock, self.journal)
+        self.collector.own = config["self"]
+        # where nothing hangs on it there is nothing to read before a release has proved itself
+        self.collector.sensed = not (config["buses"] or config["inputs"] or config["sensors"] or config["lamp"])
         kind = "edge.mqtt" if config["uplink"]["kind"] == "mqtt" else "edge.serial_link"
         __import__(kind)
         self.link = sys.modules[kind].Client(config, board, self._received)

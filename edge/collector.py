@@ -9,8 +9,12 @@ HOLD_MS = 1000
 
 
 class Collector:
+    """own: the controller's own device. sensed: another one has had a value since the start."""
+
     def __init__(self, board, clock, journal) -> None:
         self.unspooled = 0
+        self.own = ""
+        self.sensed = False
         self._board = board
         self._clock = clock
         self._journal = journal
@@ -21,6 +25,8 @@ class Collector:
 
     def add(self, device: str, point: str, field: str, event: bool = False) -> None:
         """device: pole/device. field: '"v":35.2', '"vb":true', '"vs":"x"' or '"q":"timeout"'."""
+        if device != self.own and field[1] == "v":
+            self.sensed = True
         time_ms, boot = self._clock.now(), 0
         if time_ms is None:
             time_ms, boot = self._clock.ms(), self._clock.boot

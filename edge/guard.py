@@ -52,6 +52,7 @@ class Guard:
         """The agent has had a session with the broker, and has read a sensor."""
         if self._calm:
             self._calm()
+            self._calm = None
         if self.state[1] or self.state[2]:
             self.save(1, 0, 0)
 

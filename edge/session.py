@@ -27,6 +27,7 @@ class Session:
         self._replies = replies
         self._cause = board.reset_cause()
         self._due = 0  # when the status is told next
+        self._proved = False
 
     async def run(self, beat) -> None:
         """For ever, whatever becomes of the network."""
@@ -60,6 +61,10 @@ class Session:
         while link.why is None:
             beat()
             now = self._board.ms()
+            if self._collector.sensed and not self._proved:
+                self._proved = True
+                self._guard.confirm()
+                self._due = 0
             if now >= self._due:
                 self._due = now + STATUS_MS
                 await self._publish("status", self._status(True), True)
