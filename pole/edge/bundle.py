@@ -40,12 +40,17 @@ def _is_in_slot(name: str, boards: tuple[str, ...]) -> bool:
     return name != "edge/guard" and (package != "edge/boards" or module in ("__init__", *boards))
 
 
-def build(folder: Path, sources: Iterable[tuple[str, Path]], *, assertions: bool = False) -> dict[str, int]:
-    """Compiles into folder, and says how many bytes each module has. Raises RuntimeError with the compiler's words."""
+def build(
+    folder: Path, sources: Iterable[tuple[str, Path]], *, assertions: bool = False, users: Iterable[Path] = ()
+) -> dict[str, int]:
+    """Compiles into folder, and says how many bytes each module has. Raises RuntimeError with the compiler's words.
+
+    users: other sources that use names of these.
+    """
     level = "-O0" if assertions else "-O2"  # both keep line numbers
     sizes = {}
     texts = {name: _CONSTANT.sub(r"\1 = const(\2)", source.read_text()) for name, source in sources}
-    for name, text in (texts if assertions else shorten(texts)).items():
+    for name, text in (texts if assertions else shorten(texts, [path.read_text() for path in users])).items():
         target = folder / f"{name}.mpy"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.with_suffix(".py").write_text(text)

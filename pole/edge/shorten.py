@@ -16,11 +16,15 @@ Edit = tuple[int, int, str, str]  # line from 1, column in bytes, old, new
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
-def shorten(sources: Mapping[str, str]) -> dict[str, str]:
-    """Module name ("edge/agent") -> source, of all modules that may meet in one interpreter."""
+def shorten(sources: Mapping[str, str], users: Iterable[str] = ()) -> dict[str, str]:
+    """Module name ("edge/agent") -> source, of all modules that may meet in one interpreter.
+
+    users: sources of others that use their names.
+    """
     trees = {name: ast.parse(source) for name, source in sources.items()}
-    keywords = {word for tree in trees.values() for word in _keywords(tree)}
-    kept = keywords | set(itertools.chain.from_iterable(_kept(tree) for tree in trees.values()))
+    every = [*trees.values(), *(ast.parse(source) for source in users)]
+    keywords = {word for tree in every for word in _keywords(tree)}
+    kept = keywords | {word for tree in every for word in _kept(tree)}
     out = {}
     for group in _families(trees):
         taken = {word for name in group for word in _words(trees[name])}

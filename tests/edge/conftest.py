@@ -5,6 +5,7 @@ it printed. 64-bit words take twice the room, so only the 32-bit build has a con
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,8 @@ class Interpreter:
     def start(self, case, *, stdout, stderr, text=True, **args):
         """The same as a process, to be killed and talked to."""
         return subprocess.Popen(
-            [*self.command, str(HERE / "runner.py"), str(self.path), str(self.cases), case, json.dumps(args)],
+            [*self.command, str(HERE / "runner.py"), str(self.path), str(self.cases), case],
+            env={**os.environ, "CASE_ARGUMENTS": json.dumps(args)},  # MicroPython's sys.argv has short texts alone
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, text=text,
         )  # fmt: skip
 
@@ -53,7 +55,7 @@ class Interpreter:
 def compiled(tmp_path_factory):
     """A folder with edge/, wire/ and cases/ as .mpy."""
     folder = tmp_path_factory.mktemp("bundle")
-    bundle.build(folder, bundle.modules())
+    bundle.build(folder, bundle.modules(), users=sorted((HERE / "cases").glob("*.py")))
     cases = ((f"cases/{path.stem}", path) for path in sorted((HERE / "cases").glob("*.py")))
     bundle.build(folder, cases, assertions=True)
     return folder

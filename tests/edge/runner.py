@@ -1,10 +1,12 @@
-"""Runs the tests of one case file, on CPython and on MicroPython alike: runner.py MODULES CASES CASE ARGUMENTS(JSON).
+"""Runs the tests of one case file, on CPython and on MicroPython alike: runner.py MODULES CASES CASE.
 
-A case is a module with functions test_*(args), plain or async; args is a dict. Exits with 1 when one fails.
+A case is a module with functions test_*(args), plain or async; args is a dict, CASE_ARGUMENTS in the environment as
+JSON. Exits with 1 when one fails.
 """
 
 import gc
 import json
+import os
 import sys
 
 
@@ -38,6 +40,6 @@ def run(case, args):
 
 sys.path.insert(0, sys.argv[2])
 sys.path.insert(0, sys.argv[1])
-failed, count = run(__import__(sys.argv[3]), json.loads(sys.argv[4]))
+failed, count = run(__import__(sys.argv[3]), json.loads(os.getenv("CASE_ARGUMENTS")))
 print("ran", count)
 sys.exit(1 if failed or not count else 0)
