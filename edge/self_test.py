@@ -60,19 +60,24 @@ def clock(folder: str, utc_ms: int) -> None:
 
 
 class _Heard:
-    """A collector that tells what it is given."""
+    """A collector that tells what it is given. missing: who has told no value; silent: nothing at all."""
 
     def __init__(self, devices: list) -> None:
         self.missing = devices
+        self.silent = devices[:]
 
     def add(self, device: str, point: str, field: str, event: bool = False) -> None:
         _tell(device, point, field)
-        if device in self.missing and '"q"' not in field:
-            self.missing.remove(device)
+        for waited in (self.silent,) if '"q"' in field else (self.silent, self.missing):
+            if device in waited:
+                waited.remove(device)
 
 
-def readings(folder: str, kind: str, name: str, devices: list, seconds: int) -> None:
-    """[device, point, SenML field] as it comes, until each device has told a value. kind: inputs, sensors or bus."""
+def readings(folder: str, kind: str, name: str, devices: list, longest: int, again: int) -> None:
+    """[device, point, SenML field] as it comes, until each device has told a value. kind: inputs, sensors or bus.
+
+    Not for longer than so many ms; nor than `again` ms, when each has told at least why there is no value.
+    """
     config, board = _board(folder)
     heard = _Heard(list(devices))
     module, made = {"bus": ("poller", "Poller"), "inputs": ("inputs", "Inputs"), "sensors": ("sensors", "Sensors")}[
@@ -81,13 +86,13 @@ def readings(folder: str, kind: str, name: str, devices: list, seconds: int) -> 
     __import__("edge." + module)
     make = getattr(sys.modules["edge." + module], made)
     source = make(board, name, heard) if kind == "bus" else make(config, board, heard)
-    _run(_listen(board, heard, source, seconds * 1000))
+    _run(_listen(board, heard, source, longest, again))
 
 
-async def _listen(board, heard, source, patience) -> None:
+async def _listen(board, heard, source, longest, again) -> None:
     task = asyncio.create_task(source.run(lambda: None))
-    end = board.ms() + patience
-    while heard.missing and board.ms() < end and not task.done():
+    began = board.ms()
+    while heard.missing and board.ms() - began < (longest if heard.silent else again) and not task.done():
         await asyncio.sleep(0.05)
     if task.done():
         await task  # raises what ended it

@@ -192,7 +192,7 @@ def _machine_id(root: Path) -> str:
 
 
 def _self_test(order: Order, steps: Steps, folder: Folder, prepared: Prepared, sheet: Sheet) -> None:
-    user = systemd.identity(order.root) if os.geteuid() == 0 else None
+    user = systemd.identity(order.root) if order.is_here else None
     identity = {"user": user[0], "group": user[1], "extra_groups": systemd.groups_of(Path("/"))} if user else None
     with steps.step("self-test", "testing") as step:
         checks = Checks(

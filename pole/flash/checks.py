@@ -15,7 +15,8 @@ from pole.flash.steps import Step, Steps
 LEAST_FREE = 48_000  # bytes: the agent's peak (pole edge size), and the heap of the tests
 DRIFT_MS = 50  # of a second, between the board's counter and its clock
 WRONG_MS = 5_000
-READ_S = 30  # until each device of a bus has told a value
+READ_MS = 30_000  # until each device of a bus has told a value
+AGAIN_MS = 6_000  # so long who did not answer is asked again (edge/poller.py: RETRY_MS)
 WORKING_S = 150.0  # the longest check: Wi-Fi, TLS and both waits of the session
 
 RESTART = "Press the controller's reset button and run again."
@@ -126,12 +127,15 @@ class Checks:
             remedy = "The controller's crystal or its clock is wrong: replace the controller."
         elif abs(wrong) > WRONG_MS:
             remedy = "Set the clock of this machine, or of the controller's (NTP), then run again."
-        return _judged("clock", "", f"a second took {counted} ms, {wrong / 1000:+.1f} s from this machine's", remedy)
+        return _judged(
+            "clock", "", f"a second took {counted} ms, {abs(wrong) / 1000:.1f} s from this machine's", remedy
+        )
 
     def _readings(self, source: Source) -> list[Check]:
         devices = [device.id for device in source.devices]
         try:
-            rows = self._answer("readings", source.kind, source.name, devices, READ_S)
+            again = AGAIN_MS if source.kind == "bus" else 0
+            rows = self._answer("readings", source.kind, source.name, devices, READ_MS, again)
         except FlashError as error:
             return [Check(source.kind, source.name, "failed", error.reason, error.remedy)]
         for device, point, text in rows:
@@ -208,10 +212,10 @@ def _judged(name: str, what: str, said: str, remedy: str) -> Check:
 def _shown(point: str, record: dict[str, Any], unit: str) -> str:
     if "q" in record:
         return f"{point}: {record['q']}"
-    value = record.get("vs", record.get("v"))
     if "vb" in record:
-        value = "on" if record["vb"] else "off"
-    return f"{point} {value} {unit}".strip()
+        return f"{point} {'on' if record['vb'] else 'off'}"
+    value = record["vs"] if "vs" in record else f"{record['v']:.6g}"
+    return f"{point} {value} {unit.strip('/')}".strip()  # SenML's "/" is a number without unit
 
 
 def _bus_remedy(qualities: set[str]) -> str:

@@ -86,27 +86,37 @@ class Repl:
     def is_open(self) -> bool:
         return self._transport is not None
 
-    def open(self, patience: float = ANSWER_S) -> None:
-        """Interrupts what runs on the board and waits for its prompt."""
+    def open(self, patience: float = ANSWER_S, *, returns: bool = False) -> None:
+        """Interrupts what runs on the board and waits for its prompt.
+
+        returns: the port may be away for a while, as that of a board with USB of its own is after a reset.
+        """
         deadline = time.monotonic() + patience
         while True:
             try:
-                self._attempt()
+                if self._transport is None:
+                    self._connect()
+                self._greet()
                 return
             except FlashError:
-                self.close()
-                if time.monotonic() > deadline:
+                is_refused = self._transport is None
+                if returns:
+                    self.close()
+                if (is_refused and not returns) or time.monotonic() > deadline:
+                    self.close()
                     raise
             time.sleep(0.2)
 
-    def _attempt(self) -> None:
+    def _connect(self) -> None:
         try:
             with _silence():
                 self._transport = SerialTransport(self.port, timeout=1)
         except (TransportError, OSError):
             raise _refusal(self.port) from None
         self._transport.serial.write_timeout = WRITE_S
-        with self._told("it was opened, but no MicroPython prompt came"), _silence():
+
+    def _greet(self) -> None:
+        with self._told("no MicroPython prompt came"), _silence():  # it prints what it did not understand
             self._transport.enter_raw_repl(soft_reset=False, timeout_overall=1)
             self._transport.exec(HELPERS)
 
@@ -119,8 +129,12 @@ class Repl:
     def restart(self) -> None:
         """Resets the board as its button does, and waits for its prompt."""
         self.start()
-        time.sleep(1.0)  # the port of a board with USB of its own goes away first
-        self.open(RESTART_S)
+        self.await_restart()
+
+    def await_restart(self) -> None:
+        """Waits for the prompt of a board that was reset."""
+        time.sleep(1.0)  # until the old port is gone
+        self.open(RESTART_S, returns=True)
 
     def start(self) -> None:
         """Resets the board, so that what it holds runs, and lets it go."""
@@ -282,15 +296,14 @@ def _busy(port: str) -> FlashError:
 
 
 def _holder(port: str) -> str:
-    """The process that has it open, where this user may see it."""
-    wanted = os.path.realpath(port)
+    """The processes that have it open, where this user may see them."""
+    wanted, found = os.path.realpath(port), set()
     for entry in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):
             pid = entry.parts[2]
             if os.readlink(entry) == wanted and int(pid) != os.getpid():
-                name = (Path("/proc") / pid / "comm").read_text().strip()
-                return f": {name}, process {pid}"
-    return ""
+                found.add(f"{(Path('/proc') / pid / 'comm').read_text().strip()}, process {pid}")
+    return f": {'; '.join(sorted(found))}" if found else ""
 
 
 def _silence() -> contextlib.redirect_stdout[io.StringIO]:

@@ -14,12 +14,13 @@ from pole.flash.checks import Checks
 from pole.flash.contents import GUARD
 from pole.flash.firmware import Firmware
 from pole.flash.order import Prepared, prepare
-from pole.flash.repl import RESTART_S, Repl
+from pole.flash.repl import Repl
 from pole.flash.sheet import Sheet
 from pole.flash.steps import Steps
 
 MARKER = "firmware"  # on the controller: SHA-256 of the file that was written to its chip
 QUICK_S = 3.0  # to find out whether a board runs MicroPython already
+FIRST_S = 5.0  # a board that was just plugged in starts meanwhile
 PLATFORMS = {"esp32": "esp32", "rp2": "rp2", "simulated": "linux"}  # sys.platform
 
 
@@ -89,7 +90,7 @@ def _board(order: Order, steps: Steps, repl: Repl, prepared: Prepared, chip: Fir
 
 def _first_answer(order: Order, repl: Repl) -> None:
     try:
-        repl.open()
+        repl.open(FIRST_S)
     except FlashError as error:
         if "prompt" in error.reason and order.board in firmware.OFFICIAL:
             raise FlashError(error.reason, f"{error.remedy} {firmware.advice(order.board)}") from None
@@ -111,7 +112,7 @@ def _firmware(order: Order, steps: Steps, repl: Repl, chip: Firmware) -> str:
             repl.boot_loader()
         folder, found = writer.wait_for_drive(order.drive)
         writer.copy_uf2(chip, folder, found, steps.reached)
-    repl.open(RESTART_S)
+    repl.await_restart()
     repl.write(MARKER, chip.sha256.encode())
     if not _runs(repl, chip):
         raise FlashError(

@@ -57,6 +57,9 @@ class Steps:
         except FlashError as error:
             step.state, step.said = "failed", error.reason
             raise
+        except BaseException:
+            step.state = "failed"
+            raise
         finally:
             step.seconds = round(time.monotonic() - began, 1)
             self._progress.remove_task(self._task)

@@ -67,6 +67,9 @@ def flash(
             sheet = flash(order, steps)
         except FlashError as error:
             fail(error, steps, as_json=json)
+        except KeyboardInterrupt:
+            print("Stopped. What was written is kept, and nothing starts yet: run again.", file=sys.stderr)
+            raise typer.Exit(130) from None
     finish(sheet, steps, sheets, as_json=json)
 
 

@@ -23,13 +23,11 @@ PERCENT = re.compile(rb"(\d{1,3}(?:\.\d+)?) ?%")
 INFO = "INFO_UF2.TXT"
 
 
-def esptool_words(
-    port: str, file: Path, *, erase: bool, baud: int = BAUD, esptool: Sequence[str] = ESPTOOL
-) -> list[str]:
+def esptool_words(port: str, file: Path, *, erase: bool, baud: int = BAUD) -> list[str]:
     """The command that writes MicroPython's combined file."""
     erased = ["--erase-all"] if erase else []
     return [
-        *esptool, "--chip", "esp32", "--port", port, "--baud", str(baud),
+        *ESPTOOL, "--chip", "esp32", "--port", port, "--baud", str(baud),
         "write-flash", *erased, hex(esp32_image.WRITTEN_AT), str(file),
     ]  # fmt: skip
 

@@ -11,8 +11,9 @@ from tests.parts.servers import missing, program
 
 ROOT = Path(__file__).resolve().parents[2]
 RAW_REPL = Path(__file__).with_name("raw_repl.py")
-# a board that is reset starts again, one whose cable was pulled (7) does not; bounded. The shell outlives Ctrl-C
-LOOP = "trap : INT\nfor _ in $(seq 50); do {command}; [ $? = 7 ] && exit; done 2>/dev/null\n"
+# A board that is reset starts again, one whose cable was pulled (7) does not; bounded. Ctrl-C ends neither the shell
+# nor a board that is starting.
+LOOP = "trap : INT\nfor _ in $(seq 50); do stty -isig; {command}; [ $? = 7 ] && exit; done 2>/dev/null\n"
 
 
 class Board:

@@ -49,11 +49,12 @@ def test_esptool_takes_the_command_and_misses_the_port(tmp_path):
     assert "Hold BOOT" in caught.value.remedy
 
 
-def test_progress_and_failure_of_a_write_are_told(tmp_path):
+def test_progress_and_failure_of_a_write_are_told(tmp_path, monkeypatch):
     script = tmp_path / "esptool.py"
     script.write_text(STAND_IN)
+    monkeypatch.setattr(writer, "ESPTOOL", (sys.executable, str(script)))
     seen = []
-    words = writer.esptool_words("/dev/ttyUSB0", tmp_path / "f.bin", erase=False, esptool=(sys.executable, str(script)))
+    words = writer.esptool_words("/dev/ttyUSB0", tmp_path / "f.bin", erase=False)
     writer.write_esp32(words, seen.append)
     assert seen[-1] == 100
     assert seen == sorted(seen)
