@@ -15,7 +15,7 @@ from gateway.identity import Node
 from wire import frames, topics
 
 SILENCE_S = 20.0  # so long without an answer, and the city hears that it is not online
-TIME_S = 10.0  # how often it hears the time
+TIME_S = 300.0  # how often it hears the time, and whenever it begins anew
 
 
 class Controller:
@@ -29,6 +29,7 @@ class Controller:
         self._on_due = on_due
         self._log = log.bind(controller=node.name, address=address)
         self._session: Session | None = None  # of the link's session, from its message `connect` on
+        self._is_online = False  # the broker has its session
         self._serving: asyncio.Task[None] | None = None  # the latest session, which may be ending
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked = self._unanswered = 0
@@ -58,6 +59,7 @@ class Controller:
         before = self._link.session
         message = self._link.heard(answer)
         if self._link.session != before:
+            self._timed_at = -TIME_S
             self._leave("it begins anew" if self._link.session != NO_SESSION else "it lost its way")
         if message is not None:
             self._take(*message)
@@ -68,7 +70,6 @@ class Controller:
         self._unanswered += 1
         self.turn.failed(now, lost_s=lost_s, all_turns=all_turns)
         if self.turn.failures == SILENT_AFTER:
-            self._timed_at = -TIME_S  # it may have been without power: the time first
             self._log.warning("controller does not answer", error=str(error))
 
     def look(self, now: float) -> None:
@@ -120,6 +121,7 @@ class Controller:
 
     def _opened(self, session: Session | None) -> None:
         if self._session is session:
+            self._is_online = True
             self._log.info("controller online")
             self._release()
 
@@ -140,6 +142,8 @@ class Controller:
         if self._session is not None:
             self._session.leave()
             self._session = None
+        if self._is_online:
+            self._is_online = False
             said = {"asked": self._asked, "unanswered": self._unanswered}
             self._log.warning("controller offline", because=why, **said)
 

@@ -86,24 +86,24 @@ class Played:
         self.folder = folder
         self._interpreter = Interpreter(interpreter, compiled)
         self._args = {"node": name, "folder": str(folder), **args}
-        self._process = None
+        self.process = None
 
     def start(self):
         with (self.folder / "log").open("ab") as log:
-            self._process = self._interpreter.start(
+            self.process = self._interpreter.start(
                 "serial_link_node", stdout=log, stderr=subprocess.STDOUT, **self._args
             )
 
     def kill(self):
-        self._process.kill()
-        self._process.wait()
+        self.process.kill()
+        self.process.wait()
 
     def end(self):
         (self.folder / "end").touch()
 
     @property
     def is_over(self):
-        if (code := self._process.poll()) is not None:
+        if (code := self.process.poll()) is not None:
             assert code == 0, (self.folder / "log").read_text()
         return code is not None
 
