@@ -9,8 +9,9 @@ import pytest
 from dashboards import influxql
 from dashboards.overview import overview
 from device_profiles import loader
+from device_profiles.announcement import announced
 from device_profiles.site_model import Site
-from gateway.birth import birth, own_devices
+from gateway.birth import own_devices
 from ingest.accept import accept
 from ingest.influx_store import influx1 as influx1_store
 from ingest.registry import Registry
@@ -20,6 +21,8 @@ from simulators.device import EmulatedDevice, now_ms
 from wire import messages, packs
 
 EPOCH = "9f3c21aa"
+CONTROLLER = "ctl-1"  # a node of which only what it counts of itself is told
+NODES = (*GATEWAYS, CONTROLLER)
 STEP_MS = 20_000  # of the readings, and of the queries: each interval of a graph has one reading
 STEPS = 30
 SINCE_MS = (now_ms() // STEP_MS - STEPS) * STEP_MS
@@ -54,6 +57,11 @@ def one_of_each(city):
     return entries, city.devices | {device.name: device for device in made}
 
 
+def selves(site, node):
+    """What a node tells of itself."""
+    return [("P0002", CONTROLLER, "controller")] if node == CONTROLLER else own_devices(site, node)
+
+
 def taken(devices, site, node, time_ms, step):
     """The readings of one node at one instant: devices, itself and its buses, and one that could not be taken."""
     names = [f"{device.pole}/{device.device}" for device in site.devices_of(node)]
@@ -65,11 +73,12 @@ def taken(devices, site, node, time_ms, step):
     ]
     readings += [
         (f"{pole}/{own}", point, time_ms, 100 + 7 * step, None)
-        for pole, own, profile in own_devices(site, node)
+        for pole, own, profile in selves(site, node)
         for point in loader.profile(profile).points
     ]
-    readings.append((f"{GATEWAYS[node]}/meter-1", "voltage", time_ms + 1, None, CODES[step % len(CODES)]))
-    readings.append((f"{GATEWAYS[node]}/meter-1", "no_such_point", time_ms, 1, None))
+    if node in GATEWAYS:
+        readings.append((f"{GATEWAYS[node]}/meter-1", "voltage", time_ms + 1, None, CODES[step % len(CODES)]))
+        readings.append((f"{GATEWAYS[node]}/meter-1", "no_such_point", time_ms, 1, None))
     return readings
 
 
@@ -81,10 +90,10 @@ async def fill(influx1, folder):
         filled = Filled(devices)
         told = city.site()
         site = Site.model_validate(told | {"devices": [*told["devices"], *entries]})
-        for node in GATEWAYS:
-            told = birth(
-                site=site, node=node, profiles=loader.profiles(), epoch=EPOCH, version="0.1.0", now_ms=SINCE_MS
-            )
+        for node in NODES:
+            named = [(device.pole, device.device, device.profile) for device in site.devices_of(node)]
+            told = announced([*named, *selves(site, node)], loader.profiles())
+            told |= {"ep": EPOCH, "version": "0.1.0", "time": SINCE_MS}
             registry.learn(AREA, node, messages.encode(told, messages.BIRTH))
             for step in range(STEPS):
                 time_ms = SINCE_MS + step * STEP_MS
@@ -201,7 +210,7 @@ def test_the_rate_adds_up_to_the_readings_that_were_stored(influx1, filled):
 
 
 def test_packs_ages_and_refusals(influx1, filled):
-    assert rows(influx1, interpolated(influxql.packs()))[0][1] == STEPS * len(GATEWAYS)
+    assert rows(influx1, interpolated(influxql.packs()))[0][1] == STEPS * len(NODES)
     assert rows(influx1, interpolated(influxql.age(95)))[0][1] == 800
     assert {row[1] for row in rows(influx1, interpolated(influxql.packs_of_nodes()))} == {60_000 / STEP_MS}
     refused = [row[1] for row in rows(influx1, interpolated(influxql.refused_of_nodes()))]
@@ -210,7 +219,7 @@ def test_packs_ages_and_refusals(influx1, filled):
 
 def test_totals_are_shown_as_growth_per_minute(influx1, filled):
     growth = [row[1] for row in rows(influx1, interpolated(influxql.growth("gateway", "bus_requests")))]
-    assert growth == pytest.approx([7 * 60_000 / STEP_MS] * len(GATEWAYS) * (STEPS - 1))
+    assert growth == pytest.approx([7 * 60_000 / STEP_MS] * len(NODES) * (STEPS - 1))
 
 
 def test_each_reason_is_counted_once(influx1, filled):

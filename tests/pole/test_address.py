@@ -43,6 +43,36 @@ def test_the_broker_is_that_of_the_devices_gateway(site):
     assert second["tls_params"].ca_certs == str(site.parent / "ca.pem")
 
 
+CONTROLLERS = """
+controllers:
+  ctl-1: {board: linux, pole: P0001, broker: "mqtt://10.0.0.3:1885", uarts: {field: {port: /dev/ttyS1}}}
+  ctl-2:
+    board: linux
+    pole: P0002
+    through: uplink-1
+    address: 7
+    uart: up
+    uarts: {up: {port: /dev/ttyS2}, field: {port: /dev/ttyS1}}
+"""
+
+
+def test_a_device_of_a_controller_is_reached_where_its_packs_go(site):
+    text = SITE.replace("\npoles:", f"{CONTROLLERS}poles:").replace(
+        "devices:\n",
+        """\
+  uplink-1: {gateway: gw-2, protocol: controllers, port: /dev/ttyUSB0}
+  field-1: {controller: ctl-1, uart: field}
+  field-2: {controller: ctl-2, uart: field}
+devices:
+  - {pole: P0001, device: air-1, profile: xy-md03, bus: field-1, unit: 1}
+  - {pole: P0002, device: air-1, profile: xy-md03, bus: field-2, unit: 1}
+""",
+    )
+    site.write_text(text)
+    assert address.from_site(site, "P0001", "air-1") == ("mqtt://operator@10.0.0.3:1885", None)
+    assert address.from_site(site, "P0002", "air-1") == ("mqtts://operator@10.0.0.2", site.parent / "ca.pem")
+
+
 def test_the_password_beside_the_site_file_is_read(site):
     (site.parent / "operator.password").write_text("beside\n")
     assert options(site)["password"] == "beside"

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from device_profiles.bus_time import Line, read_time
 from pole.command import app
 from tests.device_profiles.test_bus_plan import HEAD, crowd
 
@@ -73,3 +75,47 @@ def test_a_site_that_contradicts_itself_is_not_planned(tmp_path: Path) -> None:
     result = run(str(path))
     assert result.exit_code == 2
     assert "unit: 5" in result.output
+
+
+CONTROLLERS = """\
+area: wuhou
+gateways:
+  gw-1: {broker: "mqtt://127.0.0.1:1883", pole: P0001}
+controllers:
+  ctl-1:
+    board: linux
+    pole: P0001
+    through: uplink-1
+    address: 7
+    uart: up
+    uarts: {up: {port: /dev/ttyS2}, field: {port: /dev/ttyS1}}
+    pins: {cover: {pin: GPIO17}}
+poles:
+  P0001: {position: [30.641, 104.043]}
+buses:
+  uplink-1: {protocol: controllers, port: /dev/ttyUSB0}
+  field-1: {controller: ctl-1, uart: field}
+  pins-1: {protocol: wired, controller: ctl-1}
+devices:
+  - {pole: P0001, device: cover-1, profile: cover-contact, bus: pins-1, pin: cover}
+  - {pole: P0001, device: air-1, profile: xy-md03, bus: field-1, unit: 1}
+  - {pole: P0001, device: inputs-1, profile: wp8028adam, bus: field-1, unit: 2}
+"""
+
+
+def test_what_hangs_on_a_controller_is_planned_too(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(CONTROLLERS, "utf-8")
+    result = run(str(path), "--json")
+    assert result.exit_code == 0
+    uplink, field, pins = json.loads(result.output)["buses"]
+    assert (uplink["node"], field["node"], pins["node"]) == ("gw-1", "ctl-1", "ctl-1")
+    assert (uplink["load"], uplink["groups"], pins["load"]) == (None, [], None)
+    line = Line(baud=9600)
+    load = read_time(line, "discrete", 8, 0.02) + read_time(line, "input", 2, 0.03) / 10
+    assert field["load"] == pytest.approx(load, abs=1e-4)
+    assert field["dead_device"]["share"] == 0.05
+    assert pins["groups"][0]["requests"] == []
+    shown = run(str(path))
+    assert "reads its own pins" in shown.output
+    assert "asks each controller in turn" in shown.output

@@ -71,6 +71,22 @@ def test_show_as_json_is_complete() -> None:
     assert 0 < loads["dali-1"] < loads["rs485-1"] < 0.2
 
 
+def test_controllers_are_shown_with_what_hangs_on_their_pins(tmp_path: Path) -> None:
+    from tests.pole.test_bus_plan import CONTROLLERS
+
+    path = tmp_path / "site.yaml"
+    path.write_text(CONTROLLERS, "utf-8")
+    document = json.loads(run(app, ["site", "show", str(path), "--json"]).output)
+    assert document["controllers"] == [
+        {"controller": "ctl-1", "board": "linux", "pole": "P0001", "reaches": "uplink-1 7", "lamp": None}
+    ]
+    assert [bus["node"] for bus in document["buses"]] == ["gw-1", "ctl-1", "ctl-1"]
+    assert [device["hardware"] for device in document["devices"]] == [{"pin": "cover"}, {}, {}]
+    shown = run(app, ["site", "show", str(path)], env={"COLUMNS": "160"}).output
+    assert "uplink-1 7" in shown
+    assert "/dev/ttyUSB0 115200 8N1 controllers" in shown
+
+
 @pytest.mark.parametrize("verb", ["check", "show"])
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, verb: str) -> None:
     result = pole("site", verb, str(tmp_path / "none.yaml"))
