@@ -15,7 +15,7 @@ class Stream:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def drain(self) -> None:
-        """Returns when the kernel has all of it. Raises OSError; ValueError for a certificate that is not right."""
+        """Returns when it may go on. Raises OSError; ValueError for a certificate that is not right."""
         _, writer = self._streams or await self._connect()
         writer.write(bytes(self.out_buf))  # it keeps what it is given
         try:
@@ -48,6 +48,5 @@ class Stream:
             raise OSError(f"tls {error.reason}") from error
         except socket.gaierror as error:
             raise OSError("name") from error
-        writer.transport.set_write_buffer_limits(0)  # drain() waits for the peer, as on a controller
         self._streams = reader, writer
         return self._streams

@@ -1,12 +1,15 @@
 """What the cases of the MQTT client share."""
 
 import asyncio
+import gc
 import sys
 import time
 
 from edge import mqtt
 
 MICROPYTHON = sys.implementation.name == "micropython"
+if MICROPYTHON:
+    gc.threshold(4000)  # what is kept would lie scattered between garbage, and nothing of 1.5 kB fit any more
 
 
 class Board:

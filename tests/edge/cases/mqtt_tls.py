@@ -1,0 +1,63 @@
+"""Who is trusted, and what is said of who is not; and what goes through TLS is what was sent."""
+
+import asyncio
+import json
+
+import mqtt_rig as rig
+
+from edge import mqtt
+
+
+async def test_who_is_trusted(args):
+    for name, utc_ms, uplink, folder, why in lines(args, "trust"):
+        it = rig.client(args, tls=True, folder=folder, utc_ms=utc_ms, **uplink)
+        if why is None:
+            await it.connect(b"will")
+            await rig.say(it, name.encode())
+            await it.close()
+        else:
+            said = await rig.refused(it.connect(b"will"))
+            assert str(said).startswith(tuple(why)), "%s: %s" % (name, said)
+            assert it.why == said
+
+
+async def test_what_goes_through(args):
+    got = []
+    ((uplink, folder),) = lines(args, "sound")
+    it = rig.client(args, lambda channel, payload: got.append(bytes(payload)), folder=folder, tls=True, **uplink)
+    await it.connect(b"will")
+    piece = bytes(range(250))
+    for count in (1, 4, 100, 800):
+        await it.publish("telemetry", count * 250, (piece for _ in range(count)))
+    for ask in (["release", 1536, 1, 1], ["config", 200000, 1, 1], ["command", "last", 1, 40]):
+        await rig.say(it, json.dumps(ask).encode(), "reply")
+    await rig.until(lambda: len(got) == 41)
+    assert got == [b"x" * 1536] + [b"last"] * 40
+    assert it.passed == 1
+    await it.close()
+
+
+async def test_networks(args):
+    mqtt.TICK_S = 1
+    for name, port, after, whys, folder in lines(args, "networks"):
+        it = rig.client(args, tls=True, folder=folder, port=port)
+        said = await rig.refused(through(it))
+        assert str(said).startswith(tuple(whys)), "%s: %s" % (name, said)
+        await it.connect(b"will")
+        await rig.say(it, after.encode())
+        await it.close()
+
+
+async def through(it):
+    await it.connect(b"will")
+    piece = bytes(100)
+    while True:
+        await it.publish("telemetry", 1000, (piece for _ in range(10)))
+        await asyncio.sleep(0)
+
+
+def lines(args, name):
+    """One at a time: a controller has no room for all."""
+    with open("%s/%s.jsonl" % (args["files"], name)) as file:
+        for line in file:
+            yield json.loads(line)
