@@ -1,6 +1,5 @@
 """Measures each sensor of a configuration once, at the pins of the simulated board, and prints what is told."""
 
-import asyncio
 import json
 
 from edge.boards.simulated import Board
@@ -19,6 +18,15 @@ def test_measure(args):
 
 async def measure(config, folder):
     sensors = Sensors(config, Board(config, folder), Printed())
-    task = asyncio.create_task(sensors.run(lambda: None))
-    await asyncio.sleep(2)
-    task.cancel()
+    try:
+        await sensors.run(stop)
+    except Stopped:
+        pass
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop():
+    raise Stopped
