@@ -232,6 +232,10 @@ class Configuration:
 def choose(site: Site, node: str | None) -> str:
     """The gateway that is meant. Raises FileProblem."""
     names = ", ".join(site.gateways)
+    if not site.gateways:
+        raise FileProblem(
+            f"this site has no gateway; its controllers, {', '.join(site.controllers)}, run by themselves"
+        )
     if node is None and len(site.gateways) > 1:
         raise FileProblem(f"this site has several gateways: say which with --node ({names})")
     if node is not None and node not in site.gateways:

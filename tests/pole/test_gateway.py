@@ -83,6 +83,19 @@ def test_which_gateway_is_asked_for_not_guessed(site, words, said):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_a_site_of_controllers_alone_has_nothing_for_a_gateway(tmp_path, verb):
+    site = tmp_path / "site.yaml"
+    site.write_text(
+        "area: wuhou\n"
+        "controllers: {ctl-1: {board: linux, pole: P1, broker: 'mqtt://127.0.0.1:1883'}}\n"
+        "poles: {P1: {position: [30, 104]}}\nbuses: {}\ndevices: []\n"
+    )
+    done = pole("gateway", verb, site)
+    assert done.returncode == 2
+    assert done.stderr == "this site has no gateway; its controllers, ctl-1, run by themselves\n"
+
+
 def test_a_gateway_without_its_password_file_says_so_and_does_not_start(site, tmp_path):
     done = pole("gateway", "run", site, "--node", "gw-2")
     assert done.returncode == 2
