@@ -21,6 +21,7 @@ from pole.flash.sheet import Sheet
 from pole.flash.steps import Step, Steps
 
 OLDEST = (3, 11)
+MAKE_USER = f"Make it (useradd --system --home-dir {systemd.STATE} {systemd.USER}), then run again."
 AS_ROOT = "Run as root (sudo), or into a folder with --root."
 
 
@@ -81,22 +82,21 @@ def _owner(order: Order) -> tuple[int, int] | None:
 def _account(order: Order, steps: Steps) -> None:
     path = order.root / "etc/sysusers.d/multipole.conf"
     text = systemd.account(systemd.groups_of(order.root))
+    can = order.is_here or (shutil.which("systemd-sysusers") is not None and os.geteuid() == 0)
     with steps.step("account", "making the account") as step:
-        if systemd.identity(order.root) and _same(path, text) and not order.force:
-            step.state, step.said = "skipped", f"{systemd.USER} is there already"
+        if _same(path, text) and (systemd.identity(order.root) or not can) and not order.force:
+            step.state, step.said = "skipped", f"{path} is there already"
             return
         if order.dry_run:
             step.state, step.said = "skipped", f"would write {path} and make the user {systemd.USER}"
             return
         _write(path, text)
-        where = [] if order.is_here else [f"--root={order.root}"]
-        if shutil.which("systemd-sysusers") is None:
-            raise FlashError(
-                f"The user {systemd.USER} cannot be made: systemd-sysusers is not here.",
-                f"Make it (useradd --system --home-dir {systemd.STATE} {systemd.USER}), then run again.",
-            )
-        systemd.call("systemd-sysusers", *where, "multipole.conf", remedy=AS_ROOT)
-        step.said = f"made {systemd.USER}"
+        if can:
+            where = [] if order.is_here else [f"--root={order.root}"]
+            systemd.call("systemd-sysusers", *where, "multipole.conf", remedy=MAKE_USER)
+            step.said = f"made {systemd.USER}"
+        else:  # the files become the user's with the first start (StateDirectory)
+            step.said = f"wrote {path}: run systemd-sysusers in that system before its first start"
 
 
 @contextlib.contextmanager
@@ -141,8 +141,9 @@ def _service(order: Order, steps: Steps, prepared: Prepared) -> None:
     name = systemd.unit_name(prepared.node)
     path = order.root / "etc/systemd/system" / name
     text = systemd.unit(
-        node=prepared.node, pole=prepared.controller.pole, python=order.python, groups=systemd.groups_of(order.root)
-    )
+        node=prepared.node, pole=prepared.controller.pole, python=order.python, groups=systemd.groups_of(order.root),
+        has_pwm=bool(prepared.config["pwms"]),
+    )  # fmt: skip
     with steps.step("service", "writing the service") as step:
         if order.dry_run:
             step.state, step.said = "skipped", f"{'is right already' if _same(path, text) else 'would write'}: {path}"
@@ -152,12 +153,20 @@ def _service(order: Order, steps: Steps, prepared: Prepared) -> None:
             _write(path, text)
         if is_new and order.is_here and shutil.which("systemd-analyze"):
             systemd.call("systemd-analyze", "verify", str(path), remedy=f"Correct it with a file in {path}.d.")
-        if shutil.which("systemctl"):
-            where = [] if order.is_here else [f"--root={order.root}"]
-            systemd.call("systemctl", *where, "enable", name, remedy=AS_ROOT)
-            if order.is_here and systemd.BOOTED.exists():
-                systemd.call("systemctl", "daemon-reload", remedy=AS_ROOT)
+        _enable(order, name)
         step.state, step.said = "done" if is_new else "skipped", f"{path}, enabled"
+
+
+def _enable(order: Order, name: str) -> None:
+    if not order.is_here:
+        link = order.root / "etc/systemd/system/multi-user.target.wants" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(Path("/etc/systemd/system") / name)
+        return
+    systemd.call("systemctl", "enable", name, remedy=AS_ROOT)
+    if systemd.BOOTED.exists():
+        systemd.call("systemctl", "daemon-reload", remedy=AS_ROOT)
 
 
 def _same(path: Path, text: str) -> bool:

@@ -22,7 +22,9 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=simple
-ExecStart={python} -B {state}/{node}/main.py
+ExecStart={python} -B {folder}/main.py
+# Why it ended stands in its next birth (edge/boards/linux.py), unless the agent wrote that itself
+ExecStopPost=/bin/sh -c 'test -s {folder}/reset || echo "$$SERVICE_RESULT" > {folder}/reset'
 User={user}
 {groups}StateDirectory=multipole/{node}
 StateDirectoryMode=0750
@@ -42,8 +44,7 @@ ProtectHome=yes
 PrivateTmp=yes
 PrivateMounts=yes
 ProtectProc=invisible
-ProcSubset=pid
-ProtectKernelTunables=yes
+ProtectKernelTunables={tunables}
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
 ProtectControlGroups=yes
@@ -65,15 +66,8 @@ DevicePolicy=closed
 WantedBy=multi-user.target
 """
 DEVICES = (
-    "char-tty",
-    "char-ttyS",
-    "char-ttyUSB",
-    "char-ttyACM",
-    "char-ttyAMA",
-    "char-gpiochip",
-    "char-i2c",
-    "char-pts",
-)
+    "char-ttyS", "char-ttyUSB", "char-ttyACM", "char-ttyAMA", "char-pts", "char-gpiochip", "char-i2c",
+)  # fmt: skip
 ACCOUNT = """\
 # Written by `pole edge install`
 u {user} - "Multipole controller" {state} -
@@ -84,10 +78,11 @@ def unit_name(node: str) -> str:
     return f"multipole-{node}.service"
 
 
-def unit(*, node: str, pole: str, python: str, groups: Sequence[str]) -> str:
-    """The service of one controller."""
+def unit(*, node: str, pole: str, python: str, groups: Sequence[str], has_pwm: bool) -> str:
+    """The service of one controller. has_pwm: a PWM is written through /sys, which is read-only otherwise."""
     return UNIT.format(
-        name=unit_name(node), node=node, pole=pole, python=python, user=USER, state=STATE, watchdog=WATCHDOG_S,
+        name=unit_name(node), node=node, pole=pole, python=python, user=USER, folder=STATE / node,
+        watchdog=WATCHDOG_S, tunables="no" if has_pwm else "yes",
         groups=f"SupplementaryGroups={' '.join(groups)}\n" if groups else "",
         devices="".join(f"DeviceAllow={device} rw\n" for device in DEVICES),
     )  # fmt: skip
@@ -128,6 +123,8 @@ def call(*words: str, remedy: str) -> str:
         run = subprocess.run(
             words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
+    except FileNotFoundError:
+        raise FlashError(f"{words[0]} is not here.", remedy) from None
     except subprocess.TimeoutExpired:
         raise FlashError(f"`{' '.join(words)}` took more than {PATIENCE_S:.0f} s.", remedy) from None
     if run.returncode:

@@ -173,7 +173,9 @@ class Checks:
             return Check(
                 "broker", at, "ok", f"took {self._config['node']}, its subscription and a reply in {rest[0]} ms"
             )
-        return Check("broker", at, "failed", " ".join([first, *map(str, rest)]), BROKER.get(first, ANY_BROKER))
+        return Check(
+            "broker", at, "failed", " ".join([first, *map(str, rest)]), BROKER.get(first.split(":")[0], ANY_BROKER)
+        )
 
     def _answer(self, function: str, *arguments: object) -> list[list[Any]]:
         """The rows that a function of edge/self_test.py printed."""

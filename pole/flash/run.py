@@ -73,7 +73,7 @@ def flash(order: Order, steps: Steps) -> Sheet:
 def _board(order: Order, steps: Steps, repl: Repl, prepared: Prepared, chip: Firmware | None) -> dict[str, str]:
     """Firmware, then a board that listens and runs nothing. Facts for the sheet."""
     with steps.step("firmware", "looking at the controller") as step:
-        step.said = _firmware(order, steps, repl, chip) if chip else "not asked for (--firmware)"
+        step.said = write_firmware(order, steps, repl, chip) if chip else "not asked for (--firmware)"
         step.state = "done" if step.said.startswith("wrote") else "skipped"
     with steps.step("controller", "stopping what runs on the controller") as step:
         if not repl.is_open:
@@ -97,7 +97,8 @@ def _first_answer(order: Order, repl: Repl) -> None:
         raise
 
 
-def _firmware(order: Order, steps: Steps, repl: Repl, chip: Firmware) -> str:
+def write_firmware(order: Order, steps: Steps, repl: Repl, chip: Firmware) -> str:
+    """Unless it is there already. What was done; the prompt is there then. Raises FlashError."""
     with suppress(FlashError):  # a chip without MicroPython does not answer
         repl.open(QUICK_S)
     if repl.is_open and not order.force and _runs(repl, chip):
