@@ -50,31 +50,41 @@ class PoleBus:
 
     def told(self):
         path = self.folder / "told"
-        return (
-            [_told(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-            if path.exists()
-            else []
-        )
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return [_told(line) for line in lines if line.endswith("\n")]
+
+    def last(self):
+        """(device, point) -> what was told last."""
+        return {(device, point): value for _, device, point, value, _ in self.told()}
 
     async def run(self, interpreter, scene, asks=()):
         """scene(bus) is played while it polls; what its process printed."""
         async with self.port:
-            process = self.start(interpreter, asks)
+            self.process = process = self.start(interpreter, asks)
             try:
                 await scene(self)
-                (self.folder / "stop").touch()
-                output, _ = await asyncio.to_thread(process.communicate, timeout=20)
             finally:
-                process.kill()
-                await asyncio.to_thread(process.wait)
+                (self.folder / "stop").touch()
+                output = await asyncio.to_thread(_end, process)
+                print(output)
         assert process.returncode == 0, output
         return output
 
     async def until(self, condition, seconds=30.0):
-        """Waits until condition(told) holds."""
+        """Waits until condition() holds."""
         async with asyncio.timeout(seconds):
-            while not condition(self.told()):
+            while not condition():
+                assert self.process.poll() is None, "it has ended"
                 await asyncio.sleep(0.05)
+
+
+def _end(process):
+    """What it printed; it ends by itself."""
+    try:
+        return process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _told(line):

@@ -1,6 +1,4 @@
-"""The controller's poller on a real pty, against emulated devices with the timing of the wire."""
-
-import asyncio
+"""The controller's poller in virtual time: cases/poller.py has the tests, and here are the buses that they use."""
 
 import pytest
 
@@ -8,7 +6,6 @@ from device_profiles import compact
 from device_profiles.bus_time import Line
 from device_profiles.schema import Profile
 from device_profiles.site_model import Device
-from tests.edge.pole_bus import PoleBus
 
 SECOND = {"every": "1s", "silence": "1h"}
 TEN = {"every": "1s", "silence": "10s"}
@@ -67,24 +64,3 @@ def plans(tmp_path_factory):
 
 def test_poller(interpreter, plans):
     interpreter.run("poller", folder=str(plans))
-
-
-def test_it_tells_what_the_devices_hold(interpreter, tmp_path):
-    """Each value that is told is one that the device held then, and every point is told."""
-    bus = PoleBus(tmp_path)
-
-    async def scene(bus):
-        await bus.until(lambda told: {(device, point) for _, device, point, *_ in told} == bus.points)
-
-    asyncio.run(bus.run(interpreter, scene))
-    held = {each.name: each for each in bus.emulated}
-    for time_ms, device, point, value, _ in bus.told():
-        assert value in held[device].held(point, time_ms, 600), (device, point)
-    assert len(bus.points) >= 60
-    print(
-        bus.port.account.violations,
-        bus.port.account.collisions,
-        bus.port.account.broken,
-        len(bus.port.account.journal),
-        len(bus.plan),
-    )

@@ -1,4 +1,4 @@
-"""A poller on a pty: what it tells goes to the file `told`, what it is asked stands in args["asks"], until `stop`."""
+"""A poller on a pty: what it tells goes to the file `told`, then what args["asks"] asks for is done."""
 
 import asyncio
 import gc
@@ -36,9 +36,10 @@ async def test_polling(args):
         beats[0] += 1
 
     task = asyncio.create_task(poller.run(beat))
-    for ask in args.get("asks", ()):
-        await asyncio.sleep(0.2)
+    for ask in args["asks"]:
+        await asyncio.sleep(0.1)
         print("asked", await getattr(poller, ask[0])(*ask[1:]))
+    os.mkdir(folder + "/asked")
     until = board.ms() + 60000
     while not is_there(folder + "/stop") and board.ms() < until and not task.done():
         await asyncio.sleep(0.02)
