@@ -53,7 +53,23 @@ class PinFiles:
 
 
 def _text(device: EmulatedDevice, point: str) -> str:
+    at = device.points[point].i2c
+    if at is None:
+        return str(int(_raw(device, point)))
+    together = [name for name, each in device.points.items() if each.i2c is not None and each.i2c.write == at.write]
+    answer = bytes(at.read)
+    for name in together:  # each raw holds its own number, and zeros beside it
+        answer = bytes(mine | other for mine, other in zip(_raw_bytes(device, name), answer, strict=True))
+    return answer.hex()
+
+
+def _raw(device: EmulatedDevice, point: str) -> int | bool | bytes:
     wanted = device.wanted(point)
     assert not isinstance(wanted, str)
-    raw = wired.raw(device.points[point], wanted)
-    return raw.hex() if isinstance(raw, bytes) else str(int(raw))
+    return wired.raw(device.points[point], wanted)
+
+
+def _raw_bytes(device: EmulatedDevice, point: str) -> bytes:
+    raw = _raw(device, point)
+    assert isinstance(raw, bytes)
+    return raw

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from device_profiles import loader
+from device_profiles import loader, wired
 from edge.boards.simulated import Board
 from simulators.device import EmulatedDevice
 from simulators.pin_files import PinFiles
@@ -30,7 +30,10 @@ def test_the_board_reads_what_the_devices_hold(tmp_path):
             await asyncio.sleep(0.2)
             scale = level.points["level"].adc
             assert abs(adc() / 1e6 * scale.scale + scale.offset - 1.25) < 0.001
+            air.freeze()
+            await asyncio.sleep(0.2)
             i2c.readfrom_into(0x44, buffer)
-            assert buffer[:3] != b"\0\0\0"
+            assert wired.value(air.points["temperature"], bytes(buffer)) == air.value("temperature")
+            assert wired.value(air.points["humidity"], bytes(buffer)) == air.value("humidity")
 
     asyncio.run(scenario())
