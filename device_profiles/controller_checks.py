@@ -85,12 +85,8 @@ def _driven(site: Site, node: str, profiles: Mapping[str, Profile]) -> set[str]:
 
 
 def _known(site: Site, node: str, profiles: Mapping[str, Profile]) -> list[Device]:
-    """A controller's devices, those left out that name a bus or a profile which there is not."""
-    return [
-        device
-        for device in site.devices
-        if device.bus in site.buses and site.node_of(device.bus) == node and device.profile in profiles
-    ]
+    """A controller's devices, those left out whose profile there is not."""
+    return [device for device in site.devices_of(node) if device.profile in profiles]
 
 
 def _used(site: Site, node: str, controller: Controller) -> set[tuple[str, str]]:

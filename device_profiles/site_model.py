@@ -112,7 +112,8 @@ class Site(Model):
 
     def buses_of(self, node: str) -> dict[str, AnyBus]:
         """The buses that a node polls, by name."""
-        return {name: bus for name, bus in self.buses.items() if self.node_of(name) == node}
+        unsaid = next(iter(self.gateways), "")
+        return {name: bus for name, bus in self.buses.items() if (bus.owner or unsaid) == node}
 
     def devices_on(self, bus: str) -> list[Device]:
         """The devices on a bus, in the file's order."""
@@ -120,7 +121,8 @@ class Site(Model):
 
     def devices_of(self, node: str) -> list[Device]:
         """The devices that a node polls, in the file's order."""
-        return [device for device in self.devices if self.node_of(device.bus) == node]
+        own = self.buses_of(node)
+        return [device for device in self.devices if device.bus in own]
 
     def controllers_on(self, bus: str) -> dict[str, Controller]:
         """The controllers that reach the broker through a gateway's bus, by name."""
