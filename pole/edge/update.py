@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pole.edge.release import Release
     from pole.edge.rollout import Action, Plan, Rollout
 
-BIRTHS_S = 1.0  # retained statuses come right after the subscription; after so long without one there are no more
+STATUSES_S = 1.0  # retained ones come right after the subscription; after so long without one there are no more
 CONNECT_S = 10.0
 STEP_S = 0.5
-CHUNKS_A_SECOND = 200  # of half a kilobyte, to all nodes together
+CHUNKS_A_SECOND = 400  # of half a kilobyte, to all nodes together
 BACKOFF_S = (1.0, 30.0)
 EXITS = {"done": 0, "stopped": 1, "nothing to do": 0, "nodes are away": 3, "interrupted": 130}
 
@@ -149,13 +149,16 @@ class _Roll:
             [(topics.up(self._area, "node", c).replace("/node/", "/+/"), 1) for c in ("status", "fetch")]
         )
         found: dict[str, dict[str, Any]] = {}
-        stream = aiter(client.messages)
+        stream, loop = aiter(client.messages), asyncio.get_running_loop()
+        until = loop.time() + STATUSES_S
         while True:
             try:
-                async with asyncio.timeout(BIRTHS_S):
+                async with asyncio.timeout_at(until):
                     heard = await anext(stream)
             except TimeoutError:
                 return found
+            if heard.retain:  # others are news of those that are there, and never end
+                until = loop.time() + STATUSES_S
             name, channel, message = _message(str(heard.topic), bytes(heard.payload or b""))
             if channel == "status" and message:
                 found[name] = message
