@@ -109,6 +109,8 @@ class Journal:
         row.write(self.head + 1, body, readings, base_ms, boot)
 
     def _drop(self, row: Segments) -> None:
+        if row.name(row.firsts[0]) == self._sending:
+            self._close()
         self.full += row.give_up()
         self._dirty = True
         self.sweep(row)
@@ -255,9 +257,9 @@ class Journal:
     def _chunks(self, file, left: int, head: bytes):
         yield head
         while left > 0:
-            got = file.readinto(self._buffer[:left])
+            got = file is self._file and file.readinto(self._buffer[:left])
             if not got:
-                raise OSError("torn")
+                raise OSError("dropped")
             left -= got
             yield self._buffer[:got]
 

@@ -38,6 +38,7 @@ def _state(folder: str):
 def _load(journal, size: int, state, boots: list[int]) -> None:
     folder = journal.folder
     names = _names(folder, not state)
+    begins = not state
     state = state or (int.from_bytes(os.urandom(4), "big"),) + (0,) * 26
     journal.epoch = "%08x" % state[0]
     head, journal.readings, journal.full, journal.damaged = state[1:5]
@@ -53,6 +54,11 @@ def _load(journal, size: int, state, boots: list[int]) -> None:
             else:
                 _load_segment(journal, row, firsts[i], sealed, head, boots)
         journal.sweep(row)
+    if begins:
+        try:
+            journal.save()
+        except OSError:  # the first pack tries again
+            pass
     for name in sorted([name[2:] + name[1] for name in names if name[0] == "x"]):
         _take_over(journal, folder + "x" + name[-1] + name[:-1], name[-1] == "e", boots)
 
@@ -66,10 +72,13 @@ def _row(prefix: str, most: int, size: int, kept) -> Segments:
 
 def _names(folder: str, aside: bool) -> list[str]:
     try:
-        if aside:
-            for name in os.listdir(folder[:-1]):
-                if name[0] in "et":
-                    os.rename(folder + name, folder + "x" + name)
+        names = os.listdir(folder[:-1])
+        for name in names:
+            if aside and name[0] == "s":
+                os.remove(folder + name)  # first: with it, the old epoch would go on without its packs
+        for name in names:
+            if aside and name[0] in "et":
+                os.rename(folder + name, folder + "x" + name)
         return sorted(os.listdir(folder[:-1]))
     except OSError:
         try:

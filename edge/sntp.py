@@ -45,9 +45,9 @@ async def ask(server: str, ms) -> int:
 
 def read(answer: bytes, took_ms: int) -> int:
     """A server's answer, and how long it took -> UTC when it came. Raises OSError."""
-    if answer[1] == 0:
+    if answer[1] == 0 and answer[12:16] in (b"DENY", b"RSTR", b"RATE"):  # RFC 5905, section 7.4
         raise OSError("kiss")
-    if answer[0] >> 6 == 3 or answer[1] > 15:
+    if answer[0] >> 6 == 3 or not 0 < answer[1] <= 15:
         raise OSError("unsynchronised")
     received, sent = _ms(answer, 32), _ms(answer, 40)
     utc_ms = sent + max(0, took_ms - max(0, sent - received)) // 2

@@ -123,7 +123,7 @@ def test_a_long_life_matches_its_account(args):
     random.seed(args.get("seed", 5))
     node = Node(fresh(args, "life"), size=8 * 1024)
     content, confirmed, readings = {}, set(), 0
-    for turn in range(args.get("turns", 400)):
+    for turn in range(args.get("turns", 160)):
         what = random.randint(0, 9)
         if what < 6:
             number = node.append(turn, event=what == 0, length=random.randint(0, 120))
@@ -140,7 +140,7 @@ def test_a_long_life_matches_its_account(args):
         head, stored, pending, dropped = node.counts()
         assert head == len(content)
         assert node.journal.state()["readings"] == readings
-        if turn % 20 == 0:
+        if turn % 10 == 0:
             there = node.waiting()
             assert len(there) == pending
             for number in there:

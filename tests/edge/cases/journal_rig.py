@@ -2,9 +2,11 @@
 
 import json
 import os
+import struct
 
 from edge.clock import Clock
 from edge.journal import Journal
+from edge.segments import HEAD
 
 UTC = 1_763_683_200_250
 
@@ -40,11 +42,11 @@ class Node:
         self.clock = Clock(self.board, {"ntp": "somewhere"})
         self.journal = Journal(self.board, {"journal": self.size}, self.clock)
 
-    def append(self, value, event=False, length=0, age=0):
+    def append(self, value, event=False, length=0):
         """A pack of one reading, stamped as the collector does."""
         now = self.clock.now()
         boot = self.clock.boot if now is None else 0
-        return self.journal.append(body(value, length), 1, (self.clock.ms() if boot else now) - age, boot, event)
+        return self.journal.append(body(value, length), 1, self.clock.ms() if boot else now, boot, event)
 
     def take(self, wait=0):
         """(channel, number, what it says) of the next pack, after so many milliseconds, or None."""
@@ -59,16 +61,22 @@ class Node:
         assert records[0]["ep"] == self.journal.epoch
         return channel, records[0]["sq"], data
 
-    def waiting(self):
-        """Number -> value, of all packs that wait; they stay where they are."""
-        out = {}
+    def packs(self):
+        """(number, what would be sent) of all packs that wait and have a time."""
         for row in (self.journal.events, self.journal.telemetry):
             number = row.find(0)
             while number:
-                pack = self.journal.read(row)
+                known = self.clock.time(struct.unpack_from("<I", HEAD, 12)[0], 0)
+                pack = known and self.journal.read(row)
                 if pack:
-                    out[number] = value_of(b"".join([bytes(chunk) for chunk in pack[1]]))
+                    yield number, b"".join([bytes(chunk) for chunk in pack[1]])
                 number = row.find(number)
+
+    def waiting(self, what=None):
+        """Number -> value; what: a function of what would be sent, instead."""
+        out = {}
+        for number, data in self.packs():
+            out[number] = (what or value_of)(data)
         return out
 
     def counts(self):
@@ -87,6 +95,14 @@ def body(value, length=0):
 def value_of(data):
     """Of a pack with one reading."""
     return json.loads(data)[-1]["v"]
+
+
+def time_of(data):
+    """(ms since 1970, whether it is told as an estimate) of a pack with one reading."""
+    at = data.index(b'"bt":') + 5
+    end = data.index(b",", at)
+    seconds, _, ms = str(data[at:end], "utf-8").partition(".")
+    return int(seconds) * 1000 + int(ms), b'"q":"clock"' in data
 
 
 def fresh(args, name):
