@@ -110,7 +110,7 @@ class Agent:
         if channel == "stored":
             # wire.stored would cost 6 kB for this; a number that is not ours means nothing to the journal
             try:
-                message = json.loads(payload)
+                message = json.loads(bytes(payload))
                 if message["ep"] == self.journal.epoch:
                     for first, last in message["sq"]:
                         self.journal.stored(int(first), int(last))

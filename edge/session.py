@@ -90,7 +90,7 @@ class Session:
         text = (json.dumps(head)[:-1] + ", ").encode()
         path = folder + "/birth.json"
         with open(path, "rb") as file:
-            await self._link.publish("birth", len(text) + os.stat(path)[6] + 1, _birth(text, file), True)
+            await self._link.publish("birth", len(text) + os.stat(path)[6], _birth(text, file), True)
         if crash:
             os.remove(folder + "/crash")
 
@@ -119,7 +119,6 @@ def _birth(text: bytes, file):
     while piece:
         yield piece
         piece = file.read(256)
-    yield b"}"
 
 
 def _read(path: str) -> bytes:

@@ -1,0 +1,173 @@
+"""The whole agent: real broker, real ingest, real store, and everything that ends at once somewhere."""
+
+import asyncio
+import json
+import random
+
+import pytest
+
+from device_profiles import loader
+from tests.edge.agent_city import AgentCity
+from tests.edge.pole_site import NODE, POLE
+from wire import messages
+
+pytestmark = pytest.mark.parametrize("broker", [(NODE, "ingest", "operator")], indirect=True)
+
+
+def play(scenario, tmp_path, broker, interpreter, **controller):
+    async def run():
+        async with AgentCity(tmp_path, broker, interpreter, **controller) as city:
+            await scenario(city)
+
+    asyncio.run(run())
+
+
+def test_a_poles_readings_events_and_commands(tmp_path, broker, interpreter):
+    async def scenario(city):
+        city.ingest.start()
+        city.switch_on()
+        await city.until(lambda: "status" in city.heard and city.heard["status"]["online"], "the status")
+        messages.check(city.heard["status"], messages.STATUS)
+        messages.check(city.heard["birth"], messages.BIRTH)
+        known = {(each["pole"], each["device"]) for each in city.heard["birth"]["devices"]}
+        assert known == {(POLE, name) for name in (*city.pole.devices, "lamp-1", NODE)}
+        await city.until(lambda: city.packs() >= 3, "three packs in the database")
+
+        city.pole.devices["cover-1"].hold("cover_open", True)
+        await city.until(
+            lambda: city.rows("SELECT 1 FROM readings WHERE device = 'cover-1' AND value = 1"), "the open cover"
+        )
+        assert city.heard["event"][0]["n"] == "cover_open"
+
+        await city.command("c-1", "lamp-1", "set_level", level=40)
+        assert (await city.done("c-1"))["read_back"] == {"level": 40}
+        assert [each["state"] for each in city.replies["c-1"]] == ["accepted", "done"]
+        pins = city.pole.root / "pins"
+        assert ((pins / "dim").read_text(), (pins / "relay").read_text()) == ("400", "1")
+        await city.command("c-1", "lamp-1", "off")
+        await city.until(lambda: len(city.replies["c-1"]) == 3, "the answer to the repeated command")
+        assert (city.replies["c-1"][2]["state"], (pins / "dim").read_text()) == ("done", "400")
+        for name, device, action, args, state in (
+            ("c-2", "lamp-1", "set_level", {"level": 101}, "rejected"),
+            ("c-3", "lamp-1", "explode", {}, "rejected"),
+            ("c-4", "nobody", "on", {}, "rejected"),
+            ("c-5", "lamp-1", "off", {}, "done"),
+        ):
+            await city.command(name, device, action, **args)
+            reply = await city.done(name)
+            assert reply["state"] == state, reply
+            messages.check(reply, messages.REPLY)
+        assert "0.0 to 100.0" in city.replies["c-2"][-1]["reason"] or "0 to 100" in city.replies["c-2"][-1]["reason"]
+        assert ((pins / "dim").read_text(), (pins / "relay").read_text()) == ("0", "0")
+        city.cut()
+        await asyncio.sleep(1)
+        await asyncio.to_thread(city.ingest.stop)
+        city.assert_nothing_lost()
+        assert city.rows("SELECT DISTINCT function FROM series ORDER BY 1") == [
+            (each,) for each in ("air", "emergency", "energy", "gateway", "lighting", "manhole", "water")
+        ]
+
+    play(scenario, tmp_path, broker, interpreter)
+
+
+def test_power_broker_and_ingest_are_killed_and_nothing_is_lost(tmp_path, broker, interpreter):
+    async def scenario(city):
+        source = random.Random(11)
+        city.ingest.start()
+        city.switch_on()
+        await city.until(lambda: city.packs() >= 1, "the first pack")
+        for part in ("agent", "broker", "agent", "ingest", "agent", "broker", "agent"):
+            for device in ("cover-1", "sos-1"):  # something to tell, at any time
+                (point,) = loader.profiles()[city.pole.devices[device].profile.profile].points
+                city.pole.devices[device].hold(point, source.random() < 0.5)
+            await asyncio.sleep(source.uniform(0.3, 1.2))
+            if part == "agent":
+                city.cut()
+            elif part == "broker":
+                await asyncio.to_thread(broker.kill)
+            else:
+                city.ingest.kill()
+            await asyncio.sleep(source.uniform(0, 0.8))
+            if part == "agent":
+                city.switch_on()
+            elif part == "broker":
+                await asyncio.to_thread(broker.start)
+            else:
+                city.ingest.start()
+        before = city.packs()
+        await city.until(lambda: city.packs() > before + 2, "packs after the last kill", 120)
+        city.cut()
+        await asyncio.sleep(1)
+        await asyncio.to_thread(city.ingest.stop)
+        city.assert_nothing_lost()
+
+    play(scenario, tmp_path, broker, interpreter)
+
+
+def test_a_lost_broker_neither_resets_the_controller_nor_darkens_its_lamp(tmp_path, broker, interpreter):
+    async def scenario(city):
+        city.switch_on()
+        await city.until(lambda: "birth" in city.heard, "the birth")
+        first = city.agent
+        await asyncio.to_thread(broker.kill)
+        city.pole.devices["sos-1"].hold("sos_pressed", True)
+        await asyncio.sleep(10)  # longer than the watchdog's patience
+        assert first.poll() is None
+        assert city.agent is first
+        assert (city.pole.root / "pins" / "relay").exists()
+        city.ingest.start()
+        await asyncio.to_thread(broker.start)
+        await city.until(
+            lambda: city.rows("SELECT 1 FROM readings WHERE point = 'sos_pressed' AND value = 1"), "the old event", 90
+        )
+        assert city.agent is first
+        assert city.births[-1]["reset"] == "power"
+
+    play(scenario, tmp_path, broker, interpreter)
+
+
+def test_what_ended_the_agent_stands_in_its_next_birth(tmp_path, broker, interpreter):
+    async def scenario(city):
+        plan = city.pole.root / "plan.bin"
+        whole = plan.read_bytes()
+        plan.write_bytes(whole[:1] + b"\0")
+        city.switch_on()
+        await city.until(lambda: city.agent.poll() is not None, "the end of an agent without its plan", 30)
+        plan.write_bytes(whole)
+        city.switch_on()
+        await city.until(lambda: city.births, "the birth")
+        assert "plan.bin" in city.births[0]["crash"]
+        assert city.births[0]["reset"] in ("software", "power")
+        city.cut()
+        city.births.clear()
+        city.switch_on()
+        await city.until(lambda: city.births and "crash" not in city.births[-1], "a birth without it")
+
+    play(scenario, tmp_path, broker, interpreter)
+
+
+def test_what_was_read_before_the_time_was_known_gets_its_time(tmp_path, broker, interpreter):
+    async def scenario(city):
+        config = city.pole.root / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"clock": "unset"}))
+        city.ingest.start()
+        city.switch_on()
+        await city.until(lambda: city.heard.get("status", {}).get("online"), "the status")
+        assert city.heard["status"]["clock"] == "unset"
+        await asyncio.sleep(3)
+        assert city.packs() == 0
+        await city.command("c-1", "lamp-1", "off")
+        assert "time" in (await city.done("c-1"))["reason"]
+        assert (city.pole.root / "pins" / "relay").read_text() == "1"  # it fails lit
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"clock": "machine"}))
+        city.cut()
+        city.switch_on()
+        await city.until(lambda: city.packs() >= 3, "packs with their times")
+        city.cut()
+        await asyncio.sleep(1)
+        await asyncio.to_thread(city.ingest.stop)
+        assert city.rows("SELECT count(*) FROM quality WHERE code = 'clock'")[0][0] > 0
+        (oldest,) = city.rows("SELECT min(time) FROM points")[0]
+        assert oldest > 1_735_689_600_000
+
+    play(scenario, tmp_path, broker, interpreter)
