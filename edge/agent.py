@@ -31,13 +31,13 @@ class Agent:
         self.guard = guard
         self.replies: list = []
         self.chunk = None
-        self.lamp = None
+        self.lamp: object = None
         self._own_name = config["self"]
         self.pollers: dict = {}
         self._feed = board.watchdog()
         self._alive: list = []  # of each part: its longest silence, and when it was alive
         self._commands: list = [b""]  # the first one tells what a reset broke off
-        self._release = None
+        self._release: object = None
         self._release_at = 0  # when it is tried again; a new one at once
         self.clock = Clock(board, config)
         self.journal = Journal(board, config, self.clock)
@@ -85,8 +85,8 @@ class Agent:
         if config["lamp"]:
             from edge.lamp import Lamp
 
-            self.lamp = Lamp(board, self.clock, collector, config, self._write_lamp)
-            runs.append(self.lamp.run)
+            self.lamp = lamp = Lamp(board, self.clock, collector, config, self._write_lamp)
+            runs.append(lamp.run)
         for bus in config["buses"]:
             from edge.poller import Poller
 

@@ -65,7 +65,7 @@ async def run(agent, body: bytes) -> None:
     if why:
         reply("rejected", why)
         return
-    if now > expires:
+    if now > expires:  # type: ignore[operator]
         reply("expired", "it came after its time: nothing was done")
         return
     entry = [name, expires, {"state": "failed", "reason": "interrupted: nobody knows whether the device obeyed"}]

@@ -8,7 +8,7 @@ import sys
 
 def main(guard) -> None:
     """guard: edge.guard.Guard, whose root is the controller's folder. Raises what no task could deal with."""
-    gc.threshold(4096) if hasattr(gc, "mem_alloc") else None  # the heap is collected before it is fragmented
+    gc.threshold(4096) if hasattr(gc, "mem_alloc") else None  # type: ignore[attr-defined]  # the heap is collected before it is fragmented
     with open(guard.root + "config.json") as file:
         config = json.load(file)
     module = "edge.boards." + config["board"]

@@ -94,7 +94,7 @@ class Session:
         if crash:
             os.remove(folder + "/crash")
 
-    def _time(self) -> int:
+    def _time(self):
         now = self._clock.now()
         return self._board.ms() if now is None else now
 

@@ -36,6 +36,9 @@ state() {  # hash and path of every file that git would carry
 step "format" "$bin/ruff" format --check .
 step "lint" "$bin/ruff" check .
 step "types" "$bin/mypy" $(packages)
+for board in esp32 rp2; do
+    step "types of $board" "$bin/pyright" --project "edge/boards/pyright-$board.json"
+done
 step "generated files" generated
 step "layering" "$bin/python" -m pytest -q -p no:cacheprovider tests/test_layering.py
 step "addresses, paths and locks" "$bin/python" -m pytest -q -p no:cacheprovider tests/test_tracked_files.py

@@ -168,6 +168,20 @@ packages() {
     printf '%s\n' "$wanted" >"$stamp"
 }
 
+stubs() {  # what the modules of each board's MicroPython are called, for pyright; both boards have some of one name
+    local board target lock
+    for board in esp32 rp2; do
+        target=.tools/stubs/$board
+        lock=requirements/stubs-$board.txt
+        cmp -s "$lock" "$target/.installed" && continue
+        say "stubs of $board's MicroPython into $target"
+        rm -rf "$target"
+        "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes \
+            --target "$target" -r "$lock"
+        cp "$lock" "$target/.installed"
+    done
+}
+
 case $need in
 run)
     programs mosquitto
@@ -177,6 +191,7 @@ run)
 dev)
     programs mosquitto influxd victoria-metrics snmpd snmpget sipp strace faketime socat
     packages
+    stubs
     scripts/micropython.sh || say "MicroPython could not be fetched (see above); its tests are skipped (with CI=true they fail)."
     ;;
 *) fail "usage: scripts/setup.sh run|dev" ;;
