@@ -1,5 +1,6 @@
 """`pole edge install`: this machine, or a folder that becomes one, gets the agent of a controller, as a service."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,9 @@ def install(
             sheet = carry_out(order, steps, site=site, pole=pole, node=node, release_key=release_key)
         except FlashError as error:
             fail(error, steps, as_json=json)
+        except KeyboardInterrupt:
+            print("Stopped. What was written is kept: run again.", file=sys.stderr)
+            raise typer.Exit(130) from None
     if dry_run:
         return
     finish(sheet, steps, sheets, as_json=json, tested=order.tests)

@@ -1,6 +1,7 @@
 """A bare controller comes IN, one that runs the agent of its pole goes OUT, with an acceptance sheet.
 
 FlashError
+└── ControllerError
 """
 
 
@@ -13,4 +14,8 @@ class FlashError(Exception):
         self.remedy = remedy
 
 
-__all__ = ["FlashError"]
+class ControllerError(FlashError):
+    """The controller answers, and what it was told to do raised something there."""
+
+
+__all__ = ["ControllerError", "FlashError"]

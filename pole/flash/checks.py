@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from device_profiles.schema import Profile
 from device_profiles.site import Device
-from pole.flash import FlashError
+from pole.flash import ControllerError
 from pole.flash.contents import SLOT
 from pole.flash.sheet import MARKS, Check, Sheet
 from pole.flash.steps import Step, Steps
@@ -44,7 +44,7 @@ ANY_BROKER = "Look at network, certificates and the broker's log; then run again
 class Runner(Protocol):
     """Runs Python on the controller."""
 
-    def run(self, code: str, *, patience: float = ..., line: Callable[[str], None] | None = None) -> str: ...
+    def run(self, code: str, *, patience: float = ...) -> str: ...
 
 
 @dataclass
@@ -89,13 +89,19 @@ class Checks:
 
     def run(self) -> Iterator[Check]:
         """Each as it is done. Raises FlashError when the controller stops answering."""
-        yield self._memory()
-        yield self._files()
-        yield self._clock()
+        yield from self._tried("memory", self._memory)
+        yield from self._tried("files", self._files)
+        yield from self._tried("clock", self._clock)
         for source in self._sources:
             yield from self._readings(source)
-        yield self._network()
-        yield self._broker()
+        yield from self._tried("network", self._network)
+        yield from self._tried("broker", self._broker)
+
+    def _tried(self, name: str, check: Callable[[], Check]) -> Iterator[Check]:
+        try:
+            yield check()
+        except ControllerError as error:
+            yield Check(name, "", "failed", error.reason, error.remedy)
 
     def _memory(self) -> Check:
         free = self._answer("memory")[0][0]
@@ -136,7 +142,7 @@ class Checks:
         try:
             again = AGAIN_MS if source.kind == "bus" else 0
             rows = self._answer("readings", source.kind, source.name, devices, READ_MS, again)
-        except FlashError as error:
+        except ControllerError as error:
             return [Check(source.kind, source.name, "failed", error.reason, error.remedy)]
         for device, point, text in rows:
             source.heard.setdefault(device, {})[point] = text
@@ -190,7 +196,7 @@ class Checks:
             if isinstance(found, list):
                 rows.append(found)
         if not rows and function != "readings":
-            raise FlashError(f"The self-test `{function}` said nothing.", RESTART)
+            raise ControllerError(f"The self-test `{function}` said nothing.", RESTART)
         return rows
 
 

@@ -15,7 +15,7 @@ OLDEST = (1, 25, 0)
 PAGES = "micropython.org/download"
 OFFICIAL = {
     "esp32": ("ESP32_GENERIC-20250415-v1.25.0.bin",),
-    "rp2": ("RPI_PICO_W-20250415-v1.25.0.uf2", "RPI_PICO-20250415-v1.25.0.uf2"),
+    "rp2": ("RPI_PICO_W-20250415-v1.25.0.uf2", "RPI_PICO2_W-20250415-v1.25.0.uf2", "RPI_PICO-20250415-v1.25.0.uf2"),
 }
 VERSION = re.compile(rb"MicroPython v(\d+)\.(\d+)\.(\d+)([\w.-]*) on \d{4}-\d\d-\d\d")
 LARGEST = 16 * 1_048_576

@@ -4,11 +4,11 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from pole.flash import FlashError
+from pole.flash import ControllerError, FlashError
 
 ANSWER_S = 60.0
 
@@ -88,15 +88,15 @@ class LocalPython:
         self._words = [python, "-I", "-B", "-c"]
         self._identity = dict(identity or {})
 
-    def run(self, code: str, *, patience: float = ANSWER_S, line: Callable[[str], None] | None = None) -> str:
-        """What it prints. Raises FlashError for what it raises."""
+    def run(self, code: str, *, patience: float = ANSWER_S) -> str:
+        """What it prints. Raises ControllerError for what it raises."""
         try:
             run = subprocess.run(
                 [*self._words, code], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience,
                 cwd="/", **self._identity,  # type: ignore[call-overload]
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise FlashError(f"A command took more than {patience:.0f} s.", "Run again.") from None
+            raise ControllerError(f"A command took more than {patience:.0f} s.", "Run again.") from None
         except OSError as error:
             raise FlashError(
                 f"--python {self._words[0]} cannot be run: {error.strerror}.",
@@ -104,8 +104,5 @@ class LocalPython:
             ) from None
         if run.returncode:
             last = (run.stderr.strip().splitlines() or ["an error without words"])[-1]
-            raise FlashError(f"The controller's Python failed: {last}", "Look at --python, and at the user's groups.")
-        for row in run.stdout.splitlines() if line else ():
-            assert line is not None
-            line(row)
+            raise ControllerError(f"Its Python failed: {last}", "Look at --python, and at the user's groups.")
         return str(run.stdout)

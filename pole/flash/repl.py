@@ -13,7 +13,7 @@ import io
 import os
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import serial
 from mpremote.transport import TransportError, TransportExecError  # type: ignore[import-untyped]
 from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
 
-from pole.flash import FlashError
+from pole.flash import ControllerError, FlashError
 
 CHUNK = 768  # bytes of a file in one command: base64 makes 1024 of them, which a heap of 48 kB has room for
 ANSWER_S = 20.0
@@ -152,20 +152,13 @@ class Repl:
             self.run(f"import {imports}")
         return ast.literal_eval(self.run(f"print(repr({expression}))").strip())
 
-    def run(self, code: str, *, patience: float = ANSWER_S, line: Callable[[str], None] | None = None) -> str:
-        """What the code prints; `line` hears each line at once. Raises FlashError for what it raises."""
-        heard = bytearray()
-
-        def consume(data: bytes) -> None:
-            heard.extend(data.replace(b"\x04", b""))
-            if line is not None and data == b"\n":
-                line(heard.decode(errors="replace").splitlines()[-1])
-
+    def run(self, code: str, *, patience: float = ANSWER_S) -> str:
+        """What the code prints. Raises ControllerError for what it raises."""
         with self._told("a command"):
-            _, failed = self._transport.exec_raw(code, timeout=patience, data_consumer=consume)
+            heard, failed = self._transport.exec_raw(code, timeout=patience)
         if failed:
-            raise self._raised(failed.decode(errors="replace").strip())
-        return heard.decode(errors="replace")
+            raise _raised(failed.decode(errors="replace").strip())
+        return str(heard.decode(errors="replace"))
 
     def hashes(self, names: Iterable[str]) -> dict[str, str]:
         """SHA-256 in hexadecimal digits of the files that are there."""
@@ -214,23 +207,6 @@ class Repl:
         block, _, _, free = self.ask("os.statvfs('/')[:4]")
         return int(block * free)
 
-    def _raised(self, text: str) -> FlashError:
-        last = text.splitlines()[-1] if text else "an error without words"
-        if "ENOSPC" in last or last.startswith("OSError: 28"):
-            return FlashError(
-                "The controller's file system is full.",
-                "Run again with --erase to empty it (readings that are not stored yet are lost), or take a board "
-                "with more flash.",
-            )
-        if last.startswith("MemoryError"):
-            return FlashError(
-                f"The controller has too little memory: {last}",
-                "Unplug it, plug it in, and run again. If it stays so, its firmware leaves too little: docs/flash.md.",
-            )
-        return FlashError(
-            f"The controller refused a command: {last}", "Run again with --force; if it stays so, with --erase."
-        )
-
     @contextlib.contextmanager
     def _told(self, what: str) -> Iterator[None]:
         if self._transport is None:
@@ -238,7 +214,7 @@ class Repl:
         try:
             yield
         except TransportExecError as error:
-            raise self._raised(error.error_output) from None
+            raise _raised(error.error_output) from None
         except (TransportError, struct.error, ValueError) as error:
             raise FlashError(
                 f"{self.port}: the controller stopped answering ({what}: {error}).",
@@ -250,6 +226,24 @@ class Repl:
                 f"{self.port}: the connection broke ({error}).",
                 "Check cable and plug, then run again: what was written already is kept.",
             ) from None
+
+
+def _raised(text: str) -> ControllerError:
+    last = text.splitlines()[-1] if text else "an error without words"
+    if "ENOSPC" in last or last.startswith("OSError: 28"):
+        return ControllerError(
+            "The controller's file system is full.",
+            "Run again with --erase to empty it (readings that are not stored yet are lost), or take a board "
+            "with more flash.",
+        )
+    if last.startswith("MemoryError"):
+        return ControllerError(
+            f"The controller has too little memory: {last}",
+            "Unplug it, plug it in, and run again. If it stays so, its firmware leaves too little: docs/flash.md.",
+        )
+    return ControllerError(
+        f"The controller refused a command: {last}", "Run again with --force; if it stays so, with --erase."
+    )
 
 
 def ports() -> list[str]:

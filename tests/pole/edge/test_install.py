@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from pole.command import app
 from pole.edge import systemd
+from pole.flash import checks
 from tests.parts import buses
 
 SITE = """
@@ -143,7 +144,8 @@ def test_the_self_test_and_the_agent_run_on_this_machines_python(tmp_path, syste
                 agent.kill()
 
 
-def test_a_failed_check_ends_with_1(tmp_path, system):
+def test_a_failed_check_ends_with_1(tmp_path, system, monkeypatch):
+    monkeypatch.setattr(checks, "AGAIN_MS", 0)  # nobody comes back here
     write_site(tmp_path, bus=tmp_path / "none")
     code, sheet, _ = install(tmp_path, system, "--self-test")
     assert (code, sheet["accepted"]) == (1, False)

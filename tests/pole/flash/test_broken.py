@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pole.flash import FlashError
+from pole.flash import FlashError, checks
 from pole.flash.repl import Repl
 from tests.pole.flash.rig import Board, Rig, bus, failed
 
@@ -82,7 +82,8 @@ def test_a_file_system_that_is_too_small_is_told_before_anything_is_written(tmp_
 
 
 @pytest.mark.parametrize("broker", [("ctl-17",)], indirect=True)
-def test_a_unit_that_is_silent_and_a_broker_that_refuses_are_on_the_sheet(tmp_path, broker):
+def test_a_unit_that_is_silent_and_a_broker_that_refuses_are_on_the_sheet(tmp_path, broker, monkeypatch):
+    monkeypatch.setattr(checks, "AGAIN_MS", 0)  # nobody comes back here
     emulated, path = bus(tmp_path, 1)
     with emulated, Board(folder=tmp_path) as board:
         rig = Rig(folder=tmp_path, port=broker.port, bus=path(), password="wrong")

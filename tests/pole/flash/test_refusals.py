@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from pole.flash import run
 from tests.pole.flash import images
 from tests.pole.flash.rig import Board, Rig
 
@@ -17,7 +18,8 @@ time.sleep(60)
 """
 
 
-def test_a_port_where_nobody_answers_is_told(tmp_path):
+def test_a_port_where_nobody_answers_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "FIRST_S", 0.5)
     ours, port = os.openpty()
     rig = Rig(folder=tmp_path)
     code, document, _ = rig.flash(os.ttyname(port))
