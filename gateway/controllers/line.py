@@ -12,7 +12,8 @@ from protocols import errors
 ANSWER_S = 0.2
 # After an answer its sender needs a moment to leave the line: software switches the direction on many boards.
 TURN_S = 0.003
-OVER_S = 0.05  # a damaged frame is over after so much silence: adapters deliver in portions up to 16 ms apart
+OVER_S = 0.05  # a damaged frame is over after so much silence: adapters deliver in portions up to 16 ms apart,
+PORTION = 64  # or of so many characters
 
 
 class Line:
@@ -45,13 +46,14 @@ class Line:
 
     async def _answer(self, address: int, sent: float) -> Frame:
         port, loop = self._port, asyncio.get_running_loop()
-        until = begins_by = sent + ANSWER_S
+        portion_s = PORTION * self.times.character
+        until = begins_by = sent + ANSWER_S + portion_s
         damaged = self.damaged
         while True:
             if (answer := self._find(address)) is not None:
                 return answer
             if port.received:  # it has begun: noise goes on no longer than the longest frame takes
-                until = min(begins_by + LONGEST * self.times.character, port.quiet_from + OVER_S)
+                until = min(begins_by + LONGEST * self.times.character, port.quiet_from + OVER_S + portion_s)
             if loop.time() >= until:
                 if port.received or self.damaged > damaged:
                     raise errors.BadAnswer("crc", "what came was damaged")

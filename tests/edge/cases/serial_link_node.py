@@ -26,10 +26,13 @@ def pack(node, number):
 class Node:
     def __init__(self, args):
         self.folder, self.name, self.count = args["folder"], args["node"], args["count"]
-        self.stored = set([int(line) for line in _lines(self.folder + "/stored")])
-        self.commands = set(_lines(self.folder + "/commands"))
+        self.stored = bytearray(self.count + 1)
+        for line in _lines(self.folder + "/stored"):
+            self.stored[int(line)] = 1
+        self.sent = bytearray(self.count + 1)  # since resend_ms
+        self.resend_ms = 0
+        self.commands = list(_lines(self.folder + "/commands"))
         self.replies = []
-        self.sent_ms = {}
         self.tried = self.done = 0
         self.board = Board({"uarts": {"up": {"port": args["port"]}}, "clock": "unset"}, self.folder)
         config = {"uplink": {"uart": "up", "address": args["address"]}}
@@ -43,12 +46,12 @@ class Node:
         if channel == "stored":
             for first, last in message["sq"]:
                 for number in range(first, last + 1):
-                    if number not in self.stored:
-                        self.stored.add(number)
+                    if not self.stored[number]:
+                        self.stored[number] = 1
                         _add(self.folder + "/stored", str(number))
         elif channel == "command":
             if message["id"] not in self.commands:
-                self.commands.add(message["id"])
+                self.commands.append(message["id"])
                 _add(self.folder + "/commands", message["id"])
             self.replies.append(message["id"])
 
@@ -61,14 +64,14 @@ class Node:
         status = '{"online":%s,"time":%d}'
         await self.link.connect((status % ("false", 0)).encode())
         await self.publish("status", (status % ("true", self.board.utc_ms() or 0)).encode())
-        self.sent_ms = {}
+        self.resend_ms = 0
         while True:
             while self.replies:
                 await self.publish("reply", ('{"id":"%s"}' % self.replies[0]).encode())
                 del self.replies[0]
             number = self.next()
             if number:
-                self.sent_ms[number] = self.board.ms()
+                self.sent[number] = 1
                 await self.publish("telemetry", pack(self.name, number))
             elif self.link.why:
                 return
@@ -76,18 +79,21 @@ class Node:
                 await asyncio.sleep(0.02)
 
     def next(self):
+        if self.board.ms() >= self.resend_ms:
+            self.resend_ms = self.board.ms() + RESEND_MS
+            self.sent = bytearray(self.count + 1)
         for number in range(1, self.count + 1):
-            if number not in self.stored and self.board.ms() - self.sent_ms.get(number, -RESEND_MS) >= RESEND_MS:
+            if not self.stored[number] and not self.sent[number]:
                 return number
         return 0
 
 
 def _lines(path):
-    try:
+    if _exists(path):
         with open(path) as file:
-            return [line.strip() for line in file if line.endswith("\n")]
-    except OSError:
-        return []
+            for line in file:
+                if line.endswith("\n"):
+                    yield line.strip()
 
 
 def _add(path, line):

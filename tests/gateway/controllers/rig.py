@@ -12,8 +12,8 @@ from edge.serial_link import Client
 from gateway.controllers.controllers_driver import ControllersDriver
 from gateway.controllers.line import Line
 from gateway.identity import Node
+from simulators.shared_line import SharedLine
 from tests.gateway.controllers.city import AREA, City
-from tests.gateway.controllers.shared_line import SharedLine
 
 WILL, ONLINE = b'{"online":false}', b'{"online":true}'
 
@@ -40,7 +40,7 @@ class Rig:
         self.broker = broker
         self.folder = folder
         self.city = City(broker)
-        self.line = SharedLine(folder, ["gateway", "ctl-1", "twin"])
+        self.line = SharedLine(folder=folder, ends=["gateway", "ctl-1", "twin"])
         self.told = []
         self.now_ms = lambda: time.time_ns() // 1_000_000
         self.nodes = {17: self.node("ctl-1")}

@@ -13,9 +13,9 @@ from edge.boards.simulated import Board
 from edge.serial_link import Client
 from gateway import bounds, needs
 from pole.broker import free_port
+from simulators.shared_line import SharedLine
 from tests.gateway.controllers.city import City
 from tests.gateway.controllers.gateway_process import Gateway
-from tests.gateway.controllers.shared_line import SharedLine
 from tests.parts import certificates
 from tests.promise.test_tls import take_in_tls
 from wire import messages
@@ -49,7 +49,7 @@ def played(scene):
     def test(broker, tmp_path):
         async def play():
             city = City(broker)
-            async with SharedLine(tmp_path, ["gateway", "one", "two"]) as line, city.listening():
+            async with SharedLine(folder=tmp_path, ends=["gateway", "one", "two"]) as line, city.listening():
                 gateway = Gateway(tmp_path, broker, line, ENDS)
                 nodes = {node: Stays(line, tmp_path, node) for node in ENDS}
                 try:

@@ -7,11 +7,11 @@ import random
 
 import pytest
 
+from simulators.shared_line import SharedLine
 from tests.edge.cases.serial_link_node import pack
 from tests.edge.conftest import compiled  # noqa: F401
 from tests.gateway.controllers.city import INTERPRETERS, City, Played, interpreters
 from tests.gateway.controllers.gateway_process import Gateway
-from tests.gateway.controllers.shared_line import SharedLine
 
 NODES = [f"ctl-{each}" for each in INTERPRETERS]
 PACKS = int(os.environ.get("PACKS", "30"))
@@ -27,7 +27,7 @@ def test_kills(broker, tmp_path, compiled):  # noqa: F811
 async def play(broker, folder, compiled):  # noqa: F811
     city = City(broker)
     places = dict(enumerate(interpreters(), 1))
-    async with SharedLine(folder, ["gateway", *places.values()]) as line, city.listening():
+    async with SharedLine(folder=folder, ends=["gateway", *places.values()]) as line, city.listening():
         gateway = Gateway(folder, broker, line, {f"ctl-{name}": (address, name) for address, name in places.items()})
         played = [
             Played(

@@ -1,6 +1,8 @@
 """The gateway's side of a link, frame by frame: what it asks, what it takes, and what it throws away."""
 
 import binascii
+import os
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from gateway.controllers.link import CONNECT, Link
 from tests.wire.conformance import vectors
 from wire import frames
 
+SEED, COUNT = 20261121, int(os.environ.get("FRAMES", "20000"))  # by hand: FRAMES=1000000
 SESSION = b"\x12\x34"
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 
@@ -156,3 +159,27 @@ def test_a_message_that_was_given_up_is_no_part_of_the_next():
 
 def test_codes_are_numbers_that_stay():
     assert CONNECT == 0 == frames.UP.index("connect")
+
+
+def test_whatever_comes_a_link_stays_within_its_bounds():
+    dice = random.Random(SEED)
+    link, released = Link(address=17), 0
+    for _ in range(COUNT):
+        part = dice.choice(
+            (b"", dice.randbytes(dice.randrange(240)), message(dice.randrange(9), bytes(dice.randrange(20))))
+        )
+        heard = answer(
+            dice.choice((1, link.question().came + 1 & 255, dice.randrange(256))), dice.randrange(256), part,
+            first=dice.random() < 0.5, session=dice.choice((link.session, NO_SESSION, SESSION, dice.randbytes(2))),
+        )  # fmt: skip
+        if link.heard(heard) is not None:
+            released += 1
+            if dice.random() < 0.9:
+                link.release()
+            else:
+                link.end()
+        if link.is_free and dice.random() < 0.5:
+            link.send(1, dice.randbytes(dice.randrange(1536)), lambda: None)
+        assert len(encode(link.question())) <= 256
+        assert len(link._message) <= 65535 + 7 + 240
+    assert released > COUNT // 1000

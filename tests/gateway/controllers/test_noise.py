@@ -12,10 +12,11 @@ import structlog
 from gateway.controllers.controllers_driver import ControllersDriver
 from gateway.controllers.line import Line
 from gateway.identity import Node
+from simulators.shared_line import SharedLine
 from tests.edge.cases.serial_link_node import pack
 from tests.edge.conftest import compiled  # noqa: F401
 from tests.gateway.controllers.city import AREA, INTERPRETERS, City, Played, interpreters
-from tests.gateway.controllers.shared_line import Noise, SharedLine
+from tests.gateway.controllers.noise import Noise
 
 NODES = [f"ctl-{each}" for each in INTERPRETERS]
 PACKS = int(os.environ.get("PACKS", "25"))  # by hand: PACKS=1000
@@ -30,7 +31,7 @@ def test_noise(broker, tmp_path, compiled):  # noqa: F811
 async def play(broker, folder, compiled):  # noqa: F811
     city, noise = City(broker), Noise(random.Random(SEED), 0.03)
     places = dict(enumerate(interpreters(), 1))
-    async with SharedLine(folder, ["gateway", *places.values()], noise=noise) as line, city.listening():
+    async with SharedLine(folder=folder, ends=["gateway", *places.values()], noise=noise) as line, city.listening():
         connect = {"hostname": "127.0.0.1", "port": broker.port}
         nodes = {
             address: Node(AREA, f"ctl-{name}", {**connect, "username": f"ctl-{name}", "password": f"ctl-{name}-secret"})
