@@ -26,7 +26,7 @@ KILOBYTE = 1024
 MICRO = 1_000_000
 STEPS = {"": 0, "dawn": 1, "dusk": 2}  # kinds of a lamp's steps (edge/lamp.py)
 MOST_POINTS = 120
-MOST_PLAN = 6 * KILOBYTE
+MOST_PLAN = 2560  # bytes of memory
 MOST_SHOWN = 3
 ELSEWHERE = "Hang some on a gateway, or on another controller."
 SILENCE_S = 300  # of contacts, where there are none
@@ -62,13 +62,13 @@ def excess(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
             yield keys, f"{text} Most are of {', '.join(f'{name} ({points[name]})' for name in most)}. {ELSEWHERE}"
             continue
         try:
-            size = len(plan(site, node, profiles))
+            size = compact.memory(plan(site, node, profiles))
             list(command_lines.lines(site, node, profiles))
         except compact.Unfit as error:
             yield keys, str(error)
         else:
             if size > MOST_PLAN:
-                text = f"its poll plan has {size} bytes, and a controller has room for {MOST_PLAN}."
+                text = f"its polls take {size} bytes of memory, and a controller has room for {MOST_PLAN}."
                 yield keys, f"{text} {ELSEWHERE}"
 
 

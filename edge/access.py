@@ -4,39 +4,51 @@ import asyncio
 import struct
 
 from edge import plan as plans
+from edge.poller import request
 
 _VERSION = 1
 
 
-def load(path, bus):
-    """The section of one bus of plan.bin. Raises OSError; ValueError where there is none, or of another version."""
-    with open(path, "rb") as file:
-        version, count = file.read(2)
-        while version == _VERSION and count:
-            count -= 1
-            size, length = struct.unpack("<HB", file.read(3))
-            if str(file.read(length), "ascii") == bus:
-                return file.read(size)
-            file.seek(size, 1)
+def find(path, bus):
+    """plan.bin at the section of a bus -> (the open file, where). Raises OSError; ValueError where there is none."""
+    file = open(path, "rb")
+    version, count = file.read(2)
+    while version == _VERSION and count:
+        count -= 1
+        size, length = struct.unpack("<HB", file.read(3))
+        if str(file.read(length), "ascii") == bus:
+            return file, file.tell()
+        file.seek(size, 1)
+    file.close()
     raise ValueError("plan.bin has no bus " + bus)
 
 
 async def read(poller, device, point):
     """A fresh value: '"v":62.5', '"vb":true' or '"q":"timeout"'. Raises ValueError without such a point."""
-    plan = poller.plan
-    for block in range(6, 6 + plan[3] * 22, 22):
-        wait, first, _, parts = struct.unpack_from("<HHHB", plan, block + 6)
-        for part in range(first, first + parts * 6, 6):
-            at, of, start, bit = struct.unpack_from("<HHBB", plan, part)
-            if plans.name(plan, of + 4) == point and plans.name(plan, at) == device:
-                code = await _ask(poller, poller.request(block, part), wait)
-                number = 0
-                if not code:
-                    at = poller.base(block, part) + start
-                    number = plans.raw(poller.buffer, at, plan[of], plan[of + 1] & 15, bit)
-                    code = 0 if plans.is_valid(plan, of, number) else 258
-                return plans.field(plan, of, code, number)
+    for place in range(0, len(poller.places) - 6, 6):
+        start, _, _, end = struct.unpack_from("<HHHH", poller.places, place + 2)
+        poller.file.seek(poller.start + start)
+        block = poller.file.read(end - start)
+        at = 17
+        while at < len(block):
+            if names(block, at) == (device, point):
+                return await _read(poller, block, at)
+            at += block[at]
     raise ValueError(device + "/" + point)
+
+
+def names(block, at):
+    return plans.name(block, at, 8, block[at + 5]), plans.name(block, at, block[at + 5], block[at + 6])
+
+
+async def _read(poller, block, at):
+    code = await _ask(poller, request(block, at), block[6] | block[7] << 8)
+    number = 0
+    if not code:
+        start = poller.base(block, at) + block[at + 3]
+        number = plans.raw(poller.buffer, start, block[at + 1], block[at + 2] & 15, block[at + 4])
+        code = 0 if plans.is_valid(block, at, number) else 258
+    return plans.field(block, at, code, number)
 
 
 async def write(poller, unit, function, address, words, mask=0, wait=1000):
@@ -61,4 +73,4 @@ async def _ask(poller, request, wait):
 
 
 def _quality(code):
-    return plans.field(b"\0", 0, code)[5:-1] if code else ""
+    return plans.field(b"", 0, code)[5:-1] if code else ""

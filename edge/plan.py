@@ -1,20 +1,22 @@
-"""What the points of plan.bin are, and what registers mean by it. device_profiles/compact.py writes the plan.
+"""A point of plan.bin, and what registers mean by it. device_profiles/compact.py writes the plan.
 
-Nothing is unpacked: points stay bytes, and a raw number is compared as the registers hold it. Numbers of the plan that
-belong to a register are in its own type and word order, so that one function reads both.
+Nothing is unpacked: points stay bytes, and a raw number is compared as the registers hold it. The ends of its ranges
+are in its own type and word order, so that one function reads both.
+
+A point is, a byte each: its length; kind; size, and in how many ranges it is valid (4 bits each); byte and bit in the
+answer; where its device's name, its own name and its constants end; then what ends there, the name of the device, its
+own, the constants (float64: deadband, and where it is scaled scale and offset), and lowest and highest number of each
+range. Of a kind: its type (0 bit, 1 unsigned, 2 signed, 3 float), and what follows.
 """
 
 from edge.decimal import double, rounded, shortest, text, unpacked
 
-# A point: kind; size, and in how many ranges it is valid (4 bits each); where its constants are (16 bits); its name,
-# with its length before it; lowest and highest number of each range. Of a kind: its type (0 bit, 1 unsigned, 2 signed,
-# 3 float), and
 _LOW_FIRST = 4
 _SCALED = 16
 
 
-def name(plan, at):
-    return str(plan[at + 1 : at + 1 + plan[at]], "ascii")
+def name(plan, point, start, end):
+    return str(plan[point + start : point + end], "ascii")
 
 
 def raw(buffer, at, kind, size, bit=0):
@@ -31,20 +33,18 @@ def raw(buffer, at, kind, size, bit=0):
 
 
 def is_valid(plan, point, number):
-    kind = plan[point]
-    size = plan[point + 1] & 15
-    at = point + 5 + plan[point + 4]
-    for _ in range(plan[point + 1] >> 4):
+    kind = plan[point + 1]
+    size = plan[point + 2] & 15
+    for at in range(point + plan[point + 7], point + plan[point], 2 * size):
         if raw(plan, at, kind, size) <= number <= raw(plan, at + size, kind, size):
             return True
-        at += 2 * size
     return False
 
 
 def value(plan, point, number):
     """-> (q, k, n, d): q * 10**k, and the same as a fraction, as device_profiles.registers scales it."""
-    kind = plan[point]
-    size = plan[point + 1] & 15
+    kind = plan[point + 1]
+    size = plan[point + 2] & 15
     if kind & 3 < 3:
         out = (number, 0, number, 1)
     elif size == 4:
@@ -54,17 +54,17 @@ def value(plan, point, number):
         out = rounded(n, d, 10, 17)
     if kind & _SCALED:
         n, d = double(out[2], out[3])
-        a, b = constant(plan, point, 0)
-        n, d = double(n * a, d * b)
         a, b = constant(plan, point, 8)
+        n, d = double(n * a, d * b)
+        a, b = constant(plan, point, 16)
         n, d = double(n * b + a * d, d * b)
         out = rounded(n, d, 10, 15 if size == 8 else 12)
     return out
 
 
 def constant(plan, point, at):
-    """at: 0 scale, 8 offset, 16 deadband -> a fraction."""
-    return unpacked(raw(plan, (plan[point + 2] | plan[point + 3] << 8) + at, 3, 8), 8)[:2]
+    """at: 0 deadband, 8 scale, 16 offset -> a fraction."""
+    return unpacked(raw(plan, point + plan[point + 6] + at, 3, 8), 8)[:2]
 
 
 def field(plan, point, code, number=0):
@@ -73,7 +73,7 @@ def field(plan, point, code, number=0):
         return '"q":"%s"' % ("timeout", "crc", "range")[code - 256]
     if code:
         return '"q":"exception-%d"' % code
-    if not plan[point] & 3:
+    if not plan[point + 1] & 3:
         return '"vb":true' if number else '"vb":false'
     number = value(plan, point, number)
     return '"v":' + text(number[0], -number[1])

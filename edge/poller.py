@@ -20,40 +20,35 @@ _SILENT_AFTER = 3  # failures in a row
 _CREDIT_MS = 15_000  # so much of it to be paid back keeps nobody from being asked
 _DEBT_MS = 30_000  # the most
 _AGO_MS = 0x3FFFFFFF  # twelve days: a number that takes no room of its own
-# A plan: µs of a character, ms of silence, blocks, bytes of state (16, 8, 8, 16 bits); the blocks. A block: the
-# request; ms to wait beyond the time on the wire, first part, its place in the state (16 bits each), parts, flags
-# (8 each), ms from one read to the next, ms until what has not changed is told again (32 each)
-_BLOCKS = 6
-_BLOCK = 22
+# A section of the plan begins with µs of a character, ms of silence, blocks, bytes of state, and of the longest block
+# (16, 8, 8, 16, 16 bits); then for each block its unit, flags, where it begins, where its state does (8, 8, 16, 16),
+# and the same for the end. A block: the request; ms to wait beyond the time on the wire, from one read to the next,
+# until what has not changed is told again (16, 32, 32), points (8); then the points, as in edge.plan.
+_HEAD = 8
+_PLACE = 6
+_BLOCK = 17
 _EVENT = 1
 _DIVIDES = 2
-# A part: where its device's name and its point are (16 bits each), byte and bit in the answer
-_PART = 6
-# Its state: when it was told, and as what; its registers
-_STATE = 6
+_STATE = 6  # of a point: when it was told, and as what; its registers follow
 
 
 class Poller(Master):
+    """A block of the plan is in memory while it is its turn."""
+
     def __init__(self, board, bus, collector):
         """Raises OSError or ValueError without a plan for this bus."""
-        self.plan = guest("edge.access", "load", board.folder + "/plan.bin", bus)
-        character_us, silence_ms, blocks, size = struct.unpack_from("<HBBH", self.plan)
+        self.file, self.start = guest("edge.access", "find", board.folder + "/plan.bin", bus)
+        character_us, silence_ms, blocks, state, longest = struct.unpack("<HBBHH", self.file.read(_HEAD))
         Master.__init__(self, board, board.uart(bus), character_us, silence_ms)
+        self.places = self.file.read((blocks + 1) * _PLACE)
+        self._block = bytearray(longest)
         self._add = collector.add
         self._due = array("q", [board.ms()] * blocks)
         self._failed = bytearray(blocks)  # so often in a row
-        self._alone = bytearray(blocks)  # where a block is refused as a whole: 1 + the part that is read next
-        self._state = bytearray(size)
+        self._alone = bytearray(blocks)  # where a block is refused as a whole: 1 + the point that is read next
+        self._state = bytearray(state)
         self._debt = 0  # until when failures are paid back
         self._was_event = 0
-
-    def read(self, *what):
-        """As edge.access reads a point."""
-        return guest("edge.access", "read", self, *what)
-
-    def write(self, *what):
-        """As edge.access writes registers."""
-        return guest("edge.access", "write", self, *what)
 
     async def run(self, beat):
         """For ever; beat is called at every turn."""
@@ -70,28 +65,30 @@ class Poller(Master):
         now = self.ms()
         best, first = -1, 0
         for i in range(len(self._due)):
-            block = _BLOCKS + i * _BLOCK
             due = self._due[i] - now
             failed = self._failed[i]
-            if due > 0 or self.late.get(self.plan[block], 0) > now:
+            if due > 0 or self.late.get(self.places[i * _PLACE], 0) > now:
                 continue
             if failed and self._debt > now + (_CREDIT_MS if failed < _SILENT_AFTER else 0):
                 continue
-            if self.plan[block + 13] & _EVENT == self._was_event:
+            if self.places[i * _PLACE + 1] & _EVENT == self._was_event:
                 due += _AGO_MS
             if best < 0 or due < first:
                 best, first = i, due
         return best
 
     async def _turn(self, turn):
-        plan = self.plan
-        block = _BLOCKS + turn * _BLOCK
-        wait, part, state, parts, flags, every, silence = struct.unpack_from("<HHHBBII", plan, block + 6)
+        block = self._block
+        _, flags, start, state = struct.unpack_from("<BBHH", self.places, turn * _PLACE)
+        self.file.seek(self.start + start)
+        self.file.readinto(block)
+        wait, every, silence, points = struct.unpack_from("<HIIB", block, 6)
+        point = _BLOCK
         alone = self._alone[turn]
         for _ in range(alone - 1):
-            state += _STATE + (plan[1 + (plan[part + 2] | plan[part + 3] << 8)] & 15)
-            part += _PART
-        code = await self.ask(self.request(block, part) if alone else plan[block : block + 6], wait)
+            state += _STATE + (block[point + 2] & 15)
+            point += block[point]
+        code = await self.ask(request(block, point) if alone else bytes(block[:6]), wait)
         now = self.ms()
         self._was_event = flags & _EVENT
         if code in (2, 3) and flags & _DIVIDES and not alone:
@@ -99,31 +96,23 @@ class Poller(Master):
             return
         if code > 255:
             every = min(every, _RETRY_MS)
-        base = self.at
+        at = self.at
         if alone:
-            base = self.base(block, part)
-            self._alone[turn] = alone % parts + 1
-            every //= parts
-            parts = 1
+            at = self.base(block, point)
+            self._alone[turn] = alone % points + 1
+            every //= points
+            points = 1
         self._due[turn] = max(self._due[turn] + every, now)
         self._judge(turn, code, now)
-        for _ in range(parts):
-            state = self._tell(part, state, code, base, silence, now)
-            part += _PART
+        for _ in range(points):
+            state = self._tell(point, state, code, at, silence, now)
+            point += block[point]
 
-    def request(self, block, part):
-        """The read of one part of a block."""
-        plan = self.plan
-        unit, function, address = struct.unpack_from(">BBH", plan, block)
-        _, point, start, bit = struct.unpack_from("<HHBB", plan, part)
-        address += 8 * start + bit if function < 3 else start // 2
-        return struct.pack(">BBHH", unit, function, address, (plan[point + 1] & 15) + 1 >> 1)
-
-    def base(self, block, part):
-        """Where the block's answer would begin in the buffer, which holds the answer to one part of it."""
-        start = self.plan[part + 4]
-        if self.plan[block + 1] < 3:
-            self.buffer[self.at] = self.buffer[self.at] << self.plan[part + 5] & 255
+    def base(self, block, point):
+        """Where the block's answer would begin in the buffer, which holds the answer to one point of it."""
+        start = block[point + 3]
+        if block[1] < 3:
+            self.buffer[self.at] = self.buffer[self.at] << block[point + 4] & 255
             return self.at - start
         return self.at - start + start % 2
 
@@ -137,17 +126,16 @@ class Poller(Master):
             self._debt = min(max(self._debt, now) + lost, now + _DEBT_MS)
         elif failed[turn]:
             for i in range(len(failed)):
-                if failed[i] and self.plan[_BLOCKS + i * _BLOCK] == self.plan[_BLOCKS + turn * _BLOCK]:
+                if failed[i] and self.places[i * _PLACE] == self.places[turn * _PLACE]:
                     failed[i] = 0
                     self._due[i] = min(self._due[i], now)
 
-    def _tell(self, part, at, code, base, silence, now):
-        """One part of a block: tells what has to be told. -> where the state of the next one is."""
-        plan, state = self.plan, self._state
-        device, point, start, bit = struct.unpack_from("<HHBB", plan, part)
+    def _tell(self, point, at, code, base, silence, now):
+        """One point of a block: tells what has to be told. -> where the state of the next one is."""
+        plan, state = self._block, self._state
+        _, kind, size, start, bit, device, name = plan[point : point + 7]
+        size &= 15
         base += start
-        kind = plan[point]
-        size = plan[point + 1] & 15
         told, last = struct.unpack_from("<IH", state, at)
         number = 0
         if not code:
@@ -164,15 +152,22 @@ class Poller(Master):
         if code == _VALUE:
             state[at + _STATE : at + _STATE + size] = self.buffer[base : base + size]
             code = 0
-        self._add(
-            plans.name(plan, device), plans.name(plan, point + 4), plans.field(plan, point, code, number), event > 0
-        )
+        names = plans.name(plan, point, 8, device), plans.name(plan, point, device, name)
+        self._add(names[0], names[1], plans.field(plan, point, code, number), event > 0)
         return at + _STATE + size
 
     def _differs(self, point, one, other):
         """Whether two raw numbers are values that differ, by the deadband at least."""
-        _, _, n, d = plans.value(self.plan, point, one)
-        _, _, m, e = plans.value(self.plan, point, other)
+        _, _, n, d = plans.value(self._block, point, one)
+        _, _, m, e = plans.value(self._block, point, other)
         apart = abs(n * e - m * d)
-        a, b = plans.constant(self.plan, point, 16)
+        a, b = plans.constant(self._block, point, 0)
         return apart and apart * b >= a * d * e
+
+
+def request(block, point):
+    """The read of one point of a block."""
+    unit, function, address = struct.unpack_from(">BBH", block)
+    start = block[point + 3]
+    address += 8 * start + block[point + 4] if function < 3 else start // 2
+    return struct.pack(">BBHH", unit, function, address, (block[point + 2] & 15) + 1 >> 1)

@@ -412,15 +412,15 @@ def test_a_controller_reads_so_many_points(tmp_path: Path) -> None:
 
 
 def test_a_controller_has_room_for_so_large_a_plan(tmp_path: Path) -> None:
-    name = "a-sensor-whose-name-is-as-long-as-a-name-may-be-and-no-longer"
     lines = "".join(
-        f"  - {{pole: P0002, device: {name}-{unit}, profile: xy-md03, bus: field-3, unit: {unit}}}\n"
-        for unit in range(10, 68)
+        f"  - {{pole: P0002, device: charger-{unit}, profile: em2go, bus: field-3, unit: {unit}}}\n"
+        for unit in range(10, 17)
     )
-    (message,) = messages(written(tmp_path, GOOD + lines))
+    text = GOOD.replace("{controller: ctl-3, uart: field}", "{controller: ctl-3, uart: field, baud: 115200}")
+    (message,) = messages(written(tmp_path, text + lines))
     assert re.fullmatch(
-        r":31: controllers\.ctl-3: its poll plan has \d{4} bytes, and a controller has room for 6144\. Hang some on a "
-        r"gateway, or on another controller\.", message
+        r":31: controllers\.ctl-3: its polls take \d{4} bytes of memory, and a controller has room for 2560\. Hang "
+        r"some on a gateway, or on another controller\.", message
     )  # fmt: skip
 
 

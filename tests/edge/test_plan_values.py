@@ -138,16 +138,16 @@ def cases(tmp_path_factory):
     with (folder / "words").open("w") as words:
         for device in devices:
             profile = profiles[device.profile]
-            for part, name, bit in parts(plan, device.bus):
+            for where, length, at, name, bit in points(plan, device.bus):
                 for data in tries(profile, profile.points[name]):
-                    words.write(f"{device.bus} {part} {data.hex()}\n")
+                    words.write(f"{where} {length} {at} {data.hex()}\n")
                     expected.append((device.bus, name, data.hex(), told(profile.points[name], data, bit)))
     assert len({name for name, *_ in expected}) >= 40
     return folder, expected
 
 
-def parts(plan, bus):
-    """(where it stands, point, bit) of each part of a bus, by the layout that docs/edge-poller.md draws."""
+def points(plan, bus):
+    """(where its block is, the block's length, where it is in there, name, bit) of each point of a bus."""
     at = 2
     while True:
         size, length = struct.unpack_from("<HB", plan, at)
@@ -155,12 +155,13 @@ def parts(plan, bus):
         if plan[at - length : at].decode() == bus:
             break
         at += size
-    section = plan[at : at + size]
-    for index in range(section[3]):
-        first, _, count = struct.unpack_from("<HHB", section, 6 + 22 * index + 8)
-        for part in range(first, first + 6 * count, 6):
-            _, point, _, bit = struct.unpack_from("<HHBB", section, part)
-            yield part, section[point + 5 : point + 5 + section[point + 4]].decode(), bit
+    for place in range(at + 8, at + 8 + 6 * plan[at + 3], 6):
+        start, _, _, end = struct.unpack_from("<HHHH", plan, place + 2)
+        point = at + start + 17
+        while point < at + end:
+            name = plan[point + plan[point + 5] : point + plan[point + 6]].decode()
+            yield at + start, end - start, point - at - start, name, plan[point + 4]
+            point += plan[point]
 
 
 def test_the_same_registers_are_the_same_value(interpreter, cases, tmp_path):

@@ -1,23 +1,24 @@
-"""What a controller makes of registers: a line of "bus part hex" in, the text of the value out."""
+"""What a controller makes of registers: a line of "where a block is, its length, its point, hex" in, a text out."""
 
-import struct
 from binascii import unhexlify
 
-from edge import access
 from edge import plan as plans
 
 
 def texts(args):
-    bus = plan = None
-    with open(args["words"]) as lines:
-        for line in lines:
-            name, part, data = line.split()
-            if name != bus:
-                bus, plan = name, access.load(args["plan"], name)
-            _, point, _, bit = struct.unpack_from("<HHBB", plan, int(part))
-            data = unhexlify(data)
-            number = plans.raw(data, 0, plan[point], plan[point + 1] & 15, bit)
-            yield plans.field(plan, point, 0 if plans.is_valid(plan, point, number) else 258, number)
+    at = block = None
+    with open(args["plan"], "rb") as plan:
+        with open(args["words"]) as lines:
+            for line in lines:
+                where, length, point, data = line.split()
+                if where != at:
+                    at = where
+                    plan.seek(int(where))
+                    block = plan.read(int(length))
+                point = int(point)
+                kind, size, bit = block[point + 1], block[point + 2] & 15, block[point + 4]
+                number = plans.raw(unhexlify(data), 0, kind, size, bit)
+                yield plans.field(block, point, 0 if plans.is_valid(block, point, number) else 258, number)
 
 
 def test_values(args):
