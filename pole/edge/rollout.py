@@ -97,7 +97,10 @@ class Rollout:
                     )
 
     def status(self, name: str, status: dict[str, Any], now: float) -> None:
-        """A node spoke. One that was not there when the rollout began is left out."""
+        """A node spoke. One that was away joins those that wait."""
+        if name in self.away and status["online"]:
+            self.away.remove(name)
+            self.nodes[name] = Node(name, status, since=now)
         node = self.nodes.get(name)
         if node is None or not status.get("release"):
             return
@@ -187,7 +190,7 @@ class Rollout:
         for node in chosen[: first - here if here < first else plan.count(plan.wave, total)]:
             node.refused = self._refusal(node.status)
             self._move(node, "offered", now)
-            yield "renew" if self._has_failed(node.status) else "offer", node.name
+            yield "renew" if plan.again and self._has_failed(node.status) else "offer", node.name
 
     def _look(self, node: Node, now: float) -> None:
         plan = self.plan

@@ -30,16 +30,16 @@ def text(said: dict[str, Any]) -> str:
     """The summary for a person, and what to do next."""
     lines = [f"{name}: {why}" for name, why in said["failed"].items()]
     for label, words in (
-        ("updated", f"run {said['version']} now"), ("had_it", "had it before"),
-        ("under_way", "are under way, and go on by themselves as far as they have it"),
-        ("not_begun", "were not begun, and nothing is offered to them"),
-        ("away", "are away; run this again when they are back"),
-        ("newer", "run a later version, and were left alone"), ("skipped", "were skipped"),
+        ("updated", f"now with {said['version']}"), ("had_it", "had it before"),
+        ("under_way", "under way, and go on by themselves as far as they have it"),
+        ("not_begun", "not begun, and offered nothing"),
+        ("away", "away; run this again when they are back"),
+        ("newer", "left alone with a later version"), ("skipped", "skipped"),
     ):  # fmt: skip
         names = said[label]
         if names:
             shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-            lines.append(f"{len(names)} {words}: {shown}")
+            lines.append(f"{words} ({len(names)}): {shown}")
     if said["state"] == "stopped":
         lines.append("stopped: find out what is wrong with them, then run this again, with --skip or --again for these")
     elif said["state"] == "interrupted":

@@ -55,8 +55,10 @@ def update(
     from pole.edge import release as releases
     from pole.edge import rollout_view
     from pole.edge.rollout import Rollout
+    from wire import topics
 
     try:
+        topics.up(area, "any", "status")
         made = releases.read(release)
         plan = _plan(made, canary, wave, watch, patience, again, skip or [])
         url = broker or os.environ.get("POLE_BROKER") or address.LOCAL
@@ -145,9 +147,9 @@ class _Roll:
     async def _statuses(self, client: "aiomqtt.Client") -> dict[str, dict[str, Any]]:
         from wire import topics
 
-        await client.subscribe(
-            [(topics.up(self._area, "node", c).replace("/node/", "/+/"), 1) for c in ("status", "fetch")]
-        )
+        every = f"{topics.ROOT}/{self._area}/+/up/"
+        # a fetch needs no more: it is sent again, and an acknowledgement would hold up the answer by TCP's 40 ms
+        await client.subscribe([(every + "status", 1), (every + "fetch", 0)])
         found: dict[str, dict[str, Any]] = {}
         stream, loop = aiter(client.messages), asyncio.get_running_loop()
         until = loop.time() + STATUSES_S

@@ -237,6 +237,18 @@ def test_a_node_that_goes_away_before_its_wave_is_left_out():
     assert rollout_view.summary(rollout, interrupted=False)["state"] == "nodes are away"
 
 
+def test_a_node_that_was_away_joins_in():
+    nodes = area(3)
+    nodes[2].status["online"] = False
+    rollout = begin(nodes, canary=1, wave=1)
+    assert rollout.away == ["ctl-3"]
+    play(rollout, nodes, 12)
+    nodes[2].status = {**nodes[2].status, "online": True}
+    play(rollout, nodes)
+    assert rollout.finished
+    assert rollout.names("proved") == ["ctl-1", "ctl-2", "ctl-3"]
+
+
 def test_shares():
     assert [share("--canary", text) for text in ("5%", "100%", "1", "12")] == [0.05, 1.0, 1, 12]
     plan = Plan(**PLAN)
