@@ -11,7 +11,7 @@ import asyncio
 from edge.guest import guest
 
 TICK_S = 15  # a quiet broker is asked at the second, and given up at the third, tick without an answer
-BUFFER = 1536 + 160  # a payload, and its topic with two names of 64 characters
+_BUFFER = 1696  # a payload of 1536 bytes, and its topic with two names of 64 characters
 
 
 class Client:
@@ -28,7 +28,7 @@ class Client:
         self._board = board
         self._received = received
         self._topic = "poles/%s/%s/" % (config["area"], config["node"])
-        self._buffer = memoryview(bytearray(BUFFER))
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._link = None  # a MicroPython stream; on CPython one of the same shape
         self._tasks: list = []
         self._turn = asyncio.Lock()
@@ -176,7 +176,7 @@ class Client:
 
     async def _take(self, link, kind: int, size: int) -> None:
         buffer = self._buffer
-        some = min(size, BUFFER)
+        some = min(size, _BUFFER)
         await self._fill(link, some)
         end = 2 + (buffer[0] << 8 | buffer[1])
         start = end + (kind & 2)  # QoS 1 has a number there
@@ -193,7 +193,7 @@ class Client:
             self.passed += 1
         while some < size:
             self._age = 0  # it is long, and it moves
-            count = min(size - some, BUFFER)
+            count = min(size - some, _BUFFER)
             await self._fill(link, count)
             some += count
         if number:

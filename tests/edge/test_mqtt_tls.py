@@ -50,7 +50,7 @@ NETWORKS = [
     ("a reset within the handshake", Fault("reset", after=700), [*TLS]),
     ("silence within the handshake", Fault("half-open", after=500), ["silent"]),
     ("garbage within the handshake", Fault("garbage", after=200), [*TLS]),
-    ("nothing is taken", Fault("stall", after=9000, down=False), ["silent"]),
+    ("nothing is taken any more", Fault("stall", after=9000, down=False), ["silent"]),
     ("garbage", Fault("garbage", after=4000), [*TLS, "-"]),
     ("an end", Fault("cut", after=4010), [*TLS]),
 ]
@@ -63,7 +63,8 @@ def listeners(broker, tmp_path):
     for node in NODES:
         make_folders(tmp_path / node, node, broker.passwords[node], ours, stranger)
     ports = dict(zip(SERVERS, different_ports(len(SERVERS)), strict=True))
-    lines = [(broker.folder / "mosquitto.conf").read_text()]
+    text = (broker.folder / "mosquitto.conf").read_text()
+    lines = [text.replace("max_packet_size 300000", "max_packet_size 100000000")]  # so that a flood is begun
     for name, changed in SERVERS.items():
         ours.write(tmp_path, name, common_name=name, **changed)
         lines += [f"listener {ports[name]} {HERE}", f"cafile {tmp_path}/{NODES[0]}/sound/ca.pem", "tls_version tlsv1.2"]

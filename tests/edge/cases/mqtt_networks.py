@@ -1,7 +1,6 @@
 """Each network breaks the first connection in its own way: it ends soon, with a reason, and the next one works."""
 
 import asyncio
-import json
 
 import mqtt_rig as rig
 
@@ -42,7 +41,10 @@ async def works(it):
     raise OSError(it.why)
 
 
-DOES = {"connects": connects, "publishes": publishes, "floods": floods, "idles": idles, "works": works}
+DOES = {
+    "connects": connects, "publishes": publishes, "floods": floods, "blocks": rig.blocks,
+    "idles": idles, "works": works,
+}  # fmt: skip
 
 
 async def one(args, name, does, port, whys, node):
@@ -77,12 +79,6 @@ async def broken(args):
         await asyncio.gather(*[one(args, *network) for network in group])
 
 
-def test_networks(args):
-    with open(args["file"]) as file:
-        args = json.load(file)
+async def test_networks(args):
     mqtt.TICK_S = 1
-
-    async def both():
-        await asyncio.gather(quiet(args), broken(args))
-
-    return both()
+    await asyncio.gather(quiet(args), broken(args))

@@ -55,3 +55,20 @@ def seconds():
 
 async def say(it, text, channel="event"):
     await it.publish(channel, len(text), (text,))
+
+
+async def blocks(it):
+    """A publish that is longer than all buffers on the way."""
+    taken = [0]
+
+    def pieces():
+        piece = bytes(1000)
+        for number in range(50_000):
+            taken[0] = number
+            yield piece
+
+    await it.connect(b"will")
+    try:
+        await it.publish("telemetry", 50_000_000, pieces())
+    finally:
+        assert 0 < taken[0] < 49_000, "it is not the write that waits: %d" % taken[0]
