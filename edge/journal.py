@@ -64,7 +64,7 @@ class Journal:
         self._under_way: list[list[int]] = []  # number, channel, when it was sent, how long that holds
         self._after = [0, firsts[-1] - 1 if firsts else 0, 0]  # by channel: the last number that was looked at
         self._share = 1  # packs of backfill that may be under way
-        self._backfill_from = self._ms() + int.from_bytes(os.urandom(2), "big") % _BACKFILL_AFTER_MS
+        self._backfill_from = self._ms() + os.urandom(1)[0] * _BACKFILL_AFTER_MS // 255
 
     def save(self) -> None:
         """What is confirmed until now is not sent again after a power cut. Raises OSError."""
@@ -86,50 +86,56 @@ class Journal:
         is 0, else milliseconds of that boot.
         """
         row = self.events if event else self.telemetry
-        try:
-            self._write(row, body, readings, base_ms, boot)
-        except OSError as error:
-            if not event or error.errno != _ENOSPC or len(self.telemetry.firsts) < 2:
-                raise
-            self._drop(self.telemetry)  # others filled the disk: old telemetry goes before an event
-            self._write(row, body, readings, base_ms, boot)
+        for again in (False, True):
+            try:
+                if not row.firsts or 0 < row.end > row.size - _HEADER - len(body):
+                    self._begin(row)
+                row.write(self.head + 1, body, readings, base_ms, boot)
+                break
+            except OSError as error:
+                if again or not event or error.errno != _ENOSPC or len(self.telemetry.firsts) < 2:
+                    raise
+                self._drop(self.telemetry)  # others filled the disk: old telemetry goes before an event
+                self.sweep(self.telemetry)
         self.head += 1
         self.readings += readings
         return self.head
 
-    def _write(self, row: Segments, body: bytes, readings: int, base_ms: int, boot: int) -> None:
-        firsts = row.firsts
-        if not firsts or 0 < row.end > row.size - _HEADER - len(body):
-            if len(firsts) >= row.most:
-                self._drop(row)
-            self.save()  # the head is on the disk before the segments that have it can go
-            firsts.append(self.head + 1)
-            row.waiting.append(0)
-            row.end = row.place = 0
-        row.write(self.head + 1, body, readings, base_ms, boot)
+    def _begin(self, row: Segments) -> None:
+        if len(row.firsts) >= row.most:
+            self._drop(row)
+            self.sweep(row)
+        self.save()  # the head is on the disk before the segments that have it can go
+        row.firsts.append(self.head + 1)
+        row.waiting.append(0)
+        row.end = row.place = 0
 
     def _drop(self, row: Segments) -> None:
-        if row.name(row.firsts[0]) == self._sending:
+        """The oldest segment goes with the next sweep()."""
+        first = row.firsts[0]
+        if row.name(first) == self._sending:
             self._close()
-        self.full += row.give_up()
+        self.full += row.waiting[0]
+        self.damaged += row.lost.pop(first, 0)
+        row.waiting[0] = 0
+        row.cut(row.firsts[1] - 1)
         self._dirty = True
-        self.sweep(row)
 
     def sweep(self, row: Segments) -> None:
         """Segments that nobody waits for go, but for the last; what they dropped is counted on the disk before."""
         try:
             for i in range(len(row.firsts) - 2, -1, -1):
                 first = row.firsts[i]
-                if row.waiting[i] or row.name(first) == self._sending:
+                # not before the cursor can pass the lost: they would be counted again
+                if row.waiting[i] or row.name(first) == self._sending or (i and first in row.lost):
                     continue
                 if first in row.lost:
-                    if i:  # not before the cursor can pass it: it would be counted again
-                        continue
-                    self.damaged += row.give_up()
-                    self._dirty = True
+                    self._drop(row)
                 if self._dirty:
                     self.save()
-                row.remove(i)
+                os.remove(row.name(first))
+                del row.firsts[i]
+                del row.waiting[i]
         except OSError:  # another time
             pass
 
@@ -156,16 +162,14 @@ class Journal:
         pending = 0
         for row in (self.events, self.telemetry):
             pending += sum(row.waiting) + sum(row.lost.values())
-        dropped = {}
-        if self.full:
-            dropped["full"] = self.full
-        if self.damaged:
-            dropped["damaged"] = self.damaged
-        stored = self.head - pending - self.full - self.damaged
         return {
-            "ep": self.epoch, "head": self.head, "stored": stored, "pending": pending, "dropped": dropped,
+            "ep": self.epoch,
+            "head": self.head,
+            "stored": self.head - pending - self.full - self.damaged,
+            "pending": pending,
+            "dropped": {"full": self.full, "damaged": self.damaged},
             "readings": self.readings,
-        }  # fmt: skip
+        }
 
     # --- sending ---
 
@@ -175,9 +179,8 @@ class Journal:
         The chunks end with the next call. A pack was looked at as a whole before its first byte goes out; one that is
         damaged is dropped.
         """
-        live_ms = (self._clock.now() or 1 << 62) - _LIVE_MS
         while True:
-            sent = self._overdue(now, live_ms) or self._new(now, live_ms)
+            sent = self._choose(now)
             if not sent:
                 return None
             pack = self.read(self.telemetry if sent[1] else self.events)
@@ -185,38 +188,36 @@ class Journal:
                 return (("event", "telemetry", "backfill")[sent[1]],) + pack
             self._under_way.remove(sent)
 
-    def _overdue(self, now: int, live_ms: int):
+    def _choose(self, now: int):
+        live_ms = (self._clock.now() or 1 << 62) - _LIVE_MS
+        count = [0, 0, 0]
+        numbers = []
         for sent in self._under_way[:]:
             number, channel, since, wait = sent
-            if now - since >= wait:
-                if (self.telemetry if channel else self.events).find(number - 1) == number:
-                    if channel == _BACKFILL:
-                        self._share = 1
-                    elif channel == _TELEMETRY and self._time()[0] < live_ms:
-                        channel = _BACKFILL
-                    sent[1:] = channel, now, min(wait * 2, _RESEND_MAX_MS)
-                    return sent
+            if now - since < wait:
+                count[channel] += 1
+                numbers.append(number)
+            elif (self.telemetry if channel else self.events).find(number - 1) != number:
                 self._under_way.remove(sent)  # it was dropped
-        return None
-
-    def _new(self, now: int, live_ms: int):
-        under_way = [sent[0] for sent in self._under_way]
-        count = [0, 0, 0]
-        for sent in self._under_way:
-            count[sent[1]] += 1
+            else:
+                if channel == _BACKFILL:
+                    self._share = 1
+                elif channel and self._time()[0] < live_ms:
+                    channel = _BACKFILL
+                sent[1:] = channel, now, min(wait * 2, _RESEND_MAX_MS)
+                return sent
         for channel in range(3):
-            if channel and count[1] + count[2] >= _LIVE_WINDOW or len(under_way) >= _WINDOW:
+            if len(numbers) >= _WINDOW or channel and count[1] + count[2] >= _LIVE_WINDOW:
                 break
             if channel == _BACKFILL and (count[2] >= self._share or now < self._backfill_from):
                 break
-            row = self.telemetry if channel else self.events
             for _ in range(_LOOK_AT):
-                number = row.find(self._after[channel])
+                number = (self.telemetry if channel else self.events).find(self._after[channel])
                 time = number and self._time()
                 if not time or (channel == _BACKFILL and number > self._after[1]):
                     break
                 self._after[channel] = number
-                if number not in under_way and (channel != _TELEMETRY or time[0] >= live_ms):
+                if number not in numbers and (channel != _TELEMETRY or time[0] >= live_ms):
                     sent = [number, channel, now, _RESEND_MS]
                     self._under_way.append(sent)
                     return sent
@@ -257,7 +258,7 @@ class Journal:
     def _chunks(self, file, left: int, head: bytes):
         yield head
         while left > 0:
-            got = file is self._file and file.readinto(self._buffer[:left])
+            got = file.readinto(self._buffer[:left]) if file is self._file else 0
             if not got:
                 raise OSError("dropped")
             left -= got

@@ -102,7 +102,7 @@ def _load_segment(journal, row, first: int, sealed: bool, head: int, boots: list
                 if number > head:
                     journal.readings += readings
                     journal.head = max(journal.head, number)
-                if not row.is_settled(number):
+                if number > row.cursor and not any([each[0] <= number <= each[1] for each in row.ranges]):
                     waiting += 1
                     _see(boots, boot, base_ms)
     except OSError:  # blocks that cannot be read

@@ -55,12 +55,6 @@ class Segments:
     def name(self, first: int) -> str:
         return "%s%08x" % (self._prefix, first)
 
-    def is_settled(self, number: int) -> bool:
-        for first, last in self.ranges:
-            if first <= number <= last:
-                return True
-        return number <= self.cursor
-
     def write(self, number: int, body: bytes, readings: int, base_ms: int, boot: int) -> None:
         """Durable when it returns. Raises OSError, and then the record is not there."""
         name, end = self.name(self.firsts[-1]), self.end
@@ -98,9 +92,13 @@ class Segments:
                 with open(self.name(firsts[i]), "rb") as file:
                     while (at := seek(file, at)) >= 0:
                         length, _, number = struct.unpack_from("<HHI", HEAD, 4)
-                        if number > after and not self.is_settled(number):
-                            self.at = (firsts[i], at, number)
-                            return int(number)
+                        if number > max(after, self.cursor):
+                            for each in self.ranges:
+                                if each[0] <= number <= each[1]:
+                                    break
+                            else:
+                                self.at = (firsts[i], at, number)
+                                return int(number)
                         at += _HEADER + length
             except OSError:  # blocks that cannot be read
                 pass
@@ -144,16 +142,3 @@ class Segments:
         self.cursor = max(self.cursor, cursor)
         while self.ranges and self.ranges[0][1] <= self.cursor:
             del self.ranges[0]
-
-    def give_up(self) -> int:
-        """The oldest segment, not the last one, is dropped: how many packs of it waited."""
-        count = self.waiting[0] + self.lost.pop(self.firsts[0], 0)
-        self.waiting[0] = 0
-        self.cut(self.firsts[1] - 1)
-        return count
-
-    def remove(self, i: int) -> None:
-        """Nobody waits for this segment."""
-        os.remove(self.name(self.firsts[i]))
-        del self.firsts[i]
-        del self.waiting[i]

@@ -46,9 +46,7 @@ def test_what_was_appended_is_there(interpreter, tmp_path):
         elif what == "counts":
             epochs.add(words[0])
             head, stored, pending, dropped = map(int, words[1:])
-    print(
-        f"{KILLS} kills, {len(given)} packs appended, {head} on the disk, {stored} stored, {pending} pending, {dropped} cut off"
-    )
+    print(f"{KILLS} kills, {len(given)} packs appended, {head} on the disk: {stored}, {pending}, {dropped}")
     assert len(epochs) == 1
     assert len(given) > KILLS
     assert dropped <= KILLS, "a header without its body, where no buffer makes one write of both"

@@ -72,7 +72,7 @@ def test_a_full_share_drops_the_oldest_telemetry_and_no_event(args):
     head, stored, pending, dropped = node.counts()
     assert (head, stored) == (210, 0)
     assert dropped > 50
-    assert node.journal.state()["dropped"] == {"full": dropped}
+    assert node.journal.state()["dropped"] == {"full": dropped, "damaged": 0}
     there = node.waiting()
     assert sorted(there)[:10] == list(range(1, 11)), "the events"
     assert sorted(there)[10:] == list(range(211 - (pending - 10), 211)), "and the newest telemetry"
@@ -170,7 +170,7 @@ def test_a_damaged_body_costs_only_itself(args):
     assert [node.take()[1] for _ in range(4)] == [1, 2, 4, 5]
     assert node.take() is None
     assert node.counts() == (5, 0, 4, 1)
-    assert node.journal.state()["dropped"] == {"damaged": 1}
+    assert node.journal.state()["dropped"] == {"full": 0, "damaged": 1}
     node.start()
     assert node.counts() == (5, 0, 4, 1)
     node.journal.stored(1, 5)

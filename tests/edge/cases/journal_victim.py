@@ -23,6 +23,6 @@ def test_run(args):
         number = node.append(value, event=value % 7 == 0, length=value % 90)
         say("append", number, value)
         if value % 5 == 0:
-            first = random.randint(max(1, number - 12), number)
-            say("stored", first, first + 3)
-            node.journal.stored(first, first + 3)
+            first = random.randint(max(1, number - 30), max(1, number - 10))
+            say("stored", first, first + 20)
+            node.journal.stored(first, first + 20)
