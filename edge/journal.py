@@ -258,7 +258,7 @@ class Journal:
     def _chunks(self, file, left: int, head: bytes):
         yield head
         while left > 0:
-            got = file.readinto(self._buffer[:left]) if file is self._file else 0
+            got = file.readinto(self._buffer[:left]) if file is self._file else 0  # type: ignore[attr-defined]
             if not got:
                 raise OSError("dropped")
             left -= got
