@@ -122,8 +122,7 @@ async def _session(board, link, will) -> None:
         reply = ('{"id":"self-test","state":"done","time":%d}' % (board.utc_ms() or 0)).encode()
         await asyncio.wait_for(link.publish("reply", len(reply), (reply,)), 60)
         took = board.ms() - began
-        if hasattr(link, "close"):
-            await link.close()
+        await link.close()
         _tell("ok", took)
     except asyncio.TimeoutError:  # noqa: UP041  MicroPython has no other name for it
         _tell("timeout")

@@ -154,11 +154,18 @@ class Repl:
 
     def run(self, code: str, *, patience: float = ANSWER_S) -> str:
         """What the code prints. Raises ControllerError for what it raises."""
+        heard, end = bytearray(), time.monotonic() + patience
+
+        def consume(data: bytes) -> None:
+            if time.monotonic() > end:  # mpremote only bounds the time between two bytes
+                raise TransportError("it did not end")
+            heard.extend(data.replace(b"\x04", b""))
+
         with self._told("a command"):
-            heard, failed = self._transport.exec_raw(code, timeout=patience)
+            _, failed = self._transport.exec_raw(code, timeout=patience, data_consumer=consume)
         if failed:
             raise _raised(failed.decode(errors="replace").strip())
-        return str(heard.decode(errors="replace"))
+        return heard.decode(errors="replace")
 
     def hashes(self, names: Iterable[str]) -> dict[str, str]:
         """SHA-256 in hexadecimal digits of the files that are there."""

@@ -37,7 +37,7 @@ devices:
 """
 WIFI = "wifi: {ssid: poles, password_file: wifi.password}"
 HARDWARE = {
-    "simulated": {"bus": "/dev/pts/0", "pin": "cover", "i2c": "{}", "net": ""},
+    "simulated": {"bus": "/dev/no-bus", "pin": "cover", "i2c": "{}", "net": ""},
     "esp32": {"bus": "1, tx: 17, rx: 16", "pin": "32, pull: up", "i2c": "{sda: 21, scl: 22}", "net": WIFI},
     "rp2": {"bus": "0, tx: 0, rx: 1", "pin": "15", "i2c": "{port: 1, sda: 2, scl: 3}", "net": WIFI},
     "linux": {"bus": "/dev/ttyS1", "pin": "GPIO17", "i2c": "{port: /dev/i2c-1}", "net": ""},

@@ -49,6 +49,10 @@ def test_passwords_are_the_first_line(tmp_path):
     (tmp_path / "two").write_text("wifi secret\n")
     own = controller(password_file=tmp_path / "one", wifi={"ssid": "poles", "password_file": tmp_path / "two"})
     assert contents.secrets(own, der=True) == {"password": b"secret one", "wifi": b"wifi secret"}
+    through = Controller(
+        board="esp32", pole="P0018", through="line", address=1, uart="up", password_file=tmp_path / "one"
+    )
+    assert contents.secrets(through, der=True) == {}, "the gateway has them"
 
 
 @pytest.mark.parametrize(
