@@ -139,27 +139,29 @@ class Client:
                     self._lose("silence")
                 count = self._uart.read_into(memoryview(rx)[got:] if got else rx)
                 if count:
-                    # who finds a question late must not answer it: the gateway may be asking somebody else by now
-                    got = self._look(rx, got + count, now - looked < _IN_TIME_MS)
+                    got = self._look(rx, got + count, looked + _IN_TIME_MS)
         finally:
             self._task = None
             self._lose("stopped")
 
-    def _look(self, rx: bytearray, got: int, in_time: bool) -> int:
-        """Hears the frame that ends rx[:got]. Gives how much of a frame that has not ended stands in rx then."""
+    def _look(self, rx: bytearray, got: int, until: int) -> int:
+        """Hears the frame that ends rx[:got], and answers it before `until`.
+
+        Gives how much of a frame that has not ended stands in rx then.
+        """
         end = rx.rfind(b"\0", 0, got)
         if end < 0:
             return got % 256  # full without an end: noise
         start = rx.rfind(b"\0", 0, end) + 1
-        if start < end == got - 1 and in_time and rx[start + 1] == self._address:
+        if start < end == got - 1 and self._ms() < until and rx[start + 1] == self._address:
             try:
-                self._hear(memoryview(rx)[start + 1 : frames.unseal(rx, start, end)])
+                self._hear(memoryview(rx)[start + 1 : frames.unseal(rx, start, end)], until)
             except Exception:
                 self.passed += 1
         rx[: got - end - 1] = rx[end + 1 : got]
         return got - end - 1
 
-    def _hear(self, frame) -> None:
+    def _hear(self, frame, until: int) -> None:
         if not len(frame) or frame[1] & _ANSWER:  # damaged, or an answer
             return
         flags, part = frame[1], frame[6:]
@@ -177,7 +179,8 @@ class Client:
                 self._take(part, flags & _FIRST)
         elif self._known:
             self._lose("gone")
-        self._answer(0 if flags & _HOLD else self._end)
+        if self._ms() < until:  # else the gateway may be asking somebody else by now
+            self._answer(0 if flags & _HOLD else self._end)
 
     def _answer(self, end: int) -> None:
         frame = self._tx if end else bytearray(13)

@@ -38,6 +38,18 @@ async def test_what_is_not_for_it_is_not_answered(args):
         assert await played.hear(question)
 
 
+async def test_what_took_too_long_to_take_is_not_answered(args):
+    played = Played()
+    await played.online()
+    played.takes_ms = 120  # as a write to a flash may
+    question = frame(FIRST, played.session, 1, 1, message(1, b"slow"))
+    assert not await played.hear(question)
+    assert played.told == [("command", b"slow")]
+    played.line.now += 1
+    assert opened(await played.hear(question))[2] == 1
+    assert played.told == [("command", b"slow")]
+
+
 async def test_what_received_raises_costs_an_answer_and_nothing_else(args):
     played = Played()
     await played.online()

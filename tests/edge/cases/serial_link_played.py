@@ -42,12 +42,14 @@ class Played:
     def __init__(self):
         self.line = Line()
         self.told = []
+        self.takes_ms = 0
         self.session = b"\0\0"
         self.came = 0
         self.client = Client({"uplink": {"uart": "up", "address": ADDRESS}}, self.line, self.received)
 
     def received(self, channel, payload):
         self.told.append((channel, bytes(payload)))
+        self.line.now += self.takes_ms
         if payload == b"trouble":
             raise ValueError("trouble")
 
