@@ -12,8 +12,8 @@ def rounded(n, d, base, count):
     """
     m = abs(n)
     k = len(bin(m)) - len(bin(d))
-    # low by three at most, so that q comes out too long and never too short; no double has a step below 2**-1074
-    k = max(k - count, -1074) if base == 2 else (k - 1) * 1233 // 4096 - count
+    # right, or low by one, so that q may come out too long and never too short; no double has a step below 2**-1074
+    k = max(k - count, -1074) if base == 2 else (k - 1) * 30103 // 100000 + 1 - count
     while True:
         p = base ** abs(k)
         below = d if k < 0 else d * p
@@ -48,16 +48,16 @@ def unpacked(bits, size):
 
 
 def shortest(bits):
-    """A float32 -> (q, k, n, d): the fewest digits, 6 to 9, that are less than one step away."""
+    """A float32 -> (q, k, n, d): the fewest digits, 6 to 9, that are less than one step away; n / d as a double."""
     n, d, m = unpacked(bits, 4)
     # below a power of two the steps are half as wide
     narrow = m == 0x800000 and abs(bits) > m
     for count in (6, 7, 8, 9):
-        out = rounded(n, d, 10, count)
-        a, b = double(out[2], out[3])
+        q, k, a, b = rounded(n, d, 10, count)
+        a, b = double(a, b)
         if abs(a * d - n * b) * m << narrow < abs(n) * b:
             break
-    return out
+    return q, k, a, b
 
 
 def text(q, decimals):

@@ -46,20 +46,22 @@ def value(plan, point, number):
     kind = plan[point + 1]
     size = plan[point + 2] & 15
     if kind & 3 < 3:
-        out = (number, 0, number, 1)
+        q, k, n, d = number, 0, number, 1
     elif size == 4:
-        out = shortest(number)
+        q, k, n, d = shortest(number)
     else:
         n, d, _ = unpacked(number, 8)
-        out = rounded(n, d, 10, 17)
+        q, k, _, _ = rounded(n, d, 10, 17)
     if kind & _SCALED:
-        n, d = double(out[2], out[3])
+        if size == 8:
+            n, d = double(n, d)
         a, b = constant(plan, point, 8)
         n, d = double(n * a, d * b)
         a, b = constant(plan, point, 16)
-        n, d = double(n * b + a * d, d * b)
-        out = rounded(n, d, 10, 15 if size == 8 else 12)
-    return out
+        if a:
+            n, d = double(n * b + a * d, d * b)
+        return rounded(n, d, 10, 15 if size == 8 else 12)
+    return q, k, n, d
 
 
 def constant(plan, point, at):

@@ -167,7 +167,9 @@ def points(plan, bus):
 def test_the_same_registers_are_the_same_value(interpreter, cases, tmp_path):
     folder, expected = cases
     out = tmp_path / "out"
-    interpreter.run("plan_values", plan=str(folder / "plan.bin"), words=str(folder / "words"), out=str(out))
+    interpreter.run(
+        "plan_values", timeout=120 + COUNT, plan=str(folder / "plan.bin"), words=str(folder / "words"), out=str(out)
+    )
     texts = out.read_text().splitlines()
     assert len(texts) == len(expected)
     wrong = [
