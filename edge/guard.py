@@ -46,7 +46,10 @@ class Guard:
 
     def version(self, slot: str) -> str:
         """What stands whole in a slot; empty: nothing."""
-        return str(_read(slot + "/version"), "utf-8")
+        try:
+            return str(_read(slot + "/version"), "utf-8")
+        except ValueError:  # rotten
+            return ""
 
     def confirm(self) -> None:
         """The agent has had a session with the broker, and has read a sensor."""
@@ -119,9 +122,14 @@ def _alarm(seconds: int):
     if not seconds:
         return None
     if machine:
-        timer = machine.Timer(-1)
-        timer.init(mode=0, period=seconds * 1000, callback=lambda _: machine.reset())
-        return timer.deinit
+        for number in (-1, 0):  # the RP2040 has no 0, the ESP32 no -1 (MicroPython 1.25 and 1.26)
+            try:
+                timer = machine.Timer(number)
+                timer.init(mode=0, period=seconds * 1000, callback=lambda _: machine.reset())
+                return timer.deinit
+            except ValueError:
+                pass
+        return None  # the tries are still counted
     from threading import Timer
 
     thread = Timer(seconds, os._exit, (1,))

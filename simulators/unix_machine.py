@@ -41,6 +41,8 @@ def reset():
 
 class Timer:
     def __init__(self, id):
+        if id < 0:
+            raise ValueError("invalid Timer number")  # as on an ESP32
         timer = bytearray(8)
         assert _create(1, None, timer) == 0  # CLOCK_MONOTONIC
         self._id = struct.unpack("P", timer)[0]

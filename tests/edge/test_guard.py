@@ -2,9 +2,11 @@
 
 import shutil
 import subprocess
+import types
 
 import pytest
 
+from edge import guard
 from pole.edge import bundle
 from tests.edge import controller as parts
 from tests.edge.conftest import Interpreter
@@ -48,8 +50,7 @@ class Controller:
         return run.stdout.partition("starts ")[2][:1]
 
     def set(self, active, trial, tries, failed=0):
-        guard = parts.guard(self.root)
-        guard.save(0, ord(active), trial, tries, failed)
+        parts.guard(self.root).save(0, ord(active), trial, tries, failed)
 
     @property
     def state(self):
@@ -129,6 +130,13 @@ def test_a_half_written_slot_is_not_started(controller):
     assert controller.boot() == "b"
 
 
+def test_a_rotten_version_is_none(controller):
+    controller.slot("a", GOOD)
+    (controller.root / "a" / "version").write_bytes(b"\xff\xfe\0")
+    controller.slot("b", GOOD)
+    assert controller.boot() == "b"
+
+
 def test_a_settled_slot_that_breaks_makes_room_for_the_other(controller):
     controller.slot("a", BAD["misses a module"])
     controller.slot("b", GOOD)
@@ -173,6 +181,37 @@ def test_a_disk_that_takes_nothing_keeps_no_controller_from_its_last_good_releas
     controller.set("b", 1, 3)
     (controller.root / "slot.new").mkdir()  # an attempt cannot be noted down, so it would never end
     assert controller.boot() == "a"
+
+
+@pytest.mark.parametrize("numbers", [(-1,), (0, 1, 2, 3), ()])
+def test_each_board_has_its_own_number_for_the_timer(monkeypatch, tmp_path, numbers):
+    """-1 alone on an RP2040, 0 to 3 on an ESP32; a board without any counts the tries all the same."""
+    timers = []
+
+    class Timer:
+        def __init__(self, number):
+            if number not in numbers:
+                raise ValueError("invalid Timer number")
+            self.period = 0
+            timers.append(self)
+
+        def init(self, *, mode, period, callback):
+            self.period = period
+
+        def deinit(self):
+            self.period = 0
+
+    monkeypatch.setattr(guard, "machine", types.SimpleNamespace(Timer=Timer))
+    (tmp_path / "a").mkdir()
+    parts.guard(tmp_path).save(0, ord("b"), 120, 3, 0)
+    started = guard.Guard(f"{tmp_path}/")
+    monkeypatch.setattr(guard.sys, "path", [])
+    monkeypatch.setitem(guard.sys.modules, "edge.main", None)  # which fails its import
+    started.run()
+    assert [timer.period for timer in timers] == [600_000] * bool(numbers)
+    assert started.state == b"b\x78\2\0"
+    started.confirm()
+    assert [timer.period for timer in timers] == [0] * bool(numbers)
 
 
 def test_the_bundle_does_not_carry_the_guard():
