@@ -7,6 +7,7 @@ lost broker ends nothing. The watchdog is fed only while every part has been ali
 import asyncio
 import gc
 import json
+import os
 import sys
 
 from edge.clock import Clock
@@ -16,10 +17,10 @@ from edge.journal import Journal
 from edge.session import Session
 
 LOOK_S = 0.5
-OWN_MS = 60_000  # between two readings of the controller's own counters
-WAITING = 8  # commands, and replies, at most
-STUCK_MS = 60_000  # a part that was not alive for so long is stuck; its longest wait is far below
-SESSION_STUCK_MS = 300_000
+_OWN_MS = 60_000  # between two readings of the controller's own counters
+_WAITING = 8  # commands, and replies, at most
+_STUCK_MS = 60_000  # a part that was not alive for so long is stuck; its longest wait is far below
+_SESSION_STUCK_MS = 300_000
 
 
 class Agent:
@@ -36,7 +37,8 @@ class Agent:
         self.pollers: dict = {}
         self._feed = board.watchdog()
         self._alive: list = []  # of each part: its longest silence, and when it was alive
-        self._commands: list = [b""]  # the first one tells what a reset broke off
+        # the first one tells what a reset broke off
+        self._commands: list = [b""] if "commands" in os.listdir(guard.root) else []
         self._release: object = None
         self._release_at = 0  # when it is tried again; a new one at once
         self.clock = Clock(board, config)
@@ -52,8 +54,8 @@ class Agent:
 
     async def run(self) -> None:
         """Until a part fails: raises what it raised."""
-        tasks = [self._part(self.session.run, SESSION_STUCK_MS), self._part(self._guests, SESSION_STUCK_MS)]
-        tasks += [self._part(run, STUCK_MS) for run in self._wired()]
+        tasks = [self._part(self.session.run, _SESSION_STUCK_MS), self._part(self._guests, _SESSION_STUCK_MS)]
+        tasks += [self._part(run, _STUCK_MS) for run in self._wired()]
         try:
             while True:
                 await asyncio.sleep(LOOK_S)
@@ -120,7 +122,7 @@ class Agent:
             if self.chunk:
                 self.chunk(payload)
         elif channel == "command":
-            if len(self._commands) < WAITING:
+            if len(self._commands) < _WAITING:
                 self._commands.append(bytes(payload))
         elif channel == "release":
             self._release, self._release_at = bytes(payload), 0
@@ -135,7 +137,7 @@ class Agent:
 
         while True:
             beat()
-            if self._commands and len(self.replies) < WAITING:
+            if self._commands and len(self.replies) < _WAITING:
                 await self._guest("edge.commands", "run", self._commands.pop(0))
             elif self._release is not None and self.board.ms() >= self._release_at and self.session.online:
                 body, self._release = self._release, None
@@ -157,7 +159,7 @@ class Agent:
             beat()
             now = board.ms()
             if now >= due:
-                due = now + OWN_MS
+                due = now + _OWN_MS
                 state = journal.state()
                 gc.collect()
                 for point, value in (

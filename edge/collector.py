@@ -1,11 +1,11 @@
 """Readings IN, one by one, their values as SenML text; packs for the journal OUT.
 
-Telemetry waits for company, HOLD_MS at most and SIZE bytes; an event goes at once. What the journal does not take (a
+Telemetry waits for company, _HOLD_MS at most and SIZE bytes; an event goes at once. What the journal does not take (a
 full disk) is counted in `unspooled`, and is all that is lost by it.
 """
 
 SIZE = 1000  # bytes of a pack's body: what a controller has room for
-HOLD_MS = 1000
+_HOLD_MS = 1000
 
 
 class Collector:
@@ -52,8 +52,8 @@ class Collector:
             self._device = ""
 
     def due(self) -> None:
-        """Called every now and then: nothing waits longer than HOLD_MS."""
-        if self._readings and self._board.ms() - self._since >= HOLD_MS:
+        """Called every now and then: nothing waits longer than _HOLD_MS."""
+        if self._readings and self._board.ms() - self._since >= _HOLD_MS:
             self.flush()
 
     def _put(self, device: str, point: str, field: str, time_ms: int, boot: int) -> bool:

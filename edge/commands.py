@@ -1,6 +1,6 @@
 """Commands: payloads of down/command IN, writes to devices and replies OUT. A guest: it is in memory for one at a time.
 
-A command is done at most once: what became of the last KEPT is on the disk, `started` before a device is touched. What
+A command is done at most once: what became of the last _KEPT is on the disk, `started` before a device is touched. What
 the site allows stands in commands.jsonl, a line for each action of each device:
 
 [device, action, argument, write, back]
@@ -23,10 +23,10 @@ from wire import messages
 from wire.errors import MessageError
 from wire.names import is_name
 
-KEPT = 16
-LIFETIME_MS = 86_400_000
-AHEAD_MS = 60_000  # how far the issuer's clock may be ahead of ours
-LOOKS = 4  # a lamp that fades needs a moment
+_KEPT = 16
+_LIFETIME_MS = 86_400_000
+_AHEAD_MS = 60_000  # how far the issuer's clock may be ahead of ours
+_LOOKS = 4  # a lamp that fades needs a moment
 
 
 async def run(agent, body: bytes) -> None:
@@ -60,8 +60,8 @@ async def run(agent, body: bytes) -> None:
             return
     kept = [entry for entry in kept if entry[1] >= now]
     line, why = _allowed(agent, command, now)
-    if not why and len(kept) >= KEPT:
-        why = "the controller remembers %d commands; try again later" % KEPT
+    if not why and len(kept) >= _KEPT:
+        why = "the controller remembers %d commands; try again later" % _KEPT
     if why:
         reply("rejected", why)
         return
@@ -111,9 +111,9 @@ def _allowed(agent, command: dict, now: int):
     issued, expires = command["issued"], command["expires"]
     if not now:
         return None, "the controller does not know the time yet, so not whether this is in time"
-    if not 0 < expires - issued <= LIFETIME_MS:
+    if not 0 < expires - issued <= _LIFETIME_MS:
         return None, "expires is after issued, by a day at most"
-    if issued > now + AHEAD_MS:
+    if issued > now + _AHEAD_MS:
         return None, "issued lies in the future: compare the clocks of the issuer and of this controller"
     device = command["pole"] + "/" + command["device"]
     actions = []
@@ -182,7 +182,7 @@ async def _look(poller, device: str, back: list, wanted):
     if expected is None:
         expected = wanted
     value = None
-    for _ in range(LOOKS):
+    for _ in range(_LOOKS):
         await asyncio.sleep(settle / 1000)
         field = await guest("edge.access", "read", poller, device, point)
         kind, _, text = field.partition(":")

@@ -6,7 +6,7 @@ in minutes of the day, 1 minutes after dawn, 2 after dusk; level: percent from t
 millionths of a degree; config["utc_offset"]: minutes.
 
 It fails lit: before the time is known, and whenever the level cannot be told, it is `fail` (100). What it says of a
-lamp at a pin: `level` and `on` when they change, and every REPORT_MS. A lamp on a bus is read by its profile.
+lamp at a pin: `level` and `on` when they change, and every _REPORT_MS. A lamp on a bus is read by its profile.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ import sys
 
 from edge.guest import guest
 
-REPORT_MS = 300_000
-DAY_MINUTES = 1440
+_REPORT_MS = 300_000
+_DAY_MINUTES = 1440
 
 
 class Lamp:
@@ -57,11 +57,11 @@ class Lamp:
         if now is None:
             return self._fail
         minutes = now // 60_000 + self._offset
-        if minutes // DAY_MINUTES != self._day:
-            self._plan(minutes // DAY_MINUTES)
+        if minutes // _DAY_MINUTES != self._day:
+            self._plan(minutes // _DAY_MINUTES)
         level: int = self._steps[-1][1]  # before the day's first step the last one of the day before holds
         for at, following in self._steps:
-            if at <= minutes % DAY_MINUTES:
+            if at <= minutes % _DAY_MINUTES:
                 level = following
         return level
 
@@ -80,7 +80,7 @@ class Lamp:
     async def show(self, level: int) -> None:
         """Sets the lamp where it is not at this level, and tells."""
         now = self._board.ms()
-        if level == self.level and now - self._told < REPORT_MS:
+        if level == self.level and now - self._told < _REPORT_MS:
             return
         if self._write:
             try:
@@ -104,6 +104,6 @@ class Lamp:
     def _plan(self, day: int) -> None:
         dawn, dusk = guest("edge.sun", "times", day, self._place[0], self._place[1])
         starts = (0, dawn + self._offset, dusk + self._offset)
-        steps = [((starts[kind] + minutes) % DAY_MINUTES, level) for kind, minutes, level in self._lamp["schedule"]]
+        steps = [((starts[kind] + minutes) % _DAY_MINUTES, level) for kind, minutes, level in self._lamp["schedule"]]
         self._steps = sorted(steps)
         self._day = day

@@ -5,10 +5,11 @@ import json
 import os
 import random
 
-STATUS_MS = 60_000
-BACKOFF_S = (1.0, 60.0)  # between two sessions: doubles, and at random between half and all of it
+_STATUS_MS = 60_000
+_FIRST_S = 1  # between two sessions: doubles, and at random between half and all of it
+_MOST_S = 60
 LOOK_S = 0.2
-SETTLED_MS = 30_000  # a session that lasted so long was a good one
+_SETTLED_MS = 30_000  # a session that lasted so long was a good one
 
 
 class Session:
@@ -31,7 +32,7 @@ class Session:
 
     async def run(self, beat) -> None:
         """For ever, whatever becomes of the network."""
-        wait = BACKOFF_S[0]
+        wait = _FIRST_S
         while True:
             began = self._board.ms()
             beat()
@@ -42,11 +43,11 @@ class Session:
             except OSError as error:
                 print("session:", *error.args)
             self.online = False
-            if self._board.ms() - began > SETTLED_MS:
-                wait = BACKOFF_S[0]
+            if self._board.ms() - began > _SETTLED_MS:
+                wait = _FIRST_S
             beat()
             await asyncio.sleep(wait * random.uniform(0.5, 1))
-            wait = min(wait * 2, BACKOFF_S[1])
+            wait = min(wait * 2, _MOST_S)
 
     def tell(self) -> None:
         """Something of the status is new."""
@@ -66,7 +67,7 @@ class Session:
                 self._guard.confirm()
                 self._due = 0
             if now >= self._due:
-                self._due = now + STATUS_MS
+                self._due = now + _STATUS_MS
                 await self._publish("status", self._status(True), True)
             elif self._replies:
                 await self._publish("reply", self._replies[0])

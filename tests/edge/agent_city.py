@@ -10,6 +10,7 @@ import aiomqtt
 import yaml
 
 from device_profiles import wired
+from pole.broker import free_port
 from pole.edge.held import held
 from tests.edge.pole_site import AREA, NODE, POLE, PoleSite
 from tests.promise.conftest import Process
@@ -30,16 +31,18 @@ class AgentCity:
         (folder / "ingest.password").write_text(broker.passwords["ingest"])
         config = {
             "broker": f"mqtt://ingest@127.0.0.1:{broker.port}", "password_file": "ingest.password",
-            "store": "sqlite:readings.db", "dead_letters": "dead-letters.db",
+            "store": "sqlite:readings.db", "dead_letters": "dead-letters.db", "http": f"127.0.0.1:{free_port()}",
         }  # fmt: skip
         (folder / "ingest.yaml").write_text(yaml.safe_dump(config))
         self._running = contextlib.AsyncExitStack()
+        # a 32-bit build with a controller's heap has what such a controller has: firmware that runs code in place
+        self._rom = interpreter.name == "micropython32"
+        if self._rom:
+            interpreter.command[-1] = "heapsize=56K"  # the files that play its pins take some of it
 
     async def __aenter__(self):
         await self._running.enter_async_context(self.pole)
-        # a 32-bit build with a controller's heap has what such a controller has: firmware that runs code in place
-        rom = self.interpreter.name == "micropython32"
-        self.pole.flash(compiled=not self.interpreter.is_cpython, rom=rom)
+        self.pole.flash(compiled=not self.interpreter.is_cpython, rom=self._rom)
         self._listening = asyncio.create_task(self._listen())
         self._running.callback(self._listening.cancel)
         return self
@@ -142,3 +145,13 @@ class AgentCity:
                 checked += 1
         assert checked > 20
         return kept
+
+
+def play(scenario, tmp_path, broker, interpreter, **controller):
+    """Runs scenario(city)."""
+
+    async def run():
+        async with AgentCity(tmp_path, broker, interpreter, **controller) as city:
+            await scenario(city)
+
+    asyncio.run(run())
