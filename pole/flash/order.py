@@ -49,8 +49,9 @@ def prepare(
     name = chosen(found, pole=pole, node=node, board=board)
     controller = found.controllers[name]
     part = dict(controller_part.part(found, name, loader.profiles()))
-    if release_key is not None:
-        part["release.key"] = contents.release_key(release_key)
+    beside = file.parent / "release.key"
+    if release_key is not None or beside.exists():
+        part["release.key"] = contents.release_key(release_key or beside)
     try:
         code = contents.code(controller.board, edge.VERSION, compiled=compiled)
     except RuntimeError as error:

@@ -17,7 +17,10 @@ SheetsFolder = Annotated[Path, typer.Option("--sheets", metavar="FOLDER", help="
 SiteFile = Annotated[Path, typer.Option("--site", metavar="FILE", help="The site file.")]
 Node = Annotated[str | None, typer.Option("--node", metavar="NAME", help="The controller, where the pole has several.")]
 ReleaseKey = Annotated[
-    Path | None, typer.Option("--release-key", metavar="FILE", help="The public key that updates are signed for.")
+    Path | None,
+    typer.Option(
+        "--release-key", metavar="FILE", help="The public key that updates are signed for; release.key beside the site."
+    ),
 ]
 Engineer = Annotated[str, typer.Option("--engineer", metavar="NAME", help="For the sheet: who did it.")]
 Force = Annotated[bool, typer.Option("--force", help="Write everything, also what is right already.")]

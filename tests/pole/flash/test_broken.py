@@ -18,10 +18,9 @@ def begun(rig, port, words):
     """`pole flash` as it copies files."""
     process = subprocess.Popen(
         [sys.executable, "-m", "pole", *rig.flash_words(port, *words)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background would ignore Ctrl-C
+    )  # fmt: skip
     with process:
         for line in process.stderr:
             if line.startswith("ok     controller"):

@@ -76,6 +76,14 @@ def test_a_wrong_word_is_told_before_the_port_is_touched(tmp_path, words, reason
     assert ("there is no such port" in document["reason"]) == (not reason)
 
 
+def test_a_file_that_is_no_release_key_is_told_wherever_it_was_found(tmp_path):
+    rig = Rig(folder=tmp_path)
+    (tmp_path / "release.key").write_text("none")
+    code, document, _ = rig.flash(tmp_path / "ttyNone")
+    assert code == 1
+    assert "release.key is no release key" in document["reason"]
+
+
 def test_a_controller_of_another_kind_is_refused(tmp_path):
     rig = Rig(folder=tmp_path, board="esp32")
     with Board(folder=tmp_path) as board:
