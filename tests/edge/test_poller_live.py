@@ -20,7 +20,7 @@ def test_it_tells_what_the_devices_hold(interpreter, tmp_path):
     asyncio.run(bus.run(interpreter, lambda bus: bus.until(lambda: bus.last().keys() == bus.points)))
     held = {each.name: each for each in bus.emulated}
     for time_ms, device, point, value, _ in bus.told():
-        assert value in held[device].held(point, time_ms, 600), (device, point)
+        assert value in held[device].held(point, time_ms, 5000), (device, point)
     assert len(bus.points) >= 60
     print(
         bus.port.account.violations,
