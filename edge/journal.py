@@ -54,7 +54,8 @@ class Journal:
         self._buffer = memoryview(bytearray(256))
         self._file = None
         self._sending = ""  # the segment that is being sent from stays
-        guest("edge.reopen", "read", self, clock, config["journal"] // 32)
+        # 32 segments, and what LittleFS2 adds to their blocks
+        guest("edge.reopen", "read", self, clock, config["journal"] // 33)
         self.lost_sight()
 
     def lost_sight(self) -> None:
@@ -95,6 +96,7 @@ class Journal:
             except OSError as error:
                 if again or not event or error.errno != _ENOSPC or len(self.telemetry.firsts) < 2:
                     raise
+                self.save()  # where not even that finds room, nothing is dropped in vain
                 self._drop(self.telemetry)  # others filled the disk: old telemetry goes before an event
                 self.sweep(self.telemetry)
         self.head += 1
@@ -210,6 +212,8 @@ class Journal:
             if len(numbers) >= _WINDOW or channel and count[1] + count[2] >= _LIVE_WINDOW:
                 break
             if channel == _BACKFILL and (count[2] >= self._share or now < self._backfill_from):
+                break
+            if channel == _BACKFILL and self._after[2] >= self._after[1]:
                 break
             for _ in range(_LOOK_AT):
                 number = (self.telemetry if channel else self.events).find(self._after[channel])

@@ -70,7 +70,7 @@ class Segments:
             if not end:
                 disk.sync_folder(name)
         except OSError:
-            if hasattr(os, "truncate"):  # LittleFS2 leaves the file as it was
+            if end and hasattr(os, "truncate"):  # LittleFS2 leaves the file as it was
                 os.truncate(name, end)
             raise
         self.end = end + _HEADER + len(body)
