@@ -92,6 +92,7 @@ def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
         "spool": str(gateway.spool),
         "spool_hours": {"least": round(least, 1), "most": round(most, 1), "keep": round(keep, 1)},
         "buses": {bus: len(loaded.devices_on(bus)) for bus in loaded.buses_of(name)},
+        "controllers": {bus: list(held) for bus in loaded.buses_of(name) if (held := loaded.controllers_on(bus))},
         "problems": missing,
     }
     if as_json:
@@ -103,7 +104,8 @@ def check(site: SiteFile, node: NodeName = None, as_json: Json = False) -> None:
             f"changes at every poll, {most:.0f} if none changes; keep asks for {keep:.0f}"
         )
         for key, bus in loaded.buses_of(name).items():
-            print(f"  {key} ({bus.describe()}): {len(loaded.devices_on(key))} devices")
+            controllers = ", ".join(f"{each} ({own.address})" for each, own in loaded.controllers_on(key).items())
+            print(f"  {key} ({bus.describe()}): {controllers or f'{len(loaded.devices_on(key))} devices'}")
         for problem in missing:
             print(f"  problem: {problem}")
     sys.exit(1 if missing else 0)

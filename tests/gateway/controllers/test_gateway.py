@@ -7,12 +7,14 @@ import json
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from device_profiles import site as sites
 from edge.boards.simulated import Board
 from edge.serial_link import Client
 from gateway import bounds, needs
 from pole.broker import free_port
+from pole.command import app
 from simulators.shared_line import SharedLine
 from tests.gateway.controllers.city import City
 from tests.gateway.controllers.gateway_process import Gateway
@@ -143,6 +145,15 @@ async def test_the_broker_cannot_change_for_whom_it_speaks(city, gateway, nodes)
     offered = copy.deepcopy(gateway.content)
     offered["controllers"]["ctl-1"]["journal_kilobytes"] = 1024
     assert bounds.overreach(load(offered, folder), own, "gw-1") == []
+
+
+@played
+async def test_a_check_names_the_controllers_of_a_line(city, gateway, nodes):
+    shown = CliRunner().invoke(app, ["gateway", "check", str(gateway.site)])
+    assert "115200 8N1 controllers): ctl-1 (1), ctl-2 (247)" in shown.stdout
+    report = json.loads(CliRunner().invoke(app, ["gateway", "check", str(gateway.site), "--json"]).stdout)
+    assert report["controllers"] == {"line": ["ctl-1", "ctl-2"]}
+    assert report["problems"] == []
 
 
 @played
