@@ -21,9 +21,7 @@ class Stream:
         try:
             await writer.drain()
         except ConnectionResetError as error:
-            if error.errno is None:  # asyncio's own words for an end that it saw before
-                raise OSError("closed") from error
-            raise
+            raise _closed(error) from error
 
     async def readinto(self, view: memoryview) -> int:
         reader, _ = self._streams or await self._connect()
@@ -43,10 +41,17 @@ class Stream:
         try:
             reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=4096)
         except ssl.SSLCertVerificationError as error:
-            raise ValueError(f"certificate: {error.verify_message}") from error
+            raise ValueError(error.verify_message) from error
         except ssl.SSLError as error:
             raise OSError(f"tls {error.reason}") from error
         except socket.gaierror as error:
             raise OSError("name") from error
+        except ConnectionResetError as error:
+            raise _closed(error) from error
         self._streams = reader, writer
         return self._streams
+
+
+def _closed(error: OSError) -> OSError:
+    """asyncio's own errors for an end of the connection have no number."""
+    return OSError("closed") if error.errno is None else error

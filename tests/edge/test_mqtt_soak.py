@@ -19,13 +19,14 @@ def results():
         if not (TOOLS / name).exists():
             missing(f".tools/{name} is not there; `make test` fetches it")
 
-    def run(name):
-        # the packet ids wrap on the way
-        return edge_publishes.run(publishes=2000, kills=KILLS, first=64_900, interpreter=name)
-
     names = ("cpython", *HEAP)
     with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(run, names), strict=True))
+        # the packet ids wrap on the way
+        runs = [
+            pool.submit(edge_publishes.run, publishes=2000, kills=KILLS, first=64_900, interpreter=name)
+            for name in names
+        ]
+        return {name: run.result() for name, run in zip(names, runs, strict=True)}
 
 
 def test_nothing_is_lost(results):

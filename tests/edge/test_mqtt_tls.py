@@ -24,7 +24,7 @@ SERVERS = {
     "early": {"ip": HERE, "valid": (DAY, FAR)},
     "mutual": {"ip": HERE},
 }
-TLS = ["tls ", "closed", "lost", "104", "32"]  # a refusal by the broker is an alert, or an end that was quicker than it
+TLS = ["tls ", "closed", "104", "32"]  # a refusal by the broker is an alert, or an end that was quicker than it
 BAD = ["certificate: "]
 # who, listener, what else of the uplink, folder, what is said of it (None: it is trusted)
 TRUST = [
@@ -51,7 +51,7 @@ NETWORKS = [
     ("silence within the handshake", Fault("half-open", after=500), ["silent"]),
     ("garbage within the handshake", Fault("garbage", after=200), [*TLS]),
     ("nothing is taken any more", Fault("stall", after=9000, down=False), ["silent"]),
-    ("garbage", Fault("garbage", after=4000), [*TLS, "-"]),
+    ("garbage", Fault("garbage", after=4000), [*TLS]),
     ("an end", Fault("cut", after=4010), [*TLS]),
 ]
 

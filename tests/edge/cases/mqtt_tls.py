@@ -38,14 +38,17 @@ async def test_what_goes_through(args):
 
 
 async def test_networks(args):
-    mqtt.TICK_S = 1
-    for name, port, after, whys, folder in lines(args, "networks"):
-        it = rig.client(args, tls=True, folder=folder, port=port)
-        said = await rig.refused(rig.blocks(it) if "taken" in name else through(it))
-        assert str(said).startswith(tuple(whys)), "%s: %s" % (name, said)
-        await it.connect(b"will")
-        await rig.say(it, after.encode())
-        await it.close()
+    kept, mqtt.TICK_S = mqtt.TICK_S, 1  # silence is felt after three of them
+    try:
+        for name, port, after, whys, folder in lines(args, "networks"):
+            it = rig.client(args, tls=True, folder=folder, port=port)
+            said = await rig.refused(rig.blocks(it) if "taken" in name else through(it))
+            assert str(said).startswith(tuple(whys)), "%s: %s" % (name, said)
+            await it.connect(b"will")
+            await rig.say(it, after.encode())
+            await it.close()
+    finally:
+        mqtt.TICK_S = kept
 
 
 async def through(it):
