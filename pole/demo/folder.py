@@ -1,6 +1,7 @@
 """The demo's run folder: configuration of every part, its data and its logs.
 
-site.yaml ingest.yaml *.password   gw-N.db (spools)   readings.db (the store)   broker/   ports/   logs/
+site.yaml ingest.yaml *.password   gw-N.db (spools)   ctl-N/ (a controller's disk)   readings.db (the store)
+broker/ ports/ logs/
 """
 
 import fcntl
@@ -16,7 +17,7 @@ import yaml
 
 from pole.broker import Broker, free_port
 from pole.demo.store import reading
-from simulators.city import GATEWAYS, City
+from simulators.city import NODES, City
 
 STORE = "readings.db"
 INGEST = "ingest"
@@ -44,7 +45,7 @@ class Folder:
         if self.continued:
             self._check_store()
         self.port = free_port()
-        self.passwords = {user: secrets.token_urlsafe(12) for user in (*GATEWAYS, INGEST, OPERATOR, LORAWAN)}
+        self.passwords = {user: secrets.token_urlsafe(12) for user in (*NODES, INGEST, OPERATOR, LORAWAN)}
 
     @property
     def store(self) -> Path:
@@ -61,6 +62,9 @@ class Folder:
     def spool(self, node: str) -> Path:
         return self.path / f"{node}.db"
 
+    def controller(self, node: str) -> Path:
+        return self.path / node
+
     def close(self) -> None:
         """Another demo may run here now."""
         self._lock.close()
@@ -74,7 +78,7 @@ class Folder:
     def city(self) -> City:
         """The devices, with their ports' names in this folder."""
         return City(
-            folder=self.path / "ports", free_port=free_port, broker=f"mqtt://127.0.0.1:{self.port}",
+            folder=self.path / "ports", controllers=self.path, free_port=free_port, broker=f"mqtt://127.0.0.1:{self.port}",
             lora_password=self.passwords[LORAWAN],
         )  # fmt: skip
 
@@ -100,6 +104,7 @@ class Folder:
         return [
             ("readings of a pole", f"{pole} query --config {ingest} --pole P0001 --since 1m"),
             ("dim a lamp", f"{pole} send P0001 lamp-1 set_level level=20 --site {site}"),
+            ("dim by a controller", f"{pole} send P0012 lamp-2 set_level level=40 --site {site}"),
             ("write on a screen", f"{pole} send P0001 screen-1 set_text text=Flood --site {site}"),
             ("limit a charger", f"{pole} send P0001 charger-2 set_current current=10 --site {site}"),
             ("turn a camera", f"{pole} send P0001 camera-1 goto_preset preset=2 --site {site}"),

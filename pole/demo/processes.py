@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import sys
 from pathlib import Path
 from typing import Protocol
 
@@ -27,20 +26,25 @@ class Part(Protocol):
 
 
 class Service:
-    """`pole` with arguments, its output in a log file."""
+    """A command, its output in a log file."""
 
-    def __init__(self, *, name: str, arguments: list[str], log: Path, watch: Watch) -> None:
+    def __init__(self, *, name: str, command: list[str], log: Path, watch: Watch) -> None:
         self.name = name
         self.log = log
         self.kills = 0
         self.wanted = False
-        self._command = [sys.executable, "-m", "pole", *arguments]
+        self._command = command
         self._watch = watch
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def ended(self) -> int | None:
+        """How the last process ended: its exit code, or minus the signal."""
+        return None if self._process is None else self._process.poll()
 
     async def start(self) -> None:
         """Returns at once; the process says in its log how it gets on."""

@@ -1,6 +1,8 @@
-"""What the demo's gateways produced against what is in the database, counted from the files when all have stopped.
+"""What the demo's nodes produced against what is in the database, counted from the files when all have stopped.
 
-produced  readings that a spool has numbered (its `state`): durable at that moment
+A gateway has a spool, a controller a journal; both are called spool here.
+
+produced  readings that a spool has numbered: durable at that moment
 stored    rows in the database, counted, of the devices of that node
 pending   readings of packs that are in the spool and not in the database's ledger
 dropped   readings of packs that a full spool gave up, where the numbers are explained by its own count
@@ -21,6 +23,7 @@ from device_profiles.site import Site
 from gateway.birth import own_devices
 from pole.demo import repeats
 from pole.demo.store import reading
+from pole.edge.held import held
 from simulators.device import EmulatedDevice
 
 MOST_CHECKED = 100_000  # the newest; more would take minutes after a run of days
@@ -53,11 +56,16 @@ class _Spool:
 
 
 def reconcile(site_file: Path, store: Path) -> list[Account]:
-    """One account for each gateway of the site. No gateway may be running: it has its spool for itself."""
+    """One account for each node of the site. None may be running: it has its spool for itself.
+
+    A controller's folder stands beside the site file, under its name.
+    """
     site = sites.load(site_file)
     with reading(store) as db:
         rows, again = _rows(db, site), _told_again(db, site)
-        return [_account(db, node, _spool(site, node), rows.get(node, 0), again.get(node, 0)) for node in site.gateways]
+        spools = {node: _spool(site, node) for node in site.gateways}
+        spools |= {node: _journal(site_file.parent / node) for node in site.controllers}
+        return [_account(db, node, spool, rows.get(node, 0), again.get(node, 0)) for node, spool in spools.items()]
 
 
 def wrong_values(store: Path, devices: dict[str, EmulatedDevice], since_ms: int) -> tuple[int, int]:
@@ -88,6 +96,14 @@ def latencies(store: Path, since_ms: int) -> list[int]:
 def pending(spool: Path) -> int:
     """Packs that a stopped gateway still holds."""
     return len(_read_spool(spool).kept) if spool.exists() else 0
+
+
+def unstored(root: Path, store: Path) -> int:
+    """Packs of a stopped controller that the store has not. What is confirmed it notes now and then, for its flash."""
+    spool = _journal(root)
+    with reading(store) as db:
+        stored = {number for (number,) in db.execute("SELECT number FROM packs WHERE epoch = ?", (spool.epoch,))}
+    return len(spool.kept.keys() - stored)
 
 
 def _account(db: sqlite3.Connection, node: str, spool: _Spool, rows: int, told_again: int) -> Account:
@@ -127,6 +143,7 @@ def _told_again(db: sqlite3.Connection, site: Site) -> dict[str, int]:
 def _by_node(found: Iterable[tuple[str, str, int]], site: Site) -> dict[str, int]:
     node_of = {(device.pole, device.device): site.node_of(device.bus) for device in site.devices}
     node_of |= {(pole, device): node for node in site.gateways for pole, device, _ in own_devices(site, node)}
+    node_of |= {(controller.pole, node): node for node, controller in site.controllers.items()}
     counts: dict[str, int] = {}
     for pole, device, rows in found:
         node = node_of[pole, device]
@@ -147,6 +164,13 @@ def _read_spool(path: Path) -> _Spool:
         epoch, head, readings, dropped = db.execute("SELECT epoch, head, readings, dropped FROM state").fetchone()
         kept = dict(db.execute("SELECT sq, readings FROM packs").fetchall())
     return _Spool(epoch=epoch, head=head, readings=readings, dropped=sum(json.loads(dropped).values()), kept=kept)
+
+
+def _journal(root: Path) -> _Spool:
+    if not (root / "journal").exists():
+        return _Spool(epoch="", head=0, readings=0, dropped=0, kept={})
+    kept = held(root)
+    return _Spool(epoch=kept.epoch, head=kept.head, readings=kept.readings, dropped=kept.dropped, kept=kept.pending)
 
 
 def _is_measured(device: EmulatedDevice, point: str) -> bool:

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import random
+import sys
 import time
 from collections import deque
 
 from pole.demo import reconciliation, repeats, store
 from pole.demo.chaos import chaos
+from pole.demo.controller import Controller
 from pole.demo.display import Display
 from pole.demo.folder import INGEST, OPERATOR, Folder
 from pole.demo.nodes import Nodes
@@ -15,14 +17,15 @@ from pole.demo.outcome import Outcome
 from pole.demo.processes import BrokerPart, Part, Service
 from pole.demo.state import State
 from pole.demo.watch import Watch
-from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL
+from simulators.city import CONTROLLERS, GATEWAYS, NETWORK, NODES, PLACES, SERIAL
 
 LOOK_S = 1.0
 RATE_S = 10  # looks that the rate is taken over
 NEWS = 6
 RESTART_S = 1.0  # a part that ended by itself is started again after this
 DRAIN_S = 90.0  # for the spools to empty at the end, at most
-CATCH_UP_S = 3.0  # a gateway that is started again for its spool's sake runs this long
+CATCH_UP_S = 3.0  # a node that is started again for its spool's sake runs this long
+GLANCE_S = 0.05
 
 
 class NothingStored(Exception):
@@ -43,18 +46,31 @@ class Demo:
         self._gateways = [
             self._service(node, ["gateway", "run", str(folder.site), "--node", node]) for node in GATEWAYS
         ]
+        self._controllers = [
+            Controller(
+                node=node, root=folder.controller(node), site=folder.site, log=folder.logs / f"{node}.log",
+                watch=self._watch,
+            )
+            for node in CONTROLLERS
+        ]  # fmt: skip
         self._others: list[Part] = [broker, ingest]
-        self._parts: list[Part] = [broker, ingest, *self._gateways]
+        self._parts: list[Part] = [broker, ingest, *self._gateways, *self._controllers]
         self._nodes = Nodes(port=self._broker.port, password=folder.passwords[OPERATOR])
         self._city = folder.city()
-        self._state = State(devices=len(self._city.devices), poles=len(PLACES), nodes=list(GATEWAYS))
+        self._state = State(
+            devices=len(self._city.devices), poles=len(PLACES), nodes=list(NODES),
+            controllers={each.name: each.what for each in self._controllers},
+        )  # fmt: skip
         self._history: deque[tuple[float, int]] = deque(maxlen=RATE_S)
         self._first_reading_s: float | None = None
         self._crashes = 0
         self._began_ms = time.time_ns() // 1_000_000
 
     async def run(self, *, seconds: float | None, stop: asyncio.Event) -> Outcome:
-        """Until stop is set or the time is over; then stops in order, and counts. Raises BrokerError, NothingStored."""
+        """Until stop is set or the time is over; then stops in order, and counts.
+
+        Raises BrokerError, FlashError, NothingStored.
+        """
         try:
             async with self._city:
                 await self._start()
@@ -77,8 +93,11 @@ class Demo:
             self._say(f"{self._folder.shown} is there from an earlier run and is continued; --dir takes another")
         await repeats.count_in(self._folder.store)
         for part in self._parts:
+            if isinstance(part, Controller):
+                await asyncio.to_thread(part.flash)
             await part.start()
-            self._say(f"started {part.name}" + (f" on port {self._broker.port}" if part.name == "broker" else ""))
+            more = f" on port {self._broker.port}" if part.name == "broker" else ""
+            self._say(f"started {part.name}{more}" + (f": {part.what}" if isinstance(part, Controller) else ""))
         self._display.say("In another terminal:")
         for what, command in self._folder.commands():
             self._display.say(f"  {what}: {command}")
@@ -130,24 +149,36 @@ class Demo:
                     await part.start()
 
     async def _drain(self) -> None:
-        """Ends the gateways in order; one whose spool is not empty yet is started again, until it is."""
-        self._say("stopping: the gateways hand over what they hold (Ctrl-C again ends at once)")
+        """Ends the nodes in order; one whose spool is not empty yet is started again, until it is."""
+        self._say("stopping: the nodes hand over what they hold (Ctrl-C again ends at once)")
         deadline = time.monotonic() + DRAIN_S
         for part in self._others:
             await part.start()
         while True:
-            await asyncio.gather(*(gateway.stop() for gateway in self._gateways))
-            full = [gateway for gateway in self._gateways if self._pending(gateway)]
+            await asyncio.gather(
+                *(node.stop() for node in self._gateways), *(self._switch_off(node) for node in self._controllers)
+            )
+            full = [node for node in (*self._gateways, *self._controllers) if self._pending(node)]
             if not full or time.monotonic() > deadline:
                 break
             self._say("still in the spools: " + ", ".join(f"{each.name} {self._pending(each)} packs" for each in full))
-            await asyncio.gather(*(gateway.start() for gateway in full))
+            await asyncio.gather(*(node.start() for node in full))
             await asyncio.sleep(CATCH_UP_S)
         for part in reversed(self._others):
             await part.stop()
 
-    def _pending(self, gateway: Service) -> int:
-        return reconciliation.pending(self._folder.spool(gateway.name))
+    async def _switch_off(self, node: Controller) -> None:
+        """A controller hands nothing over when its power goes: it goes when its newest pack has just been stored."""
+        deadline = time.monotonic() + CATCH_UP_S
+        packs = store.packs_of(self._folder.store, node.name)
+        while packs == store.packs_of(self._folder.store, node.name) and node.running and time.monotonic() < deadline:
+            await asyncio.sleep(GLANCE_S)
+        await node.stop()
+
+    def _pending(self, node: Service) -> int:
+        if isinstance(node, Controller):
+            return reconciliation.unstored(self._folder.controller(node.name), self._folder.store)
+        return reconciliation.pending(self._folder.spool(node.name))
 
     async def _count(self) -> Outcome:
         stored = store.look(self._folder.store)
@@ -169,7 +200,8 @@ class Demo:
         )  # fmt: skip
 
     def _service(self, name: str, arguments: list[str]) -> Service:
-        return Service(name=name, arguments=arguments, log=self._folder.logs / f"{name}.log", watch=self._watch)
+        command = [sys.executable, "-m", "pole", *arguments]
+        return Service(name=name, command=command, log=self._folder.logs / f"{name}.log", watch=self._watch)
 
     def _say(self, line: str) -> None:
         self._state.news = [*self._state.news, line][-NEWS:]

@@ -19,6 +19,7 @@ class State:
     devices: int
     poles: int
     nodes: list[str]
+    controllers: dict[str, str] = field(default_factory=dict)  # those of the nodes, each with its board and interpreter
     running: dict[str, bool] = field(default_factory=dict)
     broker_answers: bool = False
     status: Mapping[str, dict[str, Any]] = field(default_factory=dict)

@@ -63,6 +63,12 @@ def look(path: Path) -> Stored | None:
         return None
 
 
+def packs_of(path: Path, node: str) -> int:
+    """How many of a node are stored."""
+    with reading(path) as db:
+        return int(db.execute("SELECT count(*) FROM packs WHERE node = ?", (node,)).fetchone()[0])
+
+
 def percentile(ascending: list[int], share: float) -> int | None:
     """The nearest-rank percentile; None of nothing."""
     if not ascending:

@@ -29,12 +29,13 @@ def demo(
     from pole.broker import BrokerError
     from pole.demo.folder import Folder, FolderError
     from pole.demo.run import NothingStored
+    from pole.flash import FlashError
 
     seconds = _seconds(duration)
     try:
         run_folder = Folder(folder)
         outcome = _run(run_folder, seconds, chaos, json)
-    except (FolderError, BrokerError) as error:
+    except (FolderError, BrokerError, FlashError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error
     except NothingStored as error:

@@ -13,7 +13,7 @@ from dashboards.functions import LABELS, both
 from device_profiles.schema import FUNCTIONS, Point, Profile
 from pole.demo.state import State, alarms, events, silent_devices
 from pole.demo.store import Latest, percentile
-from simulators.city import GATEWAYS, NETWORK, PLACES, SERIAL
+from simulators.city import CONTROLLERS, GATEWAYS, NETWORK, NODES, PLACES, SERIAL
 
 POLE_S = 5  # each pole is shown so long
 WIDEST = 136  # columns from which the nine functions stand in words
@@ -71,7 +71,11 @@ class View:
             table.add_row(Text(heading, "cyan"), *self._cells(each, columns >= WIDE - LEFT[0]))
             function = each.function
         place = PLACES[pole]
-        return Panel(table, title=f"{pole} {place.zh} {place.en}", title_align="left", border_style="cyan")
+        told_by = [f"{node}: {what}" for node, what in state.controllers.items() if NODES[node] == pole]
+        return Panel(
+            table, title=f"{pole} {place.zh} {place.en}", title_align="left", subtitle="".join(told_by) or None,
+            subtitle_align="left", border_style="cyan",
+        )  # fmt: skip
 
     def _cells(self, each: Latest, both: bool) -> tuple[RenderableType, RenderableType, RenderableType]:
         point = self._points.get((each.function, each.point))
@@ -113,8 +117,8 @@ def _flow(state: State) -> RenderableType:
             True,
         ),
         (
-            "gateway/",
-            f"{len(state.nodes)} gateways, {spools} packs in spools",
+            "gateway/ edge/",
+            f"{len(GATEWAYS)} + {len(CONTROLLERS)} nodes, {spools} packs in spools",
             all(state.running.get(node, False) for node in state.nodes),
         ),
         ("mosquitto.conf", "broker", state.broker_answers),
@@ -189,9 +193,9 @@ def _system(state: State, lines: int) -> RenderableType:
 
 def _nodes(state: State) -> RenderableType:
     table = Table.grid(expand=True, padding=(0, 1))
-    for title in ("gateway", "pole", "stored", "in spool", "dropped"):
-        table.add_column(justify="left" if title in ("gateway", "pole") else "right", no_wrap=True)
-    table.add_row(*(Text(title, "dim") for title in (" gateway", "pole", "stored", "in spool", "dropped")))
+    for title in ("node", "pole", "stored", "in spool", "dropped"):
+        table.add_column(justify="left" if title in ("node", "pole") else "right", no_wrap=True)
+    table.add_row(*(Text(title, "dim") for title in (" node", "pole", "stored", "in spool", "dropped")))
     for node in state.nodes:
         status = state.status.get(node)
         living = state.running.get(node, False) and status is not None and status["online"]
@@ -199,7 +203,7 @@ def _nodes(state: State) -> RenderableType:
         if status is not None:
             cells = [str(status["stored"]), str(status["pending"]), str(sum(status["dropped"].values()))]
         name = Text((" ● " if living else " ○ ") + node, "green" if living else "red")
-        table.add_row(name, GATEWAYS[node], *cells)
+        table.add_row(name, NODES[node], *cells)
     return table
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pole.broker import BrokerError, find_program
-from simulators.city import GATEWAYS
+from simulators.city import EVERY_POLE, NODES, OTHERS
 from tests.parts.servers import missing
 
 COMMAND = [sys.executable, "-m", "pole", "demo"]
@@ -45,12 +46,12 @@ def children(folder: Path) -> list[str]:
 
 
 def processes(folder: Path, node: str) -> set[int]:
-    """Process ids of a gateway of the demo in this folder."""
+    """Process ids of a node of the demo in this folder."""
     found = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             line = path.read_bytes().split(b"\0")
-            if str(folder / "site.yaml").encode() in line and node.encode() in line:
+            if str(folder).encode() in b" ".join(line) and node.encode() in line:
                 found.add(int(path.parent.name))
     return found
 
@@ -87,6 +88,24 @@ def test_a_short_run_stores_everything_and_is_continued(tmp_path):
     assert "continued" in done.stderr
     assert second["readings_stored"] == second["readings_produced"] > first["readings_produced"]
     assert second["lost"] == second["duplicated"] == 0
+    assert_alike(folder)
+
+
+def assert_alike(folder: Path) -> None:
+    """What a controller tells stands in the database as what a gateway tells: same series, same types of values."""
+    query = """SELECT function, device, point, group_concat(DISTINCT typeof(value)) FROM points JOIN series
+               ON series = id WHERE pole = ? GROUP BY 1, 2, 3"""
+    with contextlib.closing(sqlite3.connect(folder / "readings.db")) as db:
+        ((nodes,),) = db.execute("SELECT count(DISTINCT node) FROM packs WHERE node IN ('gw-3', 'ctl-1')")
+        of_gateway, of_controller = (
+            {row for row in db.execute(query, (pole,)) if row[1] in dict(EVERY_POLE + OTHERS)}
+            for pole in ("P0011", "P0012")
+        )
+        own = {row[2] for row in db.execute(query, ("P0012",)) if row[1] == "ctl-1"}
+    assert nodes == 2
+    assert len(of_gateway) > 20
+    assert of_controller == of_gateway
+    assert {"uptime_s", "readings_produced"} <= own
 
 
 def test_chaos_loses_nothing(tmp_path):
@@ -108,7 +127,7 @@ def started(folder: Path) -> subprocess.Popen:
         if text.startswith("first reading in the database"):
             break
     assert demo.poll() is None, "the demo ended before its first reading"
-    assert len(children(folder)) == len(GATEWAYS) + 2
+    assert len(children(folder)) == len(NODES) + 2
     return demo
 
 
@@ -119,7 +138,7 @@ def test_ctrl_c_stops_in_order_and_counts(tmp_path):
     text, _ = demo.communicate(timeout=60)
     assert demo.returncode == 0, text
     assert "nothing lost" in text
-    for node in GATEWAYS:
+    for node in NODES:
         assert node in text
     assert children(folder) == []
 
@@ -129,7 +148,7 @@ def test_the_commands_that_it_prints_work(tmp_path):
     demo = started(folder)
     try:
         commands = dict(text.strip().split(": ", 1) for text in demo.told if " -m pole " in text)
-        told = {"dim a lamp", "write on a screen", "limit a charger", "turn a camera"}
+        told = {"dim a lamp", "dim by a controller", "write on a screen", "limit a charger", "turn a camera"}
         assert set(commands) == {"readings of a pole", "what is stored"} | told
 
         def run(what: str) -> str:
@@ -167,6 +186,21 @@ def test_a_part_that_is_killed_from_outside_is_started_again(tmp_path):
         demo.send_signal(signal.SIGINT)
         text, _ = demo.communicate(timeout=60)
     assert "gw-2 ended by itself" in text
+    assert demo.returncode == 0, text
+
+
+def test_a_controller_that_is_killed_from_outside_is_started_again(tmp_path):
+    folder = tmp_path / "run"
+    program = str(folder / "ctl-1" / "main.py")
+    demo = started(folder)
+    try:
+        (pid,) = processes(folder, program)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: processes(folder, program) - {pid}, 10, "ctl-1 was not started again")
+    finally:
+        demo.send_signal(signal.SIGINT)
+        text, _ = demo.communicate(timeout=120)
+    assert "ctl-1 ended by itself" in text
     assert demo.returncode == 0, text
 
 

@@ -6,6 +6,8 @@ import sqlite3
 import pytest
 import yaml
 
+from edge.clock import Clock
+from edge.journal import Journal
 from gateway.disk.spool import Spool
 from ingest.rows import Ledger
 from ingest.sqlite_store import SqliteStore
@@ -16,10 +18,21 @@ from simulators.city import AREA, City
 NOW_MS = 1_763_683_200_000
 PACKS = 4  # of each node, with two readings each: one of a device, one of the gateway itself
 DEVICE_OF = {"gw-1": "P0001/meter-1", "gw-2": "P0007/meter-1", "gw-3": "P0010/meter-1"}
+CONTROLLER, ON_CONTROLLER, ITSELF = "ctl-1", "P0012/meter-1", "P0012/ctl-1"
+
+
+class Board:
+    """As much of a controller's board as its journal needs."""
+
+    def __init__(self, folder) -> None:
+        self.folder = str(folder)
+
+    def ms(self) -> int:
+        return 0
 
 
 class Run:
-    """Spools and a store as three gateways and ingest leave them."""
+    """Spools, a journal and a store as three gateways, a controller and ingest leave them."""
 
     def __init__(self, folder) -> None:
         self.site, self.store, self.folder = folder / "site.yaml", folder / "readings.db", folder
@@ -43,6 +56,16 @@ class Run:
                 ledgers.append(Ledger(AREA, node, spool.epoch, number, 2, 0, 100 * index, time_ms))
             spool.confirm(spool.epoch, [[1, PACKS]])
             spool.close()
+        (folder / CONTROLLER).mkdir()
+        journal = self.journal()
+        emulated = self.city.devices[ON_CONTROLLER]
+        for index in range(PACKS):
+            time_ms = NOW_MS + 10_000 * index
+            number = journal.append(b"]", 2, time_ms, 0, False)
+            value = next(iter(emulated.held("voltage", time_ms)))
+            rows.append(("energy", AREA, "P0012", "meter-1", "voltage", time_ms, value, None))
+            rows.append(("gateway", AREA, "P0012", CONTROLLER, "uptime_s", time_ms, float(index), None))
+            ledgers.append(Ledger(AREA, CONTROLLER, journal.epoch, number, 2, 0, 100 * index, time_ms))
         asyncio.run(self._store(rows, ledgers))
 
     async def _store(self, rows, ledgers) -> None:
@@ -56,6 +79,10 @@ class Run:
 
     def spool(self, node: str) -> Spool:
         return Spool(path=self.folder / f"{node}.db", max_bytes=1 << 24)
+
+    def journal(self) -> Journal:
+        board = Board(self.folder / CONTROLLER)
+        return Journal(board, {"journal": 1 << 19}, Clock(board, {"ntp": None}))
 
     def execute(self, sql: str, *arguments: object) -> None:
         with sqlite3.connect(self.store) as db:
@@ -83,8 +110,8 @@ def test_a_complete_run_is_complete(run):
     for account in run.accounts().values():
         assert (account.produced, account.stored, account.packs_dropped) == (2 * PACKS, 2 * PACKS, 0)
         assert trouble(account) == (0, 0, 0)
-    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (0, 3 * PACKS)
-    assert reconciliation.latencies(run.store, 0) == sorted([0, 100, 200, 300] * 3)
+    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (0, 4 * PACKS)
+    assert reconciliation.latencies(run.store, 0) == sorted([0, 100, 200, 300] * 4)
 
 
 def test_a_row_that_is_missing_is_lost(run):
@@ -202,10 +229,42 @@ def test_packs_that_the_spool_says_it_dropped_are_not_lost_and_no_more_than_thos
 def test_a_value_that_no_device_held_is_wrong(run):
     run.execute("UPDATE points SET value = value + 0.001 WHERE time = ? AND series IN"
                 " (SELECT id FROM series WHERE point = 'voltage')", NOW_MS)  # fmt: skip
-    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (3, 3 * PACKS)
+    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (4, 4 * PACKS)
 
 
 def test_a_right_value_at_the_wrong_time_is_wrong(run):
     run.execute("UPDATE points SET time = time + 5000 WHERE time = ? AND series IN"
                 " (SELECT id FROM series WHERE point = 'voltage')", NOW_MS)  # fmt: skip
-    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (3, 3 * PACKS)
+    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (4, 4 * PACKS)
+
+
+def test_what_a_controller_has_not_noted_as_confirmed_is_not_pending(run):
+    assert run.journal().state()["pending"] == PACKS  # it notes confirmations now and then
+    assert reconciliation.unstored(run.folder / CONTROLLER, run.store) == 0
+    assert trouble(run.accounts()[CONTROLLER]) == (0, 0, 0)
+
+
+def test_what_waits_in_a_journal_is_pending_and_not_lost(run):
+    run.journal().append(b"]", 3, NOW_MS + 90_000, 0, True)
+    account = run.accounts()[CONTROLLER]
+    assert account.produced == 2 * PACKS + 3
+    assert trouble(account) == (0, 0, 3)
+    assert reconciliation.unstored(run.folder / CONTROLLER, run.store) == 1
+
+
+def test_a_pack_that_vanished_between_journal_and_store_is_lost(run):
+    journal = run.journal()
+    number = journal.append(b"]", 5, NOW_MS + 90_000, 0, False)
+    journal.stored(number, number)
+    journal.save()
+    assert trouble(run.accounts()[CONTROLLER]) == (5, 0, 0)
+
+
+def test_a_row_of_a_controller_that_is_missing_is_lost_on_that_controller(run):
+    device = ITSELF.split("/")[1]
+    run.execute(
+        "DELETE FROM points WHERE series = (SELECT id FROM series WHERE device = ?) AND time = ?", device, NOW_MS
+    )
+    accounts = run.accounts()
+    assert trouble(accounts[CONTROLLER]) == (1, 0, 0)
+    assert trouble(accounts["gw-3"]) == (0, 0, 0)

@@ -10,8 +10,8 @@ from device_profiles.schema import FUNCTIONS
 from pole.demo.folder import Folder
 from pole.demo.state import BACKLOG_PACKS, State, alarms, events, line
 from pole.demo.store import Latest, Stored, percentile
-from pole.demo.view import View
-from simulators.city import GATEWAYS, spots
+from pole.demo.view import POLE_S, View
+from simulators.city import GATEWAYS, NODES, PLACES, spots
 from simulators.network import DEVICES
 
 LONG = "pole send P0001 lamp-1 set_level level=20 " + "--password-file " + "x" * 90
@@ -31,10 +31,11 @@ def latest(pole="P0001", device="lamp-1", point="level", function="lighting", va
 
 
 def state(*rows: Latest, pending: int = 0) -> State:
-    nodes = list(GATEWAYS)
+    nodes = list(NODES)
     status = {"online": True, "head": 9, "stored": 9 - pending, "pending": pending, "dropped": {}}
     return State(
-        devices=60, poles=12, nodes=nodes, running=dict.fromkeys(["broker", "ingest", *nodes], True),
+        devices=89, poles=12, nodes=nodes, controllers={"ctl-1": "simulated, MicroPython 32-bit"},
+        running=dict.fromkeys(["broker", "ingest", *nodes], True),
         broker_answers=True, status={node: dict(status) for node in nodes},
         stored=Stored(readings=1234, packs=56, newest_ms=now_ms(), latencies=[5, 6, 7], latest=list(rows)),
         news=["started ingest"],
@@ -66,7 +67,7 @@ def test_the_screen_holds_all_of_the_view(columns, lines):
     picture = drawn(state(*city()), columns, lines)
     assert len(picture) <= lines
     text = "\n".join(picture)
-    for part in ("P0012", "gw-3", "1,234", "pole query y", "In another terminal"):
+    for part in ("P0012", "gw-3", "ctl-1", "1,234", "pole query y", "In another terminal", "readings.db"):
         assert part in text
 
 
@@ -110,6 +111,17 @@ def test_labels_come_in_both_languages_where_there_is_room():
     assert "Lamp level 灯光亮度" in "\n".join(drawn(state(*city()), 160, 50))
 
 
+@pytest.mark.parametrize("columns", [80, 100, 160])
+def test_a_controller_s_pole_tells_its_board_and_interpreter(columns):
+    others = [pole for pole in PLACES if pole not in GATEWAYS.values()]
+    shown = state(*city())
+    shown.began -= (2 * others.index("P0012") + 1) * POLE_S + 1
+    text = "\n".join(drawn(shown, columns, 40))
+    assert "ctl-1: simulated, MicroPython 32-bit" in text
+    shown.began += 2 * POLE_S
+    assert "MicroPython" not in "\n".join(drawn(shown, columns, 40))
+
+
 def test_a_bad_quality_stands_where_the_value_would():
     text = "\n".join(drawn(state(latest(quality="timeout")), 120, 30))
     assert "timeout" in text
@@ -140,7 +152,7 @@ def test_a_node_that_is_offline_is_an_alarm():
 
 def test_a_backlog_is_an_alarm_and_a_few_packs_are_none():
     assert alarms(state(*city(), pending=BACKLOG_PACKS)) == []
-    assert len(alarms(state(*city(), pending=BACKLOG_PACKS + 1))) == len(GATEWAYS)
+    assert len(alarms(state(*city(), pending=BACKLOG_PACKS + 1))) == len(NODES)
 
 
 def test_a_device_is_silent_when_all_its_points_are():
