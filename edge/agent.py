@@ -34,6 +34,7 @@ class Agent:
         self.chunk = None
         self.lamp: object = None
         self._own_name = config["self"]
+        self._own_due = 0
         self.pollers: dict = {}
         self._feed = board.watchdog()
         self._alive: list = []  # of each part: its longest silence, and when it was alive
@@ -61,6 +62,8 @@ class Agent:
                 await asyncio.sleep(LOOK_S)
                 self.collector.due()
                 now = self.board.ms()
+                if now >= self._own_due:
+                    self._own(now)
                 if all([now - part[1] < part[0] for part in self._alive]):
                     self._feed()
                 for task in tasks:
@@ -83,7 +86,7 @@ class Agent:
     def _wired(self) -> list:
         # the modules of what the site does not hang on this controller are never loaded
         config, board, collector = self.config, self.board, self.collector
-        runs = [self._own]
+        runs = []
         if config["lamp"]:
             from edge.lamp import Lamp
 
@@ -152,25 +155,20 @@ class Agent:
         finally:
             leave("wire.messages")  # which no other part uses
 
-    async def _own(self, beat) -> None:
-        board, journal = self.board, self.journal
-        due = 0
-        while True:
-            beat()
-            now = board.ms()
-            if now >= due:
-                due = now + _OWN_MS
-                state = journal.state()
-                gc.collect()
-                for point, value in (
-                    ("uptime_s", now // 1000),
-                    ("spool_pending", state["pending"]),
-                    ("packs_dropped", sum(state["dropped"].values())),
-                    ("readings_produced", state["readings"]),
-                    ("memory_free", board.memory_free()),
-                ):
-                    self.collector.add(self._own_name, point, '"v":%d' % value)
-            await asyncio.sleep(1)
+    def _own(self, now: int) -> None:
+        # what the controller counts of itself
+        self._own_due = now + _OWN_MS
+        state = self.journal.state()
+        gc.collect()
+        for point, value in (
+            ("uptime_s", now // 1000),
+            ("spool_pending", state["pending"]),
+            ("packs_dropped", sum(state["dropped"].values())),
+            ("readings_produced", state["readings"]),
+            ("resets", self.clock.boot),
+            ("memory_free", self.board.memory_free()),
+        ):
+            self.collector.add(self._own_name, point, '"v":%d' % value)
 
     async def _write_lamp(self, level: int) -> None:
         # Raises OSError while the lamp does not take it

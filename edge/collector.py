@@ -4,7 +4,7 @@ Telemetry waits for company, _HOLD_MS at most and SIZE bytes; an event goes at o
 full disk) is counted in `unspooled`, and is all that is lost by it.
 """
 
-SIZE = 1000  # bytes of a pack's body: what a controller has room for
+SIZE = 700  # bytes of a pack's body: what a controller has room for
 _HOLD_MS = 1000
 
 

@@ -11,7 +11,7 @@ import asyncio
 from edge.guest import guest
 
 TICK_S = 15  # a quiet broker is asked at the second, and given up at the third, tick without an answer
-_BUFFER = 1696  # a payload of 1536 bytes, and its topic with two names of 64 characters
+_BUFFER = 1184  # a payload of 1024 bytes, and its topic with two names of 64 characters
 
 
 class Client:

@@ -85,24 +85,26 @@ class Update:
         if guard.state[1]:
             raise OSError("on trial")  # the other slot is what it may have to go back to
         digest = binascii.unhexlify(manifest["sha256"])
+        size, room, trial = manifest["size"], manifest["room"], manifest["trial"]
+        del manifest, payload  # their room is needed
         if _read(slot + "/begun") != digest:
             for name in ("/version", "/begun", ""):  # first it is no longer whole, last it belongs to this release
                 _drop(slot + name)
             os.mkdir(slot)
             figures = os.statvfs(slot)
-            if figures[1] * figures[4] < manifest["room"]:
+            if figures[1] * figures[4] < room:
                 return "space"
             guard.write(slot[-1] + "/begun", digest)
         elif guard.state[3]:
             return "failed"
         if not guard.version(slot):
-            why = await self._fill(slot, manifest["size"], digest)
+            why = await self._fill(slot, size, digest)
             if why:
                 return why
             if not guard.write(slot[-1] + "/version", self.version.encode()):
                 return "space"
         _drop(slot + "/blob")
-        return "" if guard.save(0, ord(slot[-1]), min(manifest["trial"] // 5, 255), 3, 0) else "space"
+        return "" if guard.save(0, ord(slot[-1]), min(trial // 5, 255), 3, 0) else "space"
 
     def received(self, chunk) -> None:
         """Takes the chunk that is waited for, and no other."""

@@ -2,7 +2,7 @@
 
 import typer
 
-from pole.edge import install, part, release, update
+from pole.edge import install, part, release, size, update
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -15,4 +15,5 @@ def _verbs() -> None:
 app.command()(install.install)
 app.command()(part.part)
 app.command()(release.release)
+app.command()(size.size)
 app.command()(update.update)

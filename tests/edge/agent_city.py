@@ -9,10 +9,10 @@ import time
 import aiomqtt
 import yaml
 
+from bench.edge_pole import AREA, NODE, POLE, EdgePole
 from device_profiles import wired
 from pole.broker import free_port
 from pole.edge.held import held
-from tests.edge.pole_site import AREA, NODE, POLE, PoleSite
 from tests.promise.conftest import Process
 
 TOLERANCE_MS = 1500
@@ -24,7 +24,7 @@ class AgentCity:
     def __init__(self, folder, broker, interpreter, **controller):
         self.folder, self.broker, self.interpreter = folder, broker, interpreter
         url = f"mqtt://127.0.0.1:{broker.port}"
-        self.pole = PoleSite(folder, broker=url, password=broker.passwords[NODE], **controller)
+        self.pole = EdgePole(folder, broker=url, password=broker.passwords[NODE], **controller)
         self.ingest = Process(folder, "ingest", ["ingest", "run", str(folder / "ingest.yaml")])
         self.heard, self.replies, self.births = {}, {}, []
         self.agent = None
@@ -53,7 +53,7 @@ class AgentCity:
         await self._running.aclose()
 
     def switch_on(self):
-        self.agent = self.pole.start(self.interpreter)
+        self.agent = self.pole.start(self.interpreter.command)
 
     def cut(self):
         """The power."""

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from bench.edge_pole import NODE, POLE
 from tests.edge.agent_city import play
-from tests.edge.pole_site import NODE, POLE
 from wire import messages
 
 pytestmark = pytest.mark.parametrize("broker", [(NODE, "ingest", "operator")], indirect=True)

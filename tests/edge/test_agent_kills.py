@@ -5,9 +5,9 @@ import random
 
 import pytest
 
+from bench.edge_pole import NODE
 from device_profiles import loader
 from tests.edge.agent_city import play
-from tests.edge.pole_site import NODE
 
 pytestmark = pytest.mark.parametrize("broker", [(NODE, "ingest", "operator")], indirect=True)
 

@@ -40,10 +40,10 @@ async def test_messages_come_in(args):
     await ask(it, "command", "dim", 1)
     await ask(it, "stored", "these", 0)
     await ask(it, "config", "", 1)
-    await ask(it, "release", 1536, 1)
+    await ask(it, "release", 1024, 1)
     await rig.until(lambda: len(got) == 4)
     # two clients of the companion's published them
-    assert sorted(got) == [("command", b"dim"), ("config", b""), ("release", b"x" * 1536), ("stored", b"these")]
+    assert sorted(got) == [("command", b"dim"), ("config", b""), ("release", b"x" * 1024), ("stored", b"these")]
     await it.close()
 
 

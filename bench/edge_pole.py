@@ -2,29 +2,33 @@
 
 import contextlib
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import yaml
 
 from device_profiles import loader
-from pole.broker import free_port
 from pole.edge import bundle
 from pole.flash import order
 from simulators.device import EmulatedDevice
 from simulators.pin_files import PinFiles
 from simulators.rtu_port import RtuPort
 
-HERE = Path(__file__).resolve().parent
 AREA, NODE, POLE = "wuhou", "ctl-1", "P0001"
 BUS = [("meter-1", "sdm120", 1), ("weather-1", "weather-8in1", 2), ("water-1", "qdy30a", 3)]
-PINS = {"cover-1": ("cover-contact", {"pin": "cover"}, "cover", "cover_open"),
-        "sos-1": ("sos-button", {"pin": "button"}, "button", "sos_pressed"),
-        "water-2": ("level-4-20ma", {"adc": "probe"}, "probe", "level"),
-        "air-1": ("sht31", {"i2c": "chips"}, "chips-44", "temperature")}  # fmt: skip
+PINS: dict[
+    str, tuple[str, dict[str, str], str, str]
+] = {  # device -> profile, its place in the site, its file, its point
+    "cover-1": ("cover-contact", {"pin": "cover"}, "cover", "cover_open"),
+    "sos-1": ("sos-button", {"pin": "button"}, "button", "sos_pressed"),
+    "water-2": ("level-4-20ma", {"adc": "probe"}, "probe", "level"),
+    "air-1": ("sht31", {"i2c": "chips"}, "chips-44", "temperature"),
+}
 
 
-def site(*, port, broker, password="ctl-1.password", **controller):
-    """The site file as a dict."""
+def site(*, port: Path, broker: str, password: str = "ctl-1.password", **controller: Any) -> dict[str, Any]:
+    """The site file. controller: more keys of the controller, or others."""
     return {
         "area": AREA,
         "controllers": {
@@ -53,10 +57,10 @@ def site(*, port, broker, password="ctl-1.password", **controller):
     }  # fmt: skip
 
 
-class PoleSite:
+class EdgePole:
     """folder: where site file, devices' ends and the controller's root go. Use it as `async with`."""
 
-    def __init__(self, folder: Path, *, broker: str, password: str, **controller) -> None:
+    def __init__(self, folder: Path, *, broker: str, password: str, **controller: Any) -> None:
         self.folder, self.root = folder, folder / NODE
         profiles = loader.profiles()
         self.devices = {
@@ -74,21 +78,21 @@ class PoleSite:
         self.site = folder / "site.yaml"
         (folder / f"{NODE}.password").write_text(password)
         self.site.write_text(yaml.safe_dump(site(port=folder / "rs485-1", broker=broker, **controller)))
-        self.processes = []
+        self.processes: list[subprocess.Popen[bytes]] = []
         self._running = contextlib.AsyncExitStack()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         await self._running.enter_async_context(self.port)
         await self._running.enter_async_context(self.pins)
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         for process in self.processes:
             process.kill()
             process.wait()
         await self._running.aclose()
 
-    def flash(self, *, compiled, release_key=None, rom=False):
+    def flash(self, *, compiled: bool, release_key: Path | None = None, rom: bool = False) -> None:
         """Writes what the controller needs into its root. rom: its firmware runs the slot in place."""
         made = order.prepare(
             self.site, pole=POLE, node=NODE, board="simulated", release_key=release_key, compiled=compiled
@@ -102,17 +106,16 @@ class PoleSite:
             code = {name.partition("/")[2]: data for name, data in made.code.items()}
             (self.root / "rom.img").write_bytes(bundle.rom_image(code))
 
-    def start(self, interpreter):
-        """The controller is switched on; what it prints goes to ctl-1.log."""
-        log = (self.folder / f"{NODE}.log").open("ab")
-        process = subprocess.Popen(
-            [*interpreter.command, str(self.root / "main.py")], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+    def start(self, command: Sequence[str], words: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
+        """The controller is switched on; what it prints goes to ctl-1.log.
+
+        command: an interpreter, and a script where it is not main.py; words: for that script.
+        """
+        script = list(words) or [str(self.root / "main.py")]
+        with (self.folder / f"{NODE}.log").open("ab") as log:
+            process = subprocess.Popen([*command, *script], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.processes.append(process)
         return process
 
-    def log(self):
+    def log(self) -> str:
         return (self.folder / f"{NODE}.log").read_text()
-
-
-__all__ = ["AREA", "NODE", "POLE", "PoleSite", "bundle", "free_port"]
