@@ -17,11 +17,11 @@ def run_and_kill(interpreter, folder, value):
         "journal_victim", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, folder=folder, value=value
     )
     with process:
-        first = process.stdout.readline()
-        time.sleep(random.uniform(0.005, 0.1))
+        lines = [process.stdout.readline() for _ in range(random.randint(2, 40))]
+        time.sleep(random.uniform(0, 0.005))
         process.kill()
-        lines = [first, *process.stdout.readlines()]
-    assert first.startswith("ready"), "".join(lines)
+        lines += process.stdout.readlines()
+    assert lines[0].startswith("ready"), "".join(lines)
     return [line.split() for line in lines if line.endswith("\n")]
 
 
@@ -48,7 +48,7 @@ def test_what_was_appended_is_there(interpreter, tmp_path):
             head, stored, pending, dropped = map(int, words[1:])
     print(f"{KILLS} kills, {len(given)} packs appended, {head} on the disk: {stored}, {pending}, {dropped}")
     assert len(epochs) == 1
-    assert len(given) > KILLS
+    assert len(given) >= KILLS
     assert dropped <= KILLS, "a header without its body, where no buffer makes one write of both"
     assert max(given) <= head <= len(given) + KILLS, "at most one more for each kill, that had not returned"
     assert {number: waiting.get(number, given[number]) for number in given} == given
