@@ -14,8 +14,8 @@ from tests.gateway.controllers.city import INTERPRETERS, City, Played, interpret
 from tests.gateway.controllers.gateway_process import Gateway
 
 NODES = [f"ctl-{each}" for each in INTERPRETERS]
-PACKS = int(os.environ.get("PACKS", "30"))
-KILLS = int(os.environ.get("KILLS", "5"))  # by hand: KILLS=200 PACKS=1500
+PACKS = int(os.environ.get("PACKS", "20"))
+KILLS = int(os.environ.get("KILLS", "4"))  # by hand: KILLS=200 PACKS=1500
 SEED = int(os.environ.get("SEED", "20261121"))
 
 
@@ -43,7 +43,7 @@ async def play(broker, folder, compiled):  # noqa: F811
             killing = asyncio.create_task(kills(gateway, broker, played))
             await asyncio.gather(*(command(city, each) for each in played))
             await killing
-            await city.until(lambda: all(len(each.lines("stored")) == PACKS for each in played), 60 + PACKS)
+            await city.until(lambda: all(len(each.lines("stored")) == PACKS for each in played), 90 + PACKS)
             await asyncio.to_thread(gateway.stop)
             await city.until(lambda: not any(city.is_online(each.name) for each in played))
         finally:

