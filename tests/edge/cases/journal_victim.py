@@ -26,3 +26,5 @@ def test_run(args):
             first = random.randint(max(1, number - 30), max(1, number - 10))
             say("stored", first, first + 20)
             node.journal.stored(first, first + 20)
+        if value % 15 == 0:
+            node.journal.save()
