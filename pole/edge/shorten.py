@@ -34,7 +34,7 @@ def shorten(sources: Mapping[str, str], users: Iterable[str] = ()) -> dict[str, 
             edits = [*_attribute_edits(trees[name], attributes), *_global_edits(trees[name], globals_)]
             edits += _argument_edits(trees[name], keywords, set(globals_.values()))
             out[name] = _edited(sources[name], edits)
-    return out
+    return {name: out[name] for name in sources}
 
 
 def _letters() -> Iterator[str]:

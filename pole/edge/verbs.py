@@ -2,7 +2,7 @@
 
 import typer
 
-from pole.edge import install, part, release, size, update
+from pole.edge import install, part, release, rom, size, update
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -15,5 +15,6 @@ def _verbs() -> None:
 app.command()(install.install)
 app.command()(part.part)
 app.command()(release.release)
+app.command()(rom.rom)
 app.command()(size.size)
 app.command()(update.update)
