@@ -105,7 +105,10 @@ class Controller:
     async def _serve(self, session: Session, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])  # both have one name at the broker
-        await session.run()
+        try:
+            await session.run()
+        except Exception as error:  # a certificate that cannot be read, or worse: it is tried again, others go on
+            self._log.error("session of a controller broke", error=f"{type(error).__name__}: {error}")
         if self._session is session:
             self._end("the broker is gone")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiomqtt
 import pytest
 
 from edge.boards.simulated import Board
@@ -165,6 +166,21 @@ async def test_a_wrong_password_is_told_with_the_controllers_name(rig):
     await rig.start()
     with pytest.raises(OSError, match="gone"):
         await connecting
+    await rig.connect()
+
+
+@played
+async def test_a_certificate_that_cannot_be_read_is_told_and_holds_nobody_up(rig):
+    await rig.stop()
+    files = {"ca_certs": str(rig.folder / "none.pem"), "certfile": None, "keyfile": None}
+    rig.nodes = {17: rig.node("ctl-1", tls_params=aiomqtt.TLSParameters(**files))}
+    await rig.start()
+    connecting = asyncio.create_task(rig.client.connect(WILL))
+    await rig.until(lambda: [entry for entry in rig.logs.entries if "No such file" in str(entry.get("error"))])
+    await rig.stop()
+    rig.nodes[17] = rig.node("ctl-1")
+    await rig.start()
+    await asyncio.gather(connecting, return_exceptions=True)
     await rig.connect()
 
 
