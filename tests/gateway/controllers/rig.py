@@ -23,24 +23,29 @@ def played(scene):
 
     @functools.wraps(scene)
     def test(broker, tmp_path):
-        async def play():
-            async with Rig(broker, tmp_path).running() as rig:
-                await scene(rig)
-
-        asyncio.run(play())
+        play(scene, broker, tmp_path)
 
     del test.__wrapped__  # its arguments are the fixtures
     return test
 
 
+def play(scene, broker, folder, **options):
+    async def run():
+        async with Rig(broker, folder, **options).running() as rig:
+            await scene(rig)
+
+    asyncio.run(run())
+
+
 class Rig:
     """told: (channel, payload) that the controller got. now_ms: the gateway's clock."""
 
-    def __init__(self, broker, folder):
+    def __init__(self, broker, folder, *, baud=0):
         self.broker = broker
         self.folder = folder
         self.city = City(broker)
-        self.line = SharedLine(folder=folder, ends=["gateway", "ctl-1", "twin"])
+        self.line = SharedLine(folder=folder, ends=["gateway", "ctl-1", "twin"], baud=baud)
+        self.baud = baud or 115200
         self.told = []
         self.now_ms = lambda: time.time_ns() // 1_000_000
         self.nodes = {17: self.node("ctl-1")}
@@ -66,7 +71,7 @@ class Rig:
 
     async def start(self):
         self.driver = ControllersDriver(
-            name="line", line=Line(port=self.line.path("gateway"), baud=115200), controllers=self.nodes,
+            name="line", line=Line(port=self.line.path("gateway"), baud=self.baud), controllers=self.nodes,
             now_ms=lambda: self.now_ms(), log=structlog.wrap_logger(None, processors=[self.logs]),
         )  # fmt: skip
         self._asking = asyncio.create_task(self.driver.run())

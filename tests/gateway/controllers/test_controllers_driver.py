@@ -9,7 +9,7 @@ from edge.boards.simulated import Board
 from edge.serial_link import Client
 from gateway.controllers import controller, session
 from gateway.controllers.frame import DOWN_MOST
-from tests.gateway.controllers.rig import WILL, played
+from tests.gateway.controllers.rig import WILL, play, played
 from wire import topics
 
 pytestmark = pytest.mark.parametrize("broker", [("ctl-1", "ctl-2", "ingest", "operator")], indirect=True)
@@ -222,6 +222,18 @@ async def test_two_controllers_with_one_address_do_not_mix_their_messages(rig):
                     await asyncio.gather(rig.client.connect(WILL), return_exceptions=True)
     await rig.until(lambda: bodies[-1] in rig.city.of("ctl-1", "telemetry"))
     assert set(rig.city.of("ctl-1", "telemetry")) == set(bodies)
+
+
+@pytest.mark.parametrize("baud", [1200, 9600])
+def test_a_slow_line_takes_its_time(broker, tmp_path, baud):
+    async def scene(rig):
+        await rig.connect()
+        body = b'[{"ep":"9f3c21aa","sq":1,"n":"%s"}]' % (b"x" * 250)
+        await rig.publish("telemetry", body)
+        await rig.until(lambda: rig.city.of("ctl-1", "telemetry") == [body])
+        await rig.until(lambda: rig.of("stored") == [CONFIRMED])
+
+    play(scene, broker, tmp_path, baud=baud)
 
 
 @played
