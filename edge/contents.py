@@ -13,11 +13,12 @@ from edge import disk
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_."
 
 
-async def unpack(slot: str, digest: bytes, buffer: memoryview) -> bool:
+async def unpack(slot: str, digest: bytes) -> bool:
     """False when slot/blob is not what was signed, or the flash does not hold what is written.
 
     Raises ValueError when what was signed is not a line and a file after the other, or one of them is to lie elsewhere.
     """
+    buffer = memoryview(bytearray(256))
     with open(slot + "/blob", "rb") as blob:  # noqa: ASYNC230
         found = hashlib.sha256()
         await _each(blob, 1 << 30, buffer, found.update)

@@ -33,28 +33,32 @@ def verified(payload: bytes, key: bytes) -> bytes:
 
 
 def check(payload: bytes, key: bytes, running: str, board: str) -> tuple:
-    """(version, why not: one word or empty, manifest). "same": nothing is wrong, but it runs already."""
+    """(version, why not: one word or empty, digest and size of the blob, room, units of the trial).
+
+    "same": nothing is wrong, but it runs already.
+    """
     version = ""
     try:
         text = verified(payload, key)
     except ValueError:
-        return version, "signature", None
+        return version, "signature", b"", 0, 0, 0
     try:
         manifest = json.loads(text)
-        version = manifest["version"]
+        version, size, room, trial = [manifest[label] for label in ("version", "size", "room", "trial")]
+        digest = binascii.unhexlify(manifest["sha256"])
         for word, wrong in (
             ("same", version == running),
             ("board", manifest["board"] != board),
             ("downgrade", _order(version) < _order(running)),
             ("minimum", _order(running) < _order(manifest["minimum"])),
-            ("size", not 0 < manifest["size"] <= _MOST),
-            ("manifest", len(manifest["sha256"]) != 64 or manifest["room"] < 0 or manifest["trial"] < 5),
+            ("size", not 0 < size <= _MOST),
+            ("manifest", len(digest) != 32 or room < 0 or trial < 5),
         ):
             if wrong:
-                return version, word, None
+                return version, word, digest, size, room, 0
+        return version, "", digest, size, room, min(trial // 5, 255)
     except Exception:  # signed, but not by these rules
-        return version, "manifest", None
-    return version, "", manifest
+        return version, "manifest", b"", 0, 0, 0
 
 
 def _order(version: str) -> list:

@@ -60,7 +60,7 @@ class Update:
         self._board = board
         self._publish = publish
         self._go_on = go_on
-        self._buffer = memoryview(bytearray(_CHUNK))
+        self._file: object = None
         self._head = b""
         self._length = 0  # of the chunk that is waited for
         self._got = asyncio.Event()
@@ -72,7 +72,7 @@ class Update:
         """
         guard = self._guard
         slot = guard.slot(True)
-        self.version, why, manifest = guest(
+        self.version, why, digest, size, room, units = guest(
             "edge.release",
             "check",
             payload,
@@ -84,9 +84,7 @@ class Update:
             return why
         if guard.state[1]:
             raise OSError("on trial")  # the other slot is what it may have to go back to
-        digest = binascii.unhexlify(manifest["sha256"])
-        size, room, trial = manifest["size"], manifest["room"], manifest["trial"]
-        del manifest, payload  # their room is needed
+        del payload  # its room is needed
         if _read(slot + "/begun") != digest:
             for name in ("/version", "/begun", ""):  # first it is no longer whole, last it belongs to this release
                 _drop(slot + name)
@@ -104,14 +102,14 @@ class Update:
             if not guard.write(slot[-1] + "/version", self.version.encode()):
                 return "space"
         _drop(slot + "/blob")
-        return "" if guard.save(0, ord(slot[-1]), min(trial // 5, 255), 3, 0) else "space"
+        return "" if guard.save(0, ord(slot[-1]), units, 3, 0) else "space"
 
     def received(self, chunk) -> None:
         """Takes the chunk that is waited for, and no other."""
         length = self._length
         if length and len(chunk) == length + 12 and bytes(chunk[:8]) == self._head:
             if binascii.crc32(chunk[12:]) == int.from_bytes(chunk[8:12], "big"):
-                self._buffer[:length] = chunk[12:]
+                self._file.write(chunk[12:])  # type: ignore[attr-defined]
                 self._length = 0
                 self._got.set()
 
@@ -122,7 +120,7 @@ class Update:
             try:
                 from edge.contents import unpack
 
-                if await unpack(slot, digest, self._buffer):
+                if await unpack(slot, digest):
                     return ""
             except ValueError:
                 break
@@ -133,13 +131,13 @@ class Update:
 
     async def _fetch(self, blob: str, size: int, tag: bytes) -> bool:
         with open(blob, "ab") as file:  # noqa: ASYNC230
+            self._file = file
             at = file.seek(0, 2)
             while at < size:
                 if not self._go_on():
                     return False
                 length = min(_CHUNK, size - at)
                 await self._ask(tag, at, length)
-                file.write(self._buffer[:length])
                 at += length
                 if at % _SYNC == 0:
                     disk.sync(file)

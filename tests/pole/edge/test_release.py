@@ -58,9 +58,10 @@ def test_a_controller_takes_what_was_built(keys, tmp_path, board):
     made = release.read(tmp_path / f"multipole-0.2.0-{board}.release")
     key = (keys / "release.key").read_bytes()
     assert controller.verified(made.payload, key) == releases.split(made.payload)[1]
-    version, why, manifest = controller.check(made.payload, key, "0.1.0", board)
+    version, why, digest, size, room, units = controller.check(made.payload, key, "0.1.0", board)
     assert (version, why) == ("0.2.0", "")
-    assert manifest["sha256"] == hashlib.sha256(made.blob).hexdigest()
+    assert (digest, size, room) == (hashlib.sha256(made.blob).digest(), len(made.blob), said["room"])
+    assert units == 600 // 5
     assert len(made.payload) <= releases.MAX_PAYLOAD
     files = unpacked(made.blob)
     suffix = ".py" if board == "linux" else ".mpy"
