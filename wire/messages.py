@@ -44,6 +44,8 @@ BIRTH = {
     "profiles": "object",
     "devices": "array",
     "former": "array?",
+    "reset": "text?",
+    "crash": "text?",
 }
 COMMAND = {
     "id": "name",
