@@ -36,7 +36,6 @@ class Agent:
         self._own_name = config["self"]
         self._own_due = 0
         self.pollers: dict = {}
-        self._feed = board.watchdog()
         self._alive: list = []  # of each part: its longest silence, and when it was alive
         # the first one tells what a reset broke off
         self._commands: list = [b""] if "commands" in os.listdir(guard.root) else []
@@ -44,6 +43,7 @@ class Agent:
         self._release_at = 0  # when it is tried again; a new one at once
         self.clock = Clock(board, config)
         self.journal = Journal(board, config, self.clock)
+        self._feed = board.watchdog()  # a long journal takes longer to open than an RP2040's watchdog waits
         self.collector = Collector(board, self.clock, self.journal)
         self.collector.own = config["self"]
         # where nothing hangs on it there is nothing to read before a release has proved itself
