@@ -64,7 +64,7 @@ def selves(site, node):
 
 def taken(devices, site, node, time_ms, step):
     """The readings of one node at one instant: devices, itself and its buses, and one that could not be taken."""
-    names = [f"{device.pole}/{device.device}" for device in site.devices_of(node)]
+    names = [device.id for device in site.devices_of(node) if device.id in devices]  # a controller's lamp is its own
     readings = [
         (name, point, time_ms, value, None)
         for name in names
