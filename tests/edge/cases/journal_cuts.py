@@ -4,7 +4,7 @@ import os
 import random
 
 import vfs
-from journal_rig import Node, body
+from journal_rig import UTC, Node, body, time_of
 from ram_disk import RamDisk, Sweep
 
 BLOCK = 256
@@ -177,3 +177,36 @@ def test_every_cut_after_the_end_of_a_row_was_damaged(args):
         file.write(b"ruin")
     ruin.values.remove(19)
     ruin.restart()
+
+
+def test_every_cut_while_the_time_gets_known(args):
+    disk = RamDisk(BLOCK, BLOCKS).format()
+    disk.mount("/time")
+    node = Node("/time", SEGMENT * 32, None)
+    for value in range(4):
+        node.board.now += 5000
+        node.append(value, value == 2)
+    right = {}
+    known = []
+
+    def look(_):
+        node = Node("/cut", SEGMENT * 32, None)
+        times = node.waiting(time_of)
+        known.append(len(times))
+        assert times in ({}, right), "those that would have been sent, or none"
+        if not times:
+            node.clock.set(UTC + 7_000_000)
+            times = node.waiting(time_of)
+        assert len(times) == 4
+        node = Node("/cut", SEGMENT * 32, UTC + 90_000_000)
+        assert node.waiting(time_of) == times
+
+    for value in range(4):
+        right[value + 1] = (UTC // 10 * 10 - 5000 * (3 - value) + 1, False)
+    sweep = Sweep(disk, look)
+    sweep.step(lambda: node.clock.set(UTC))
+    assert node.waiting(time_of) == right
+    print("%d cuts, %d disks" % (sweep.cuts, sweep.disks))
+    assert 0 in known
+    assert 4 in known
+    vfs.umount("/time")
