@@ -9,7 +9,7 @@ help:  ## this list
 setup:  ## install everything that the other targets use, and say what
 	@scripts/setup.sh dev
 
-demo:  ## a dozen poles, four RS-485 buses, a broker and a database on this machine (ARGS="--for 30s --json")
+demo:  ## a dozen poles, five RS-485 buses, a broker and a database on this machine (ARGS="--for 30s --json")
 	@scripts/setup.sh run
 	@.venv/bin/pole demo $(ARGS)
 
