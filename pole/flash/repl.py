@@ -23,7 +23,7 @@ from mpremote.transport_serial import SerialTransport  # type: ignore[import-unt
 
 from pole.flash import ControllerError, FlashError
 
-CHUNK = 768  # bytes of a file in one command: base64 makes 1024 of them, which a heap of 48 kB has room for
+CHUNK = 1536  # bytes of a file in one command: base64 makes 2048 of them, which a heap of 48 kB has room for
 ANSWER_S = 20.0
 RESTART_S = 30.0  # from reset to prompt: a board that mounts a large file system, and USB that comes up again
 WRITE_S = 10.0
@@ -133,7 +133,7 @@ class Repl:
 
     def await_restart(self) -> None:
         """Waits for the prompt of a board that was reset."""
-        time.sleep(1.0)  # until the old port is gone
+        time.sleep(0.5)  # until the old port is gone
         self.open(RESTART_S, returns=True)
 
     def start(self) -> None:
@@ -184,11 +184,14 @@ class Repl:
     def write(self, name: str, data: bytes, *, private: bool = False) -> None:
         """The whole file or none: it gets its name when it is complete. A board knows no private files."""
         new = f"{name}.new"
-        self.run(f"_folders({name!r})\nf = open({new!r}, 'wb')")
-        for start in range(0, len(data), CHUNK):
-            piece = base64.b64encode(data[start : start + CHUNK]).decode()
-            self.run(f"_ = f.write(binascii.a2b_base64('{piece}'))")
-        self.run(f"f.close()\nos.rename({new!r}, {name!r})\ngc.collect()")
+        pieces = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)] or [b""]
+        for number, piece in enumerate(pieces):
+            code = f"_ = f.write(binascii.a2b_base64('{base64.b64encode(piece).decode()}'))"
+            if number == 0:
+                code = f"_folders({name!r})\nf = open({new!r}, 'wb')\n{code}"
+            if number == len(pieces) - 1:  # a small file is one command: each costs a way there and back
+                code = f"{code}\nf.close()\nos.rename({new!r}, {name!r})\ngc.collect()"
+            self.run(code)
 
     def remove(self, name: str) -> None:
         """Nothing happens when it is not there."""

@@ -4,7 +4,7 @@ The guard goes first and comes back last, so a controller that lost its power, o
 prompt until this is run again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -58,14 +58,18 @@ def carry_out(target: Target, contents: Contents, wanted: Plan, shown: Callable[
     target.remove(GUARD)
     version = f"{SLOT}/version"
     order = [name for name in wanted.write if name != version]
-    if any(name.startswith(f"{SLOT}/") for name in (*wanted.write, *wanted.remove)):
+    changes_slot = any(name.startswith(f"{SLOT}/") for name in (*wanted.write, *wanted.remove))
+    if changes_slot:
         target.remove(version)  # the slot is not whole until this stands there again
-        order.append(version)
     for name in wanted.remove:
         target.remove(name)
     for name in order:
-        _put(target, name, contents.files[name], private=name in contents.secrets)
+        target.write(name, contents.files[name], private=name in contents.secrets)
         shown(len(contents.files[name]))
+    _verify(target, {name: contents.files[name] for name in order})
+    if changes_slot:
+        target.write(version, contents.files[version])
+        _verify(target, {version: contents.files[version]})
 
 
 def finish(target: Target, contents: Contents) -> None:
@@ -73,16 +77,18 @@ def finish(target: Target, contents: Contents) -> None:
     there = target.hashes(contents.last)
     for name, data in contents.last.items():
         if there.get(name) != sha256(data).hexdigest():
-            _put(target, name, data, private=False)
+            target.write(name, data)
+            _verify(target, {name: data})
 
 
-def _put(target: Target, name: str, data: bytes, *, private: bool) -> None:
-    target.write(name, data, private=private)
-    if target.hashes([name]).get(name) != sha256(data).hexdigest():
-        raise FlashError(
-            f"{name} is not on the controller as it was sent.",
-            "Run again. If it stays so, try another cable or USB port; then the controller's flash may be worn out.",
-        )
+def _verify(target: Target, files: Mapping[str, bytes]) -> None:
+    there = target.hashes(files)
+    for name, data in files.items():
+        if there.get(name) != sha256(data).hexdigest():
+            raise FlashError(
+                f"{name} is not on the controller as it was sent.",
+                "Run again. If it stays so, try another cable or USB port; then its flash may be worn out.",
+            )
 
 
 def _check_room(target: Target, new: list[bytes]) -> None:
