@@ -35,11 +35,11 @@ def enter(clock, offset: int) -> None:
         clock.known = clock.boot
 
 
-def find(clock, boot: int) -> tuple[int, int]:
-    """(boot whose offset is good for this one, offset)."""
+def find(clock, boot: int) -> tuple[int, int, int] | None:
+    """(boot, the boot whose offset is good for it, offset)."""
     table = disk.load(clock.path) or b""
     for at in range(0, len(table), _BYTES):
-        entry = struct.unpack_from(_ENTRY, table, at)
-        if entry[0] >= boot:
-            return int(entry[0]), int(entry[1])
-    raise OSError("offset")
+        known, offset = struct.unpack_from(_ENTRY, table, at)
+        if known >= boot:
+            return boot, known, offset
+    return None

@@ -54,11 +54,16 @@ class Clock:
 
     def time(self, boot: int, ms: int) -> tuple[int, bool] | None:
         """(UTC, whether it is an estimate) of a boot's millisecond, of UTC where boot is 0; None: not known yet."""
+        if not boot:
+            return ms, False
         if boot > self.known:
             return None
-        if boot and boot != self._asked[0]:
-            self._asked = (boot,) + guest("edge.boots", "find", self, boot)
-        return (ms + self._asked[2], self._asked[1] > boot) if boot else (ms, False)
+        if boot != self._asked[0]:
+            found = guest("edge.boots", "find", self, boot)
+            if not found:  # the file went bad meanwhile: the next start sorts it out
+                return None
+            self._asked = found
+        return ms + self._asked[2], self._asked[1] > boot
 
     def _follow(self, utc_ms: int) -> bool:
         if not _SET_AFTER_MS <= utc_ms < _SET_BEFORE_MS:

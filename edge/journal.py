@@ -45,7 +45,7 @@ class Journal:
     telemetry: Segments
 
     def __init__(self, board, config: dict, clock) -> None:
-        """config["journal"]: bytes. Raises OSError where the disk takes nothing."""
+        """config["journal"]: bytes."""
         self.folder = board.folder + "/journal/"
         self._ms = board.ms
         self._clock = clock
@@ -54,8 +54,7 @@ class Journal:
         self._buffer = memoryview(bytearray(256))
         self._file = None
         self._sending = ""  # the segment that is being sent from stays
-        # 32 segments, and what LittleFS2 adds to their blocks
-        guest("edge.reopen", "read", self, clock, config["journal"] // 33)
+        guest("edge.reopen", "read", self, clock, config["journal"])
         self.lost_sight()
 
     def lost_sight(self) -> None:
@@ -104,7 +103,7 @@ class Journal:
         return self.head
 
     def _begin(self, row: Segments) -> None:
-        if len(row.firsts) >= row.most:
+        for _ in range(len(row.firsts) + 1 - row.most):
             self._drop(row)
             self.sweep(row)
         self.save()  # the head is on the disk before the segments that have it can go

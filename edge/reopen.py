@@ -16,6 +16,8 @@ from edge.segments import HEAD, Segments, seek
 _HEADER = 32
 _FORMAT = "<BIIQ24I"  # as in edge.journal
 _VERSION = 1
+_SEGMENTS = 33  # one of them is for what LittleFS2 adds to the others' blocks
+_LARGEST = 131072  # bytes of a segment: to find a pack its headers are read
 
 
 def read(journal, clock, size: int) -> None:
@@ -43,8 +45,10 @@ def _load(journal, size: int, state, boots: list[int]) -> None:
     journal.epoch = "%08x" % state[0]
     head, journal.readings, journal.full, journal.damaged = state[1:5]
     journal.head = head
-    journal.events = _row(folder + "e", 8, size, state[5:16])
-    journal.telemetry = _row(folder + "t", 24, size, state[16:])
+    segment = min(size // _SEGMENTS, _LARGEST)
+    most = size // segment // 4
+    journal.events = _row(folder + "e", most, segment, state[5:16])
+    journal.telemetry = _row(folder + "t", 3 * most, segment, state[16:])
     for row, kind in ((journal.events, "e"), (journal.telemetry, "t")):
         firsts = [int(name[1:], 16) for name in names if name[0] == kind]
         for i in range(len(firsts)):

@@ -5,7 +5,7 @@ from tests.edge.journal_folder import folder  # noqa: F401
 
 
 def test_cases(interpreter, folder):  # noqa: F811
-    assert "ran 12" in interpreter.run("clock", folder=folder)
+    assert "ran 13" in interpreter.run("clock", folder=folder)
 
 
 def test_servers(interpreter):

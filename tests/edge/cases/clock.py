@@ -125,6 +125,17 @@ def test_the_clocks_file_may_be_lost(args):
     assert sorted(node.waiting(time_of)) == [1, 2, 3]
 
 
+def test_the_clocks_file_may_go_bad_while_it_is_needed(args):
+    node = unclocked(args, "bad")
+    node.clock.set(UTC)
+    os.remove(node.folder + "/clock")
+    assert node.waiting() == {}
+    assert node.take() is None
+    node.start(None)
+    node.clock.set(UTC)
+    assert sorted(node.waiting()) == [1, 2]
+
+
 def plain(utc=None, ntp="somewhere"):
     board = Board("/nowhere", utc)
     return board, Clock(board, {"ntp": ntp})

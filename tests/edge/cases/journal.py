@@ -243,3 +243,21 @@ def test_an_append_that_was_cut_off_is_forgotten(args):
     node.start()
     assert sorted(node.waiting().values()) == [1, 2]
     assert node.counts()[2] == 2
+
+
+def test_a_journal_that_is_told_to_be_smaller_shrinks(args):
+    node = Node(fresh(args, "smaller"), size=16 * 1024)
+    for value in range(60):
+        node.append(value, length=50)
+    assert node.counts() == (60, 0, 60, 0)
+    node.size = 8 * 1024
+    node.start()
+    node.journal.telemetry.most = 6
+    assert node.counts() == (60, 0, 60, 0)
+    for value in range(60, 70):
+        node.append(value, length=50)
+    head, stored, pending, dropped = node.counts()
+    assert (head, stored) == (70, 0)
+    assert len(node.journal.telemetry.firsts) == 6
+    assert sorted(node.waiting().values()) == list(range(dropped, 70))
+    assert pending < 30
