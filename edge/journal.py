@@ -125,10 +125,12 @@ class Journal:
     def sweep(self, row: Segments) -> None:
         """Segments that nobody waits for go, but for the last; what they dropped is counted on the disk before."""
         try:
-            for i in range(len(row.firsts) - 2, -1, -1):
+            i = 0
+            while i < len(row.firsts) - 1:
                 first = row.firsts[i]
                 # not before the cursor can pass the lost: they would be counted again
                 if row.waiting[i] or row.name(first) == self._sending or (i and first in row.lost):
+                    i += 1
                     continue
                 if first in row.lost:
                     self._drop(row)
@@ -180,6 +182,7 @@ class Journal:
         The chunks end with the next call. A pack was looked at as a whole before its first byte goes out; one that is
         damaged is dropped.
         """
+        self._close()
         while True:
             sent = self._choose(now)
             if not sent:

@@ -6,7 +6,7 @@ from tests.edge.journal_folder import folder  # noqa: F401
 
 
 def test_cases(interpreter, folder):  # noqa: F811
-    assert "ran 15" in interpreter.run("journal", folder=folder)
+    assert "ran 18" in interpreter.run("journal", folder=folder)
 
 
 def test_sending(interpreter, folder):  # noqa: F811

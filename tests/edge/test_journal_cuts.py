@@ -13,7 +13,7 @@ FULL = os.environ.get("EDGE_SWEEP") == "full"
 
 @pytest.mark.parametrize("interpreter", ["micropython", "micropython32"], indirect=True)
 @pytest.mark.parametrize(
-    ("twice", "turns", "every"), [(False, 400, 1), (True, 96, 1)] if FULL else [(False, 48, 5), (True, 48, 149)]
+    ("twice", "turns", "every"), [(False, 400, 1), (True, 60, 1)] if FULL else [(False, 48, 5), (True, 48, 149)]
 )
 def test_the_power_goes_at_every_operation(interpreter, twice, turns, every):
     interpreter.command[-1] = "heapsize=2M"

@@ -62,6 +62,17 @@ def test_more_gaps_than_are_remembered_only_send_again(args):
     assert node.counts() == (40, 40, 0, 0)
 
 
+def test_the_oldest_is_never_forgotten(args):
+    node = Node(fresh(args, "oldest"))
+    for value in range(20):
+        node.append(value)
+    for number in (4, 6, 8, 10, 12, 14):
+        node.journal.stored(number, number)
+    assert node.counts() == (20, 5, 15, 0), "one gap too many"
+    node.journal.stored(1, 1)
+    assert node.counts() == (20, 6, 14, 0), "or the row would wait for it for ever"
+
+
 def test_a_full_share_drops_the_oldest_telemetry_and_no_event(args):
     node = Node(fresh(args, "full"), size=16 * 1024)
     for value in range(10):
@@ -193,6 +204,40 @@ def test_a_damaged_header_costs_only_its_pack(args):
     node.journal.stored(1, 10)
     assert node.counts() == (10, 9, 0, 1)
     node.start()
+    assert node.counts() == (10, 9, 0, 1)
+
+
+def test_a_damaged_header_is_never_taken_for_a_confirmed_pack(args):
+    node = Node(fresh(args, "never"), size=16 * 1024)
+    for value in range(3):
+        node.append(value, length=50)
+    _flip(_segment(node, "t"), 32 + len(body(0, 50)) + 3)
+    node.start()
+    node.journal.stored(1, 3)
+    node.journal.save()
+    for value in range(3):
+        node.append(value, length=50)
+    assert len(node.journal.telemetry.firsts) == 2
+    node.start()
+    head, stored, pending, dropped = node.counts()
+    assert (head, stored, pending + dropped) == (6, 2, 4)
+    node.journal.stored(4, 6)
+    assert node.counts() == (6, 5, 0, 1)
+
+
+def test_a_segment_with_damage_waits_for_the_one_before_it(args):
+    node = Node(fresh(args, "middle"), size=16 * 1024)
+    for value in range(10):
+        node.append(value, length=50)
+    first, second, third = node.journal.telemetry.firsts[:3]
+    _flip(_segment(node, "t", 1), 3)
+    node.start()
+    node.journal.stored(second, third - 1)
+    node.journal.stored(third, 10)
+    assert sorted(node.waiting()) == list(range(first, second))
+    assert node.counts()[3] == 0
+    node.start()
+    node.journal.stored(1, 10)
     assert node.counts() == (10, 9, 0, 1)
 
 

@@ -1,5 +1,7 @@
 """The order of sending: events, then live telemetry, then what is left from earlier, a few at a time."""
 
+import os
+
 from journal_rig import Node, body, fresh
 
 
@@ -127,7 +129,9 @@ def test_a_pack_that_is_being_sent_keeps_its_segment(args):
     got = len(next(chunks))
     for value in range(10):
         node.append(value, length=60)
+    segment = node.journal.telemetry.name(1)
     node.journal.stored(1, 11)
+    os.stat(segment)
     for chunk in chunks:
         got += len(chunk)
     assert got == size
@@ -135,6 +139,7 @@ def test_a_pack_that_is_being_sent_keeps_its_segment(args):
     assert (head, pending) == (11, 0)
     assert node.take() is None
     node.journal.stored(11, 11)
+    assert segment.rpartition("/")[2] not in os.listdir(node.folder + "/journal")
     node.journal.save()
     node.start()
     assert node.counts() == (head, stored, pending, dropped)
