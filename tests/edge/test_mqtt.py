@@ -70,7 +70,7 @@ def arguments(broker, tmp_path):
     }  # fmt: skip
 
 
-def eventually(condition, seconds=10):
+def eventually(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

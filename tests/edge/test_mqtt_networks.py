@@ -24,7 +24,7 @@ BROKEN = [
     ("a PUBACK that is torn", Fault("half-open", after=UP + 1), "publishes", ["silent"]),
     ("a peer that takes nothing more", Fault("stall", after=UP), "blocks", ["silent"]),
     ("single bytes, too slow", Fault("drip", pause=1.3), "connects", ["silent"]),
-    ("single bytes", Fault("drip", pause=0.001), "works", ["closed"]),
+    ("single bytes", Fault("drip"), "works", ["closed"]),
     ("an end within CONNECT", Fault("cut", after=20, down=False), "connects", CLOSED),
     ("an end within CONNACK", Fault("cut", after=3), "connects", CLOSED),
     ("an end within SUBACK", Fault("cut", after=UP - 2), "connects", CLOSED),
@@ -64,7 +64,7 @@ def test_networks(broker, compiled, tmp_path):
         ]
         for name, process in zip(NAMES, processes, strict=True):
             try:
-                output, _ = process.communicate(timeout=100)
+                output, _ = process.communicate(timeout=200)
             finally:
                 process.kill()
             assert process.returncode == 0, f"{name}:\n{output}"

@@ -114,7 +114,7 @@ def test_tls(broker, compiled, listeners, tmp_path):
         started = [(node, stack.enter_context(start(stack, node, compiled, listeners, tmp_path))) for node in NODES]
         for node, process in started:
             try:
-                output, _ = process.communicate(timeout=100)
+                output, _ = process.communicate(timeout=200)
             finally:
                 process.kill()
             assert process.returncode == 0, f"{node}:\n{output}"

@@ -41,7 +41,7 @@ async def test_messages_come_in(args):
     await ask(it, "stored", "these", 0)
     await ask(it, "config", "", 1)
     await ask(it, "release", 1024, 1)
-    await rig.until(lambda: len(got) == 4)
+    await rig.until(lambda: len(got) == 4, it, got)
     # two clients of the companion's published them
     assert sorted(got) == [("command", b"dim"), ("config", b""), ("release", b"x" * 1024), ("stored", b"these")]
     await it.close()
@@ -54,7 +54,7 @@ async def test_what_is_too_long_is_read_past(args):
     for size, qos in ((1800, 1), (5000, 0), (250000, 1)):
         await ask(it, "config", size, qos)
     await ask(it, "command", "after")
-    await rig.until(lambda: got)
+    await rig.until(lambda: got, it, got)
     assert got == [b"after"]
     assert (it.passed, it.why) == (3, None)
     await it.close()
@@ -72,12 +72,12 @@ async def test_a_callback_that_raises_costs_its_message_alone(args):
     await it.connect(b"will")
     await ask(it, "command", "poison")
     await ask(it, "command", "good")
-    await rig.until(lambda: len(got) == 2)
+    await rig.until(lambda: len(got) == 2, it, got)
     await it.close()
     assert it.passed == 1
     await it.connect(b"will")  # the poison was acknowledged: the broker does not send it again
     await ask(it, "command", "end")
-    await rig.until(lambda: len(got) == 3)
+    await rig.until(lambda: len(got) == 3, it, got)
     assert got == [b"poison", b"good", b"end"]
     await it.close()
 
@@ -92,7 +92,7 @@ async def test_the_session_outlives_the_connection(args):
     await ask(other, args["node"] + "/command", "while away", 1, 70)
     await rig.say(other, b"after it")
     await it.connect(b"will")
-    await rig.until(lambda: len(got) == 70)
+    await rig.until(lambda: len(got) == 70, it, got)
     await it.close()
     await other.close()
 
@@ -108,7 +108,7 @@ async def test_tasks_publish_at_once(args):
             await it.publish("event", len(text), (text[:1], text[1:]))
 
     await asyncio.gather(one(b"a"), one(b"b"), one(b"c"), ask(it, "command", "meanwhile", 1, 5))
-    await rig.until(lambda: len(got) == 5)
+    await rig.until(lambda: len(got) == 5, it, got)
     await it.close()
 
 
@@ -166,10 +166,10 @@ async def test_a_second_client_of_the_name_takes_over(args):
     first, second = rig.client(args), rig.client(args)
     await first.connect(b"will")
     await second.connect(b"will")
-    await rig.until(lambda: first.why)
+    await rig.until(lambda: first.why, first)
     assert first.why == "closed"
     await first.connect(b"will")
-    await rig.until(lambda: second.why)
+    await rig.until(lambda: second.why, second)
     await first.connect(b"will")  # its own session before is replaced
     await rig.say(first, b"back")
     await first.close()

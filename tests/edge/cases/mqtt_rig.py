@@ -32,12 +32,14 @@ def client(args, received=None, **changed):
     return mqtt.Client(config, Board(folder, utc_ms), received or (lambda channel, payload: None))
 
 
-async def until(condition, seconds=10):
-    for _ in range(seconds * 100):
+async def until(condition, it, got=()):
+    for _ in range(6000):
         if condition():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen within %d s" % seconds)
+    raise AssertionError(
+        "not within a minute: why %s, passed %d, got %s" % (it.why, it.passed, [each[:9] for each in got])
+    )
 
 
 async def refused(coroutine):

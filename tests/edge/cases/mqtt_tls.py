@@ -31,7 +31,7 @@ async def test_what_goes_through(args):
         await it.publish("telemetry", count * 250, (piece for _ in range(count)))
     for ask in (["release", 1024, 1, 1], ["config", 200000, 1, 1], ["command", "last", 1, 40]):
         await rig.say(it, json.dumps(ask).encode(), "reply")
-    await rig.until(lambda: len(got) == 41)
+    await rig.until(lambda: len(got) == 41, it, got)
     assert got == [b"x" * 1024] + [b"last"] * 40
     assert it.passed == 1
     await it.close()
