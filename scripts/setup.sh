@@ -35,6 +35,7 @@ advice() {  # program -> how to get it without apt
     snmpd | snmpget) echo "net-snmp ($1): brew install net-snmp | dnf install net-snmp net-snmp-utils | pacman -S net-snmp" ;;
     sipp) echo "SIPp (sipp): brew install sipp | dnf install sipp | its release for Linux" ;;
     strace) echo "strace, what a process does to its files: dnf install strace | pacman -S strace (Linux only)" ;;
+    openssl) echo "openssl, keys and certificates in tests: brew install openssl | dnf install openssl" ;;
     socat) echo "socat, a pty with a program behind it: brew install socat | dnf install socat | pacman -S socat" ;;
     faketime) echo "libfaketime (faketime), clocks that are wrong: brew install libfaketime | dnf install libfaketime" ;;
     micropython) echo "MicroPython 1.22 or newer: brew install micropython | build its unix port" ;;
@@ -189,7 +190,7 @@ run)
     scripts/micropython.sh || say "MicroPython could not be fetched (see above); the demo's controller runs on CPython."
     ;;
 dev)
-    programs mosquitto influxd victoria-metrics snmpd snmpget sipp strace faketime socat
+    programs mosquitto influxd victoria-metrics snmpd snmpget sipp strace faketime socat openssl
     packages
     stubs
     scripts/micropython.sh || say "MicroPython could not be fetched (see above); its tests are skipped (with CI=true they fail)."
