@@ -1,4 +1,4 @@
-"""The blob of a release IN, the files of a slot OUT. A guest, like the update that calls it.
+"""The blob of a release IN, a whole slot on trial OUT. A guest, like the update that calls it.
 
 A blob is a line with path and size, then that file, and so on. It is hashed from flash before any of it is taken apart,
 and each file is compared with it from flash.
@@ -13,11 +13,29 @@ from edge import disk
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_."
 
 
-async def unpack(slot: str, digest: bytes) -> bool:
-    """False when slot/blob is not what was signed, or the flash does not hold what is written.
+async def install(guard, digest: bytes, version: str, units: int) -> str:
+    """Empty: the other slot is whole and on trial, from the next start. "again": its blob was not what was signed.
 
-    Raises ValueError when what was signed is not a line and a file after the other, or one of them is to lie elsewhere.
+    Any other word: why the release is refused. Raises OSError.
     """
+    slot = guard.slot(True)
+    if not guard.version(slot):
+        try:
+            good = await _unpack(slot, digest)
+        except ValueError:
+            return "content"
+        if not good:
+            os.remove(slot + "/blob")
+            return "again"
+        if not guard.write(slot[-1] + "/version", version.encode()):
+            return "space"
+    os.remove(slot + "/blob")
+    return "" if guard.save(0, ord(slot[-1]), units, 3, 0) else "space"
+
+
+async def _unpack(slot: str, digest: bytes) -> bool:
+    # False when the blob is not what was signed, or the flash does not hold what is written; ValueError when what was
+    # signed is not a line and a file after the other, or one of them is to lie elsewhere
     buffer = memoryview(bytearray(256))
     with open(slot + "/blob", "rb") as blob:  # noqa: ASYNC230
         found = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""A signed manifest and a public key IN; what it says OUT, if the signature is right and the release may be installed.
+"""A signed manifest IN; whether this controller takes the release OUT, and the other slot made ready for it.
 
 RSA with PKCS #1 v1.5 and SHA-256 (RFC 8017, section 8.2.2). What the signature should hold is built and compared as a
 whole: nothing in it is parsed, so there is nothing that a forged padding could hide behind.
@@ -7,6 +7,7 @@ whole: nothing in it is parsed, so there is nothing that a forged padding could 
 import binascii
 import hashlib
 import json
+import os
 
 _MOST = 512 * 1024  # bytes of a release
 
@@ -61,5 +62,54 @@ def check(payload: bytes, key: bytes, running: str, board: str) -> tuple:
         return version, "manifest", b"", 0, 0, 0
 
 
+def accept(guard, board: str, payload: bytes) -> tuple:
+    """(version, what is to be done, digest and size of the blob, units of the trial). Raises OSError: not now.
+
+    What is to be done: "again": fetch the blob into the other slot, where it goes on if it was begun; "same": nothing,
+    it runs already; any other word: the release is refused.
+    """
+    running, slot = guard.version(guard.slot()), guard.slot(True)
+    version, why, digest, size, room, units = check(payload, _read(guard.root + "release.key"), running, board)
+    if not why:
+        why = _ready(guard, slot, digest, room)
+    return version, why, digest, 0 if guard.version(slot) else size, units
+
+
+def _ready(guard, slot: str, digest: bytes, room: int) -> str:
+    if guard.state[1]:
+        raise OSError("on trial")  # the other slot is what it may have to go back to
+    if _read(slot + "/begun") == digest:
+        return "failed" if guard.state[3] else "again"
+    for name in ("/version", "/begun", ""):  # first it is no longer whole, last it belongs to this release
+        _drop(slot + name)
+    os.mkdir(slot)
+    figures = os.statvfs(slot)
+    if figures[1] * figures[4] < room:
+        return "space"
+    guard.write(slot[-1] + "/begun", digest)
+    return "again"
+
+
 def _order(version: str) -> list:
     return [int(part) for part in version.split(".")]
+
+
+def _drop(path: str) -> None:
+    # a file, or a folder with what is in it; what is not there is well dropped
+    try:
+        os.remove(path)
+    except OSError:
+        try:
+            for name in os.listdir(path):
+                _drop(path + "/" + name)
+            os.rmdir(path)
+        except OSError:
+            pass
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(512)
+    except OSError:
+        return b""

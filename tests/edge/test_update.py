@@ -61,7 +61,7 @@ def signed(tmp_path_factory):
     stranger = Signed(tmp_path_factory.mktemp("stranger")).add("good")
     signature = base64.b64decode(line)
     forged = (
-        stranger.payload, b"", b"\n", b"\n" * 9, line, line + b"\n", b"\n" + text, b"!" * 900, bytes(1500), b"A" * 1500,
+        stranger.payload, b"\n", b"\n" * 9, line, line + b"\n", b"\n" + text, b"!" * 900, bytes(1500), b"A" * 1500,
         line + b"\n" + text[:-1], line + b"\n" + text + b" ", line[:-4] + b"\n" + text,
         line + b"\n" + text.replace(b"0.2.0", b"0.2.1"), base64.b64encode(bytes(256)) + b"\n" + text,
         base64.b64encode(b"\xff" * 256) + b"\n" + text, base64.b64encode(b"\0" + signature) + b"\n" + text,

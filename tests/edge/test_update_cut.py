@@ -56,7 +56,7 @@ def signed(tmp_path_factory):
 @pytest.fixture(params=["micropython", "micropython32"])
 def interpreter(request, tmp_path):
     modules = ("edge/__init__", "edge/guard", "edge/update", "edge/release", "edge/contents", "edge/disk", "edge/guest")
-    compiled(tmp_path, modules, ("cutting_disk", "update_cut"))
+    compiled(tmp_path, modules, ("cutting_disk", "update_agent", "update_cut"))
     found = Interpreter(request.param, tmp_path)
     found.command[-1] = "heapsize=8M" if ALL else "heapsize=1M"  # the flash lies in it, twice
     return found

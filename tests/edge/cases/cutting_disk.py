@@ -28,12 +28,13 @@ class Disk:
 
     def readblocks(self, number, buffer, offset=0):
         if self.dead:
-            raise OSError(EIO)
+            return -EIO
         start = number * self._block + offset
         buffer[:] = memoryview(self.data)[start : start + len(buffer)]
+        return 0
 
     def writeblocks(self, number, buffer, offset=0):
-        self._change(number * self._block + offset, buffer)
+        return self._change(number * self._block + offset, buffer)
 
     def ioctl(self, operation, argument):
         if operation == 4:
@@ -41,20 +42,21 @@ class Disk:
         if operation == 5:
             return self._block
         if operation == 6:
-            self._change(argument * self._block, b"\xff" * self._block)
+            return self._change(argument * self._block, b"\xff" * self._block)
         return 0
 
     def _change(self, start, content):
+        # errors are returned: an exception would leave LittleFS in the middle of what it does, and the next close there
         if self.dead:
-            raise OSError(EIO)
+            return -EIO
         self.operations += 1
         if self.operations <= self._cut or self._cut < 0:
             self.data[start : start + len(content)] = content
-            return
+            return 0
         self.dead = True
         half = len(content) // 2 if self._tear else 0
         self.data[start : start + half] = memoryview(content)[:half]
         if self._tear == 2:
             for at in range(start + half, start + len(content)):
                 self.data[at] ^= (at * 37 + 11) & 0xFF
-        raise OSError(EIO)
+        return -EIO

@@ -7,6 +7,8 @@ import json
 import os
 import sys
 
+from update_agent import Agent, outcome
+
 from edge import update
 from edge.guard import Guard
 
@@ -52,7 +54,6 @@ class Server:
         self.size = os.stat(self.path)[6]
         self.tag = binascii.unhexlify(read(args["signed"] + "/" + name + ".tag"))
         self.asked = []
-        self.update = None
         self.wrong = wrong
 
     def chunk(self, ask):
@@ -70,12 +71,11 @@ class Server:
         chunk = self.chunk(ask)
         await asyncio.sleep(0)
         for each in self.wrong(chunk, len(self.asked)) if self.wrong else [chunk]:
-            self.update.received(memoryview(each))
+            self.agent.chunk(memoryview(each))
 
-    async def serve(self, guard, go_on=lambda: True, board="esp32"):
-        """What the update says of it."""
-        self.update = update.Update(guard, board, self.publish, go_on)
-        return await self.update.run(self.payload)
+    async def serve(self, guard, go_on=lambda: True):
+        self.agent = Agent(guard, self.publish)
+        return await outcome(self.agent, self.payload, go_on)
 
 
 def check_installed(guard, server, version="0.2.0"):
@@ -244,13 +244,17 @@ async def test_no_path_leads_out_of_the_slot(args):
         assert not guard.version(guard.root + "b")
 
 
-async def test_what_failed_is_not_tried_again_until_it_is_forgiven(args):
+async def test_what_failed_is_not_tried_again_until_it_is_withdrawn(args):
     guard, server = controller(args, "failed"), Server(args, "good")
     assert await server.serve(guard) == ""
     guard.save(0, 97, 0, 0, 1)  # three tries later
     asked = len(server.asked)
     assert await server.serve(guard) == "failed"
-    guard.save(3, 0)
+    assert server.agent.said == {"release_refused": {"version": "0.2.0", "reason": "failed"}}
+    payload, server.payload = server.payload, b""
+    assert await server.serve(guard) == "same"
+    assert Guard(guard.root).state == bytearray((97, 0, 0, 0))
+    server.payload = payload
     assert await server.serve(guard) == ""
     assert len(server.asked) == asked  # it is still there
     check_installed(guard, server)

@@ -11,9 +11,9 @@ import sys
 
 import vfs
 from cutting_disk import TEARS, Disk
+from update_agent import Agent, outcome
 
 from edge.guard import Guard
-from edge.update import Update
 
 ROOT = "/disk/"
 ENDS = {"good": ("new", "same", 0), "bad": ("old", "failed", 1)}  # what runs, what the update says, state[3]
@@ -55,13 +55,13 @@ class World:
         ask = json.loads(b"".join(chunks))
         at = ask["offset"]
         data = self.blob[at : at + ask["length"]]
-        self.update.received(self.tag + at.to_bytes(4, "big") + binascii.crc32(data).to_bytes(4, "big") + data)
+        self.agent.chunk(self.tag + at.to_bytes(4, "big") + binascii.crc32(data).to_bytes(4, "big") + data)
 
     def fetch(self):
         """What an agent does with the manifest: the update's own word."""
-        self.update = Update(Guard(ROOT), "esp32", self.publish, lambda: True)
+        self.agent = Agent(Guard(ROOT), self.publish)
         try:
-            return asyncio.run(self.update.run(self.payload))
+            return asyncio.run(outcome(self.agent, self.payload))
         finally:
             asyncio.new_event_loop()
 
