@@ -24,7 +24,7 @@ _SESSION_STUCK_MS = 300_000
 
 
 class Agent:
-    """replies: what waits to be told under up/reply. chunk: function(payload) of an update under way."""
+    """replies: what waits to be told under up/reply. release, chunk: for the update (edge/update.py)."""
 
     def __init__(self, board, config: dict, guard) -> None:
         self.board = board
@@ -39,7 +39,7 @@ class Agent:
         self._alive: list = []  # of each part: its longest silence, and when it was alive
         # the first one tells what a reset broke off
         self._commands: list = [b""] if "commands" in os.listdir(guard.root) else []
-        self._release: object = None
+        self.release: object = None
         self._release_at = 0  # when it is tried again; a new one at once
         self.clock = Clock(board, config)
         self.journal = Journal(board, config, self.clock)
@@ -128,7 +128,7 @@ class Agent:
             if len(self._commands) < _WAITING:
                 self._commands.append(bytes(payload))
         elif channel == "release":
-            self._release, self._release_at = bytes(payload), 0
+            self.release, self._release_at = bytes(payload), 0
         elif channel == "time":
             self.clock.set(int.from_bytes(payload, "big"))
 
@@ -136,17 +136,15 @@ class Agent:
         # one guest at a time, so that their memory is needed once; an update steps aside for a command, or a newer one
         def go_on() -> bool:
             beat()
-            return not self._commands and self._release is None
+            return not self._commands and self.release is None
 
         while True:
             beat()
             if self._commands and len(self.replies) < _WAITING:
                 await self._guest("edge.commands", "run", self._commands.pop(0))
-            elif self._release is not None and self.board.ms() >= self._release_at and self.session.online:
-                body, self._release = self._release, None
-                wait = await self._guest("edge.update", "run", body, go_on)
-                if wait is not None and self._release is None:
-                    self._release, self._release_at = body, self.board.ms() + wait * 1000
+            elif self.release is not None and self.board.ms() >= self._release_at and self.session.online:
+                wait = await self._guest("edge.update", "run", go_on)
+                self._release_at = self.board.ms() + wait * 1000
             await asyncio.sleep(LOOK_S)
 
     async def _guest(self, module: str, function: str, *arguments):

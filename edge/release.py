@@ -10,6 +10,7 @@ import json
 import os
 
 _MOST = 512 * 1024  # bytes of a release
+_PAYLOAD = 1200  # bytes of a manifest with its signature
 
 # RFC 8017, section 9.2, note 1: what says in DER that 32 bytes of SHA-256 follow
 _SHA256 = b"\x00\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
@@ -62,23 +63,28 @@ def check(payload: bytes, key: bytes, running: str, board: str) -> tuple:
         return version, "manifest", b"", 0, 0, 0
 
 
-def accept(guard, board: str, payload: bytes) -> tuple:
+def accept(guard, board: str, payload) -> tuple:
     """(version, what is to be done, digest and size of the blob, units of the trial). Raises OSError: not now.
+
+    payload: of down/release; True: the one that was begun.
 
     What is to be done: "again": fetch the blob into the other slot, where it goes on if it was begun; "same": nothing,
     it runs already; any other word: the release is refused.
     """
     running, slot = guard.version(guard.slot()), guard.slot(True)
+    begun = _read(slot + "/begun")
+    if payload is True:
+        payload = begun
     version, why, digest, size, room, units = check(payload, _read(guard.root + "release.key"), running, board)
     if not why:
-        why = _ready(guard, slot, digest, room)
+        why = _ready(guard, slot, payload == begun, payload, room)
     return version, why, digest, 0 if guard.version(slot) else size, units
 
 
-def _ready(guard, slot: str, digest: bytes, room: int) -> str:
+def _ready(guard, slot: str, is_begun: bool, payload: bytes, room: int) -> str:
     if guard.state[1]:
         raise OSError("on trial")  # the other slot is what it may have to go back to
-    if _read(slot + "/begun") == digest:
+    if is_begun:
         return "failed" if guard.state[3] else "again"
     for name in ("/version", "/begun", ""):  # first it is no longer whole, last it belongs to this release
         _drop(slot + name)
@@ -86,8 +92,7 @@ def _ready(guard, slot: str, digest: bytes, room: int) -> str:
     figures = os.statvfs(slot)
     if figures[1] * figures[4] < room:
         return "space"
-    guard.write(slot[-1] + "/begun", digest)
-    return "again"
+    return "again" if guard.write(slot[-1] + "/begun", payload) else "space"
 
 
 def _order(version: str) -> list:
@@ -110,6 +115,6 @@ def _drop(path: str) -> None:
 def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(512)
+            return file.read(_PAYLOAD)
     except OSError:
         return b""

@@ -15,20 +15,23 @@ from edge.guest import guest, leave
 _CHUNK = 512  # bytes asked for at once: the answer with its head fits the serial uplink
 _SYNC = 4096  # bytes that a power cut may cost
 _REST_S = 600
+_LOOK_S = 0.02
 WAITS_S = (5, 10, 20)
 
 
-async def run(agent, payload: bytes, go_on):
-    """None: this payload is dealt with. Else it is worth another attempt, after so many seconds.
+async def run(agent, go_on) -> int:
+    """Deals with agent.release, which is None then; or it is to be called again, after so many seconds.
 
-    go_on: a function that is called before each chunk; False: there is something else to do.
+    agent.release: a payload of down/release; True: the one that was begun, and stands on the disk. go_on: a function
+    that is called before each chunk; False: there is something else to do.
     """
     guard, said = agent.guard, agent.session.said
-    version, why, turns = "", "same", 2
+    payload, agent.release = agent.release, None
+    version, why, turns, rest = "", "same", 2, 0
     try:
         if payload:
             version, why, digest, size, units = guest("edge.release", "accept", guard, agent.board.name, payload)
-            del payload  # its room is needed
+            payload = True  # its room is needed
         elif guard.state[3] and not guard.state[1]:  # withdrawn: what failed may be tried again
             guard.save(3, 0)
         while why == "again" and turns:
@@ -36,7 +39,8 @@ async def run(agent, payload: bytes, go_on):
             fetch = Fetch(agent.link.publish, version, digest)
             agent.chunk = fetch.received
             if not await fetch.into(guard.slot(True) + "/blob", size, go_on):
-                return 0
+                why = "later"
+                break
             try:
                 from edge.contents import install
 
@@ -45,9 +49,14 @@ async def run(agent, payload: bytes, go_on):
                 leave("edge.contents")
     except OSError as error:
         print("update:", *error.args)
-        return random.randint(_REST_S // 2, _REST_S)
+        why, rest = "later", random.randint(_REST_S // 2, _REST_S)
     finally:
         agent.chunk = None
+    if why == "later":
+        if agent.release is not None:
+            return 0  # a newer one
+        agent.release = payload
+        return rest
     if not why:
         agent.collector.flush()
         agent.board.reset()
@@ -55,7 +64,7 @@ async def run(agent, payload: bytes, go_on):
     if why != "same":
         said["release_refused"] = {"version": version, "reason": "content" if why == "again" else why}
     agent.session.tell()
-    return None
+    return 0
 
 
 class Fetch:
@@ -67,7 +76,6 @@ class Fetch:
         self._tag = digest[:4]
         self._head = b""
         self._length = 0  # of the chunk that is waited for
-        self._got = asyncio.Event()
         self._file: object = None
 
     async def into(self, path: str, size: int, go_on) -> bool:
@@ -82,16 +90,17 @@ class Fetch:
                 if attempt == len(WAITS_S):
                     raise OSError("nobody answers")
                 length = min(_CHUNK, size - at)
+                self._head = self._tag + at.to_bytes(4, "big")
+                self._length = length
                 ask = '{"release":"%s","sha":"%s","offset":%d,"length":%d}' % (
                     self._version, self._tag.hex(), at, length,
                 )  # fmt: skip
-                self._head = self._tag + at.to_bytes(4, "big")
-                self._length = length
-                self._got.clear()
                 await self._publish("fetch", len(ask), (ask.encode(),))
-                try:
-                    await asyncio.wait_for(self._got.wait(), WAITS_S[attempt])
-                except asyncio.TimeoutError:  # noqa: UP041 - MicroPython has no other
+                for _ in range(int(WAITS_S[attempt] / _LOOK_S)):  # an event with a timeout would cost two tasks
+                    if not self._length:
+                        break
+                    await asyncio.sleep(_LOOK_S)
+                if self._length:
                     attempt += 1
                     continue
                 attempt = 0
@@ -107,4 +116,3 @@ class Fetch:
             if crc32(chunk[12:]) == int.from_bytes(chunk[8:12], "big"):
                 self._file.write(chunk[12:])  # type: ignore[attr-defined]
                 self._length = 0
-                self._got.set()

@@ -165,6 +165,8 @@ async def test_something_else_goes_first(args):
         why = await server.serve(guard, go_on)
         if why != "paused":
             break
+        assert server.agent.release is True
+        server.payload = True  # as the agent has it then
     assert why == ""
     assert turns > 3
     assert server.asked == list(range(0, server.size, 512))
@@ -268,6 +270,7 @@ async def test_in_a_trial_the_other_slot_is_not_touched(args):
         raise AssertionError("gave no OSError")
     except OSError:
         pass
+    assert server.agent.release == server.payload
     assert not exists(guard.root + "b")
 
 

@@ -10,7 +10,7 @@ class Agent:
 
     def __init__(self, guard, publish):
         self.guard = guard
-        self.chunk = None
+        self.chunk = self.release = None
         self.resets = 0
         self.said = {"release_refused": {"version": "0.0.1", "reason": "of an earlier one"}}
         self.board = self.link = self.session = self.collector = self
@@ -27,12 +27,17 @@ class Agent:
 
 
 async def outcome(agent, payload, go_on=lambda: True):
-    """What became of it: nothing (the controller is reset), "same", "paused", or why it is refused. Raises OSError."""
-    wait = await update.run(agent, payload, go_on)
+    """What became of it: nothing (the controller is reset), "same", "paused", or why it is refused. Raises OSError.
+
+    payload: True: what was begun.
+    """
+    agent.release = payload
+    wait = await update.run(agent, go_on)
     assert agent.chunk is None
-    if wait:
-        raise OSError("later")
+    if agent.release is not None:
+        if wait:
+            raise OSError("later")
+        return "paused"
     if agent.resets:
         return ""
-    refused = agent.said.get("release_refused")
-    return "paused" if wait == 0 else refused["reason"] if refused else "same"
+    return agent.said["release_refused"]["reason"] if "release_refused" in agent.said else "same"
