@@ -10,6 +10,7 @@ import os
 
 from edge import disk
 
+_PIECE = 128
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_."
 
 
@@ -36,12 +37,13 @@ async def install(guard, digest: bytes, version: str, units: int) -> str:
 async def _unpack(slot: str, digest: bytes) -> bool:
     # False when the blob is not what was signed, or the flash does not hold what is written; ValueError when what was
     # signed is not a line and a file after the other, or one of them is to lie elsewhere
-    buffer = memoryview(bytearray(256))
+    buffer = memoryview(bytearray(_PIECE))
     with open(slot + "/blob", "rb") as blob:  # noqa: ASYNC230
         found = hashlib.sha256()
         await _each(blob, 1 << 30, buffer, found.update)
         if found.digest() != digest:
             return False
+        del found
         blob.seek(0)
         while True:
             line = blob.readline(100)

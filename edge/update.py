@@ -41,6 +41,8 @@ async def run(agent, go_on) -> int:
             if not await fetch.into(guard.slot(True) + "/blob", size, go_on):
                 why = "later"
                 break
+            agent.chunk = None
+            del fetch  # its room is needed too
             try:
                 from edge.contents import install
 
