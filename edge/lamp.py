@@ -37,7 +37,7 @@ class Lamp:
         kind = lamp["output"][0]
         self._write = write if kind == "modbus" else None
         self._pwm = board.pwm(lamp["output"][1]) if kind == "pwm" else None
-        relay = lamp["output"][2:] if kind == "pwm" else lamp["output"][1:]
+        relay = {"relay": lamp["output"][1:], "pwm": lamp["output"][2:]}.get(kind)
         self._relay = board.output(relay[0]) if relay else None
         if not self._write:
             self._set(self._fail)

@@ -133,7 +133,7 @@ async def test_a_lamp_on_the_bus_is_written_until_it_takes_it(args):
         if len(written) < 3:
             raise OSError(110)
 
-    it, board, clock, collector = made(("modbus",), write)
+    it, board, clock, collector = made(("modbus", ["rs485-1", 4, 6]), write)
     at(clock, 20)
     for _ in range(5):
         await it.show(it.wanted())
