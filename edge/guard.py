@@ -80,7 +80,7 @@ class Guard:
                 self.state[:] = bytes(
                     (195 - active, 0, 0, 1)
                 )  # a disk that takes nothing must not keep it from a start
-        # firmware with ROMFS runs the same code in place: it then takes half the memory
+        # firmware with ROMFS runs the same code in place: it then takes a third less of the heap
         rom = self.version("/rom")
         sys.path.insert(0, "/rom" if rom and rom == self.version(self.slot()) else self.slot())
         why = "main returned"
