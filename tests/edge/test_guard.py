@@ -59,7 +59,7 @@ class Controller:
         return (chr(active), *rest)
 
 
-@pytest.fixture(params=["cpython", "micropython", "micropython32"])
+@pytest.fixture(params=["cpython", "micropython32"])
 def controller(request, tmp_path):
     return Controller(Interpreter(request.param, tmp_path), tmp_path)
 

@@ -11,7 +11,7 @@ from tests.edge.conftest import Interpreter
 from tests.edge.controller import Signed
 from tests.pole.edge import fleet as fleets
 
-COUNT = int(os.environ.get("FLEET", "6"))  # of controllers in the area that gets the good release, too
+COUNT = int(os.environ.get("FLEET", "4"))  # of controllers in the area that gets the good release, too
 BAD = {  # area -> what is changed in the agent; every other one tries it at its canary alone
     "raises": ("edge/main", "import asyncio", "raise RuntimeError('a bad release')\nimport asyncio"),
     "hangs": ("edge/main", "    gc.threshold", "    while True:\n        pass\n    gc.threshold"),
