@@ -128,9 +128,8 @@ class Rollout:
             return False
         if node.stage not in ("waiting", "offered", "fetching", "starting"):
             return False
-        if (
-            node.stage != "fetching" or fetch["offset"] != node.asked
-        ):  # waiting: an earlier attempt's offer still stands
+        # one that waits still has the offer of an earlier attempt
+        if node.stage != "fetching" or fetch["offset"] != node.asked:
             self._move(node, "fetching", now)
         node.asked = fetch["offset"]
         if node.asked + fetch["length"] >= self.plan.size:
@@ -139,8 +138,12 @@ class Rollout:
 
     def step(self, now: float) -> Iterator[Action]:
         """What is to be done now; to be called every second or so."""
-        for node in self._in("offered", "fetching", "starting", "trial", "watched"):
-            self._look(node, now)
+        for node in self._in(*UNDER_WAY):
+            if self._has_left(node, now):
+                self._leave_out(node)
+                yield "withdraw", node.name
+            else:
+                self._look(node, now)
         if self.stopped:
             yield from self.withdraw("offered", "fetching")
             return
@@ -183,14 +186,22 @@ class Rollout:
         chosen = [node for node in self._in("waiting") if node.status["online"]]
         if not chosen:  # they have gone meanwhile
             for node in self._in("waiting"):
-                self.away.append(node.name)
-                del self.nodes[node.name]
+                self._leave_out(node)
             return
         self.wave += 1
         for node in chosen[: first - here if here < first else plan.count(plan.wave, total)]:
             node.refused = self._refusal(node.status)
             self._move(node, "offered", now)
             yield "renew" if plan.again and self._has_failed(node.status) else "offer", node.name
+
+    def _has_left(self, node: Node, now: float) -> bool:
+        """It went before it had the release, which cannot be to blame: a lamp circuit is off by day."""
+        silent = now - node.since > self.plan.patience
+        return silent and node.stage in ("offered", "fetching") and not node.status["online"]
+
+    def _leave_out(self, node: Node) -> None:
+        self.away.append(node.name)
+        del self.nodes[node.name]
 
     def _look(self, node: Node, now: float) -> None:
         plan = self.plan

@@ -40,6 +40,8 @@ class Node:
     def _go_on(self, rollout, now, age):
         if self.how == "refuses":
             self.status = {**self.status, "release_refused": {"version": NEW, "reason": "space"}}
+        elif self.how == "leaves":
+            self.status = {**self.status, "online": False}
         elif age < 180 and self.how != "silent":
             offset = 0 if age < 60 else 2000 if age < 120 or self.how == "stops fetching" else 4600
             assert rollout.fetch(self.name, {"sha": "00112233", "offset": offset, "length": 512}, now)
@@ -235,6 +237,17 @@ def test_a_node_that_goes_away_before_its_wave_is_left_out():
     play(rollout, nodes)
     assert sorted(rollout.away) == gone
     assert rollout_view.summary(rollout, interrupted=False)["state"] == "nodes are away"
+
+
+def test_a_node_that_leaves_before_it_has_the_release_stops_nothing():
+    nodes = area(20)
+    nodes[5].how = "leaves"
+    rollout = begin(nodes, canary=20)
+    log = play(rollout, nodes)
+    assert rollout.away == ["ctl-6"]
+    assert [action for _, action, name in log if name == "ctl-6"] == ["offer", "withdraw"]
+    assert rollout_view.summary(rollout, interrupted=False)["state"] == "nodes are away"
+    assert len(rollout.names("proved")) == 19
 
 
 def test_a_node_that_was_away_joins_in():
