@@ -113,7 +113,8 @@ def test_chaos_loses_nothing(tmp_path):
     assert done.returncode == 0, f"{outcome}\n{done.stderr[-3000:]}"
     assert outcome["kills"] >= 3
     assert outcome["kills"] == done.stderr.count("(kill -9)")
-    assert outcome["readings_stored"] == outcome["readings_produced"] > 200
+    # what a device tells twice, to a gateway that was killed before its answer, is one row
+    assert outcome["readings_stored"] + outcome["told_again"] == outcome["readings_produced"] > 200
     assert outcome["lost"] == outcome["duplicated"] == outcome["wrong_values"] == 0
     assert outcome["values_checked"] > 200
 
