@@ -15,7 +15,7 @@ from edge.guest import guest, leave
 _CHUNK = 512  # bytes asked for at once: the answer with its head fits the serial uplink
 _SYNC = 4096  # bytes that a power cut may cost
 _REST_S = 600
-_LOOK_S = 0.02
+_LOOK_S = 0.005
 WAITS_S = (5, 10, 20)
 
 

@@ -39,7 +39,7 @@ def test_a_bad_release_ends_at_its_canary_and_a_good_one_gets_everywhere(broker,
     signer = Signed(tmp_path / "signed")
     now = fleets.agent()
     bad = {
-        area: fleets.build(signer, tmp_path / f"{area}.release", fleets.agent([BAD[area]]), "0.2.0", 2) for area in BAD
+        area: fleets.build(signer, tmp_path / f"{area}.release", fleets.agent([BAD[area]]), "0.2.0", 1) for area in BAD
     }
     good = fleets.build(signer, tmp_path / "good.release", now, "0.2.1", 20)
     areas = {
