@@ -88,6 +88,8 @@ def _ready(guard, slot: str, is_begun: bool, payload: bytes, room: int) -> str:
         return "failed" if guard.state[3] else "again"
     for name in ("/version", "/begun", ""):  # first it is no longer whole, last it belongs to this release
         _drop(slot + name)
+    if guard.state[3] and not guard.save(3, 0):  # that was another one
+        return "space"
     os.mkdir(slot)
     figures = os.statvfs(slot)
     if figures[1] * figures[4] < room:

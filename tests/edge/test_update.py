@@ -78,7 +78,7 @@ def signed(tmp_path_factory):
 
 def test_update(interpreter, signed, tmp_path):
     output = interpreter.run("update", folder=str(tmp_path), signed=str(signed.folder), tricks=len(TRICKS))
-    assert output.count("ok test_") == 14
+    assert output.count("ok test_") == 15
     if interpreter.name == "micropython32":
         (figures,) = [line.split() for line in output.splitlines() if line.startswith("memory ")]
         assert int(figures[1]) < 6000, output  # while it fetches: what is loaded and what it holds

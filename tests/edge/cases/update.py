@@ -262,6 +262,17 @@ async def test_what_failed_is_not_tried_again_until_it_is_withdrawn(args):
     check_installed(guard, server)
 
 
+async def test_after_one_that_failed_the_next_is_fetched_in_pieces_too(args):
+    guard, server = controller(args, "next"), Server(args, "good")
+    assert await server.serve(guard) == ""
+    guard.save(0, 97, 0, 0, 1)
+    server = Server(args, "newer")
+    assert await server.serve(guard, lambda: len(server.asked) < 9) == "paused"
+    assert await server.serve(Guard(guard.root)) == ""
+    assert server.asked[9] == 9 * 512
+    check_installed(Guard(guard.root), server, "0.3.0")
+
+
 async def test_in_a_trial_the_other_slot_is_not_touched(args):
     guard, server = controller(args, "trial"), Server(args, "good")
     guard.save(1, 120, 3, 0)
