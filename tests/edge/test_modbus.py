@@ -102,7 +102,7 @@ def test_hostile_devices_cost_bounded_time_and_memory_and_the_next_answer_is_rig
     for _, took, after, data in told:
         assert after == 0
         assert data == list(PDU[2:])
-        assert took < 2500
+        assert took < 20_000
     codes = [code for code, *_ in told]
     assert len(codes) == len(WORST)
     assert set(codes) <= {CRC, TIMEOUT}

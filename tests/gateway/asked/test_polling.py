@@ -1,5 +1,4 @@
 import asyncio
-import time
 
 import pytest
 
@@ -133,15 +132,14 @@ def test_a_device_that_fails_is_told_once_named_in_the_log_and_asked_rarely(erro
 
 
 def test_a_device_that_hangs_keeps_no_other_waiting_and_is_given_up(monkeypatch):
-    monkeypatch.setattr(polling, "ASK_S", 0.2)
+    monkeypatch.setattr(polling, "ASK_S", 2.0)
 
     async def scene():
         devices = Devices(x="hangs", y=good())
         watch, driver, _ = start(devices)
-        began = time.monotonic()
         async with running(driver):
             await watch.until(lambda: watch.of("P1/d-y", "power"))
-            assert time.monotonic() - began < 0.2
+            assert not watch.of("P1/d-x", "power")
             await watch.until(lambda: watch.of("P1/d-x", "power"))
         assert watch.of("P1/d-x", "power") == [(None, "timeout")]
         assert driver.counters.timeouts >= 1

