@@ -1,0 +1,1 @@
+"""Nodes that speak the wire contract, by the ten thousand: a world comes IN, MQTT sessions with real spools go OUT."""
