@@ -1,0 +1,168 @@
+"""What happens to a city: a scenario is a time line of causes, and what the poles read follows from them.
+
+`Cause.values` by kind; a value's unit ends its name, and texts are words. docs/scenarios.md has every range.
+
+| kind | values |
+|---|---|
+| front | from_deg (where it comes from, 0 = north, 90 = east), speed (m/s), width_m, rain (mm/h), wind (m/s), cooling (K), pressure (hPa it rises by); its first edge touches the city's edge at begin_s |
+| weather | temperature (K), humidity (%), cloud (0..1), wind (m/s), all added; rain (mm/h) |
+| crowd | people (together, around `where.centre`, within where.radius_m) |
+| traffic | factor |
+| plume | pollutant (pm2_5, pm10, no2, so2, o3 or co), strength (ug/m3 close to it) at `where.centre` |
+| outage, offline, cover, sos | nothing: the feeder is dead, the network is away, the cover is open, the button is pressed |
+| sag | percent that the voltage falls by |
+| rollout | version, sick (0..1 of the poles), symptom (boot-loop or silent-sensors); a pole's end is its way back |
+| rot | how (drift, stuck, spikes, noise, dead), rate (drift: % of the point's range an hour; spikes: an hour; noise: % of the range), device, point, function (texts; empty: any) |
+| clock | how (step, drift, unset), by (step: s ahead; drift: s an hour; unset: 0) |
+| hit | angle (degrees that the pole leans from then on) |
+| charging | factor |
+| lamps | level (%) |
+"""  # noqa: E501
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from device_profiles import loader
+from simulators.world.arrays import BoolArray, IntArray
+from simulators.world.noise import chance
+
+if TYPE_CHECKING:
+    from simulators.world.city_map import CityMap
+
+STEP_S = 10  # causes begin and end with the world's steps
+FOREVER = 1 << 40  # seconds: the end of what has none
+ROADS = ("lane", "street", "main-road", "square")  # the numbers of CityMap.road
+WHOLES = ("feeder", "circuit", "network_cell", "basin", "district")  # of CityMap, what a pole is one of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Which poles. Every part narrows the choice; share or count then take some of what is left, by chance.
+
+    near: share of the city's width from the west, of its height from the south, so that it fits every size of city;
+    the pole that stands nearest always counts as near. whole: one of WHOLES: all poles of the feeders (…) that hold a
+    pole that is left; share and count are of feeders (…) then.
+    """
+
+    share: float = 1.0
+    count: int | None = None
+    whole: str = ""
+    districts: tuple[str, ...] = ()
+    poles: tuple[str, ...] = ()
+    near: tuple[float, float] | None = None
+    radius_m: float = 300.0
+    feeders: tuple[int, ...] = ()
+    network_cells: tuple[int, ...] = ()
+    roads: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+
+    def centre(self, city: "CityMap") -> tuple[float, float]:
+        """Metres from the south-west corner; the city's middle where nothing is near."""
+        east, north = self.near or (0.5, 0.5)
+        return east * city.width_m, north * city.height_m
+
+    def chosen(self, city: "CityMap", seed: int, stream: str) -> BoolArray:
+        """By pole. The same city, seed and stream choose the same poles."""
+        left = self._left(city)
+        if not self.whole:
+            return _some(left, self.share, self.count, seed, stream)
+        group = getattr(city, self.whole)
+        with_some = np.zeros(int(group.max()) + 1, dtype=np.bool_)
+        with_some[group[left]] = True
+        taken: BoolArray = _some(with_some, self.share, self.count, seed, stream)[group]
+        return taken
+
+    def _left(self, city: "CityMap") -> BoolArray:
+        left = np.ones(len(city.names), dtype=np.bool_)
+        if self.poles:
+            left &= np.isin(np.array(city.names), self.poles)
+        if self.districts:
+            numbers = [number for number, district in enumerate(city.districts) if district[0] in self.districts]
+            left &= np.isin(city.district, numbers)
+        if self.feeders:
+            left &= np.isin(city.feeder, self.feeders)
+        if self.network_cells:
+            left &= np.isin(city.network_cell, self.network_cells)
+        if self.roads:
+            left &= np.isin(city.road, [ROADS.index(road) for road in self.roads])
+        if self.functions:
+            left &= np.isin(city.kit, kits_with(self.functions))
+        return left & self._nearby(city, left) if self.near else left
+
+    def _nearby(self, city: "CityMap", left: BoolArray) -> BoolArray:
+        east, north = self.centre(city)
+        distance = np.hypot(city.x - east, city.y - north)
+        nearest = np.where(left, distance, np.inf).min(initial=np.inf)
+        near: BoolArray = distance <= max(self.radius_m, nearest)
+        return near
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """One cause. Times are seconds from the scenario's beginning, whole steps; end_s is the first moment without it.
+
+    fade_s: how long what comes over a whole region (weather, a crowd, traffic …) takes to come and to go.
+    over_s: the poles are not met at once but one after another, by chance, within this time; each for as long.
+    number: its place in the scenario, from 0; the stream of its chances follows from it.
+    """
+
+    kind: str
+    begin_s: int
+    end_s: int = FOREVER
+    where: Where = field(default_factory=Where)
+    values: Mapping[str, float | str] = field(default_factory=dict)
+    number: int = 0
+    fade_s: int = 0
+    over_s: int = 0
+
+    @property
+    def stream(self) -> str:
+        return f"cause {self.number} {self.kind}"
+
+    def strength(self, time_s: int) -> float:
+        """0 before and after, 1 between, rising and falling over fade_s."""
+        if not self.begin_s <= time_s < self.end_s:
+            return 0.0
+        if not self.fade_s:
+            return 1.0
+        return min(1.0, (time_s - self.begin_s) / self.fade_s, (self.end_s - time_s) / self.fade_s)
+
+    def spans(self, city: "CityMap", seed: int) -> tuple[IntArray, IntArray]:
+        """When it begins and ends for each pole, seconds, whole steps; FOREVER and FOREVER where it never does."""
+        chosen = self.where.chosen(city, seed, self.stream)
+        late = chance(seed, f"{self.stream} late", np.arange(len(chosen), dtype=np.int64)) * self.over_s
+        shift = (late // STEP_S).astype(np.int64) * STEP_S
+        begin = np.where(chosen, self.begin_s + shift, FOREVER)
+        return begin, np.where(chosen, np.minimum(self.end_s + shift, FOREVER), FOREVER)
+
+    def number_of(self, key: str) -> float:
+        """A value that is a number; 0 where the cause has none of that name."""
+        return float(self.values.get(key, 0.0))
+
+    def text_of(self, key: str) -> str:
+        """A value that is a text; empty where the cause has none of that name."""
+        return str(self.values.get(key, ""))
+
+
+def kits_with(functions: tuple[str, ...]) -> list[int]:
+    """The numbers of the kits that have a device of one of the functions."""
+    from simulators.world.kits import KITS
+
+    return [
+        number
+        for number, kit in enumerate(KITS)
+        if any(loader.files()[profile].parent.name in functions for _, profile in kit.devices)
+    ]
+
+
+def _some(left: BoolArray, share: float, count: int | None, seed: int, stream: str) -> BoolArray:
+    """`count`, or `share` (one at least), of those that are left, by chance."""
+    drawn = chance(seed, stream, np.arange(len(left), dtype=np.int64))
+    wanted = math.ceil(share * int(left.sum())) if count is None else count
+    out = np.zeros(len(left), dtype=np.bool_)
+    out[np.argsort(np.where(left, drawn, 2.0), kind="stable")[:wanted]] = True
+    return out & left
