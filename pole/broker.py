@@ -78,13 +78,17 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
 
 
 class Broker:
-    """One mosquitto process. Files stand in `folder`; `port` stays the same over restarts."""
+    """One mosquitto process. Files stand in `folder`; `port` stays the same over restarts.
 
-    def __init__(self, *, folder: Path, passwords: Mapping[str, str], port: int | None = None) -> None:
+    more: lines at the end of its configuration, such as a second listener.
+    """
+
+    def __init__(self, *, folder: Path, passwords: Mapping[str, str], port: int | None = None, more: str = "") -> None:
         self.folder = folder
         self.passwords = dict(passwords)
         self.port = port or free_port()
         self.log = folder / "broker.log"
+        self._more = more
         self._process: subprocess.Popen[bytes] | None = None
         self._configuration = self._write()
 
@@ -153,7 +157,8 @@ class Broker:
         if os.geteuid() == 0:
             values["user"] = "root"  # mosquitto would become the user `mosquitto`, who cannot read this folder
         path = self.folder / "mosquitto.conf"
-        path.write_text(substitute(CONFIGURATION.read_text(encoding="utf-8"), values), encoding="utf-8")
+        text = substitute(CONFIGURATION.read_text(encoding="utf-8"), values) + self._more
+        path.write_text(text, encoding="utf-8")
         return path
 
     def _says_it_runs(self, began: int) -> bool:
