@@ -14,7 +14,7 @@ from typing import Self, cast
 from device_profiles import loader
 from device_profiles.schema import Profile
 from simulators.device import EmulatedDevice
-from simulators.network import Network
+from simulators.network import DEVICES, Network
 from simulators.pin_files import PinFiles
 from simulators.rtu_port import RtuPort
 from simulators.tcp_port import TcpPort
@@ -135,12 +135,16 @@ class City:
         self.network = {bus: TcpPort(devices=by_bus[bus]) for bus in NETWORK}
         self.others = [
             Network(
-                number=number, node=node, pole=pole, folder=folder, seed=seed, profiles=profiles, free_port=free_port,
-                broker=broker, lora_password=lora_password, camera_password=self.secrets["cameras.password"],
+                number=number, node=node, folder=folder, free_port=free_port, broker=broker,
+                devices=[
+                    EmulatedDevice(profile=profiles[profile], pole=pole, name=name, seed=seed)
+                    for name, profile in DEVICES
+                ],
+                lora_password=lora_password, camera_password=self.secrets["cameras.password"],
             )
             for number, (node, pole) in enumerate(GATEWAYS.items(), 1)
         ]  # fmt: skip
-        self.devices |= {device.name: device for network in self.others for device in network.devices.values()}
+        self.devices |= {device.name: device for network in self.others for device in network.devices}
         self.pins = [
             self._pins(pole, (controllers or folder) / node / "pins", profiles, seed)
             for node, pole in CONTROLLERS.items()

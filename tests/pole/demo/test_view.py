@@ -46,7 +46,7 @@ def city() -> list[Latest]:
     """Every point of every device."""
     rows = []
     placed = [(spot.pole, spot.device, spot.profile) for spot in spots()]
-    placed += [(pole, device, profile) for pole in GATEWAYS.values() for device, profile, _ in DEVICES]
+    placed += [(pole, device, profile) for pole in GATEWAYS.values() for device, profile in DEVICES]
     for pole, device, name in placed:
         profile = loader.profiles()[name]
         for point in profile.points:
