@@ -98,7 +98,7 @@ class Folder:
 
     def commands(self) -> list[tuple[str, str]]:
         """(what it does, what to type) for another terminal."""
-        pole = _program()
+        pole = program()
         ingest = shlex.quote(str(self.shown / "ingest.yaml"))
         site = shlex.quote(str(self.shown / "site.yaml"))
         return [
@@ -136,7 +136,7 @@ class Folder:
         return lock
 
 
-def _program() -> str:
+def program() -> str:
     """What to type for `pole`, the way it was started: it may stand in a virtual environment that is not active."""
     started = Path(sys.argv[0])
     if started.name != "pole":

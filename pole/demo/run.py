@@ -35,7 +35,7 @@ class NothingStored(Exception):
 class Demo:
     """One run of it. kill: whether parts are killed at random."""
 
-    def __init__(self, *, folder: Folder, kill: bool, display: Display) -> None:
+    def __init__(self, *, folder: Folder, kill: bool, display: Display[State]) -> None:
         self._folder = folder
         self._kill = kill
         self._display = display

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pole.demo.display import Display
     from pole.demo.folder import Folder
     from pole.demo.outcome import Outcome
+    from pole.demo.state import State
 
 GONE_WRONG = 1
 LEAST_S = 1.0  # a shorter run ends while its parts still start
@@ -79,14 +80,16 @@ def _run(folder: "Folder", seconds: float | None, chaos: bool, json: bool) -> "O
     return outcomes[0]
 
 
-def _display(folder: "Folder", json: bool) -> "Display":
+def _display(folder: "Folder", json: bool) -> "Display[State]":
     from device_profiles import loader
     from pole.demo.display import Lines, Screen
+    from pole.demo.state import line
     from pole.demo.view import View
 
     if json or not sys.stdout.isatty():
-        return Lines(stream=sys.stderr if json else sys.stdout)
-    return Screen(view=View(commands=folder.commands(), profiles=loader.profiles()))
+        return Lines(stream=sys.stderr if json else sys.stdout, line=line)
+    view = View(commands=folder.commands(), profiles=loader.profiles())
+    return Screen(draw=view.render, ready=lambda state: bool(state.stored.readings))
 
 
 def _tell(outcome: "Outcome", folder: "Folder", json: bool) -> None:
