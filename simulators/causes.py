@@ -1,37 +1,37 @@
 """What happens to a city: a scenario is a time line of causes, and what the poles read follows from them.
 
-`Cause.values` by kind; a value's unit ends its name, and texts are words. docs/scenarios.md has every range.
-
-| kind | values |
-|---|---|
-| front | from_deg (where it comes from, 0 = north, 90 = east), speed (m/s), width_m, rain (mm/h), wind (m/s), cooling (K), pressure (hPa it rises by); its first edge touches the city's edge at begin_s |
-| weather | temperature (K), humidity (%), cloud (0..1), wind (m/s), all added; rain (mm/h) |
-| crowd | people (together, around `where.centre`, within where.radius_m) |
-| traffic | factor |
-| plume | pollutant (pm2_5, pm10, no2, so2, o3 or co), strength (ug/m3 close to it) at `where.centre` |
-| outage, offline, cover, sos | nothing: the feeder is dead, the network is away, the cover is open, the button is pressed |
-| sag | percent that the voltage falls by |
-| rollout | version, sick (0..1 of the poles), symptom (boot-loop or silent-sensors); a pole's end is its way back |
-| rot | how (drift, stuck, spikes, noise, dead), rate (drift: % of the point's range an hour; spikes: an hour; noise: % of the range), device, point, function (texts; empty: any) |
-| clock | how (step, drift, unset), by (step: s ahead; drift: s an hour; unset: 0) |
-| hit | angle (degrees that the pole leans from then on) |
-| charging | factor |
-| lamps | level (%) |
-"""  # noqa: E501
+`Cause.values` by kind (docs/scenarios.md has every range):
+    front     from_deg (where it comes from, 0 = north, 90 = east), speed (m/s), width_m, rain (mm/h), wind (m/s),
+              cooling (K), pressure (hPa that it rises by); its first edge is at the city's edge at begin_s
+    weather   temperature (K), humidity (%), cloud (0..1), wind (m/s), each added; rain (mm/h)
+    crowd     people (all together, within where.radius_m of where.centre)
+    traffic   factor
+    plume     pollutant (pm2_5, pm10, no2, so2, o3, co), strength (ug/m3 close to it, at where.centre)
+    outage    the feeder or circuit is dead
+    sag       percent that the voltage falls by
+    offline   the network is away
+    rollout   version, sick (0..1 of the poles), symptom (boot-loop, silent-sensors); end_s is the way back
+    rot       how (drift, stuck, spikes, noise, dead), rate (drift: % of the point's range an hour; spikes: an hour;
+              noise: ± % of the range), function, point (texts; empty is any)
+    clock     how (step, drift, unset), by (step: s ahead; drift: s an hour; unset: 0)
+    cover     open until end_s
+    hit       angle (degrees that the pole leans by until end_s)
+    sos       the button is pressed until end_s
+    charging  factor
+    lamps     level (%)
+"""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from device_profiles import loader
 from simulators.world.arrays import BoolArray, IntArray
+from simulators.world.city_map import CityMap
+from simulators.world.kits import KITS
 from simulators.world.noise import chance
-
-if TYPE_CHECKING:
-    from simulators.world.city_map import CityMap
 
 STEP_S = 10  # causes begin and end with the world's steps
 FOREVER = 1 << 40  # seconds: the end of what has none
@@ -60,12 +60,12 @@ class Where:
     roads: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
 
-    def centre(self, city: "CityMap") -> tuple[float, float]:
+    def centre(self, city: CityMap) -> tuple[float, float]:
         """Metres from the south-west corner; the city's middle where nothing is near."""
         east, north = self.near or (0.5, 0.5)
         return east * city.width_m, north * city.height_m
 
-    def chosen(self, city: "CityMap", seed: int, stream: str) -> BoolArray:
+    def chosen(self, city: CityMap, seed: int, stream: str) -> BoolArray:
         """By pole. The same city, seed and stream choose the same poles."""
         left = self._left(city)
         if not self.whole:
@@ -76,7 +76,7 @@ class Where:
         taken: BoolArray = _some(with_some, self.share, self.count, seed, stream)[group]
         return taken
 
-    def _left(self, city: "CityMap") -> BoolArray:
+    def _left(self, city: CityMap) -> BoolArray:
         left = np.ones(len(city.names), dtype=np.bool_)
         if self.poles:
             left &= np.isin(np.array(city.names), self.poles)
@@ -93,7 +93,7 @@ class Where:
             left &= np.isin(city.kit, kits_with(self.functions))
         return left & self._nearby(city, left) if self.near else left
 
-    def _nearby(self, city: "CityMap", left: BoolArray) -> BoolArray:
+    def _nearby(self, city: CityMap, left: BoolArray) -> BoolArray:
         east, north = self.centre(city)
         distance = np.hypot(city.x - east, city.y - north)
         nearest = np.where(left, distance, np.inf).min(initial=np.inf)
@@ -108,6 +108,7 @@ class Cause:
     fade_s: how long what comes over a whole region (weather, a crowd, traffic …) takes to come and to go.
     over_s: the poles are not met at once but one after another, by chance, within this time; each for as long.
     number: its place in the scenario, from 0; the stream of its chances follows from it.
+    en, zh: what to tell people when it begins, where the scenario says it; empty: the kind's usual words.
     """
 
     kind: str
@@ -118,20 +119,21 @@ class Cause:
     number: int = 0
     fade_s: int = 0
     over_s: int = 0
+    en: str = ""
+    zh: str = ""
 
     @property
     def stream(self) -> str:
         return f"cause {self.number} {self.kind}"
 
     def strength(self, time_s: int) -> float:
-        """0 before and after, 1 between, rising and falling over fade_s."""
+        """0 before and after, 1 between, rising and falling over fade_s, each half of its length at most."""
         if not self.begin_s <= time_s < self.end_s:
             return 0.0
-        if not self.fade_s:
-            return 1.0
-        return min(1.0, (time_s - self.begin_s) / self.fade_s, (self.end_s - time_s) / self.fade_s)
+        fade = min(self.fade_s, (self.end_s - self.begin_s) / 2)
+        return min(1.0, (time_s - self.begin_s) / fade, (self.end_s - time_s) / fade) if fade else 1.0
 
-    def spans(self, city: "CityMap", seed: int) -> tuple[IntArray, IntArray]:
+    def spans(self, city: CityMap, seed: int) -> tuple[IntArray, IntArray]:
         """When it begins and ends for each pole, seconds, whole steps; FOREVER and FOREVER where it never does."""
         chosen = self.where.chosen(city, seed, self.stream)
         late = chance(seed, f"{self.stream} late", np.arange(len(chosen), dtype=np.int64)) * self.over_s
@@ -150,8 +152,6 @@ class Cause:
 
 def kits_with(functions: tuple[str, ...]) -> list[int]:
     """The numbers of the kits that have a device of one of the functions."""
-    from simulators.world.kits import KITS
-
     return [
         number
         for number, kit in enumerate(KITS)
