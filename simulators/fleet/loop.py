@@ -19,7 +19,7 @@ class Watched(Protocol):
 
 
 class Loop:
-    """Sockets by descriptor. Not for threads."""
+    """Sockets by descriptor. Not for threads. To be made before a process has 1,024 files open (select)."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -44,7 +44,9 @@ class Loop:
 
     def turn(self, seconds: float) -> int:
         """Waits at most so long for events and hands them on; how many there were."""
-        events = self._epoll.poll(max(0.0, seconds), _MOST_EVENTS)
+        if seconds > 0:  # epoll waits in whole milliseconds: what is due in less would be late
+            select.select((self._epoll,), (), (), seconds)
+        events = self._epoll.poll(0, _MOST_EVENTS)
         watched = self._watched
         for descriptor, what in events:
             one = watched.get(descriptor)  # another event of this turn may have closed it
