@@ -76,7 +76,7 @@ def _causes(entries: tuple[Entry, ...]) -> Iterator[Cause]:
         yield Cause(
             kind=name, number=number, begin_s=begin_s,
             end_s=FOREVER if entry.lasts is None else begin_s + int(entry.lasts),
-            where=_where(entry.where, kind.functions), values=kind.values(),
+            where=_where(entry.where, kind.functions()), values=kind.values(),
             fade_s=int(getattr(kind, "fade", 0)), over_s=int(getattr(kind, "over", 0)),
             en=entry.say.en if entry.say else "", zh=entry.say.zh if entry.say else "",
         )  # fmt: skip

@@ -48,13 +48,17 @@ def number(meaning: str, low: float, high: float, unit: str = "", default: Any =
 class Kind(Model):
     """What the kinds have in common."""
 
-    functions: ClassVar[tuple[str, ...]] = ()  # a pole is met only if it has one of them
+    needed: ClassVar[tuple[str, ...]] = ()  # a pole is met only if it has a device of one of these functions
     is_everywhere: ClassVar[bool] = False  # `where` has nothing to say
     has_middle: ClassVar[bool] = False  # `where` must say near
 
     def values(self) -> dict[str, float | str]:
         """As `simulators.causes.Cause` has them."""
-        return self.model_dump(exclude={"fade", "over"})
+        return self.model_dump(exclude={"fade", "over"}, exclude_none=True)
+
+    def functions(self) -> tuple[str, ...]:
+        """What a pole must have to be met, where the file says nothing else; empty is any."""
+        return self.needed
 
 
 class Region(Kind):
@@ -147,8 +151,8 @@ class Rollout(Poles):
 class Rot(Poles):
     """Sensors fail."""
 
-    function: Function | Literal[""] = Field("", description="of the devices; every function where left out")
-    point: str = Field("", description="of the vocabulary; every point where left out")
+    function: Function | None = Field(None, description="of the devices; all where left out")
+    point: str | None = Field(None, description="of the vocabulary; all where left out")
     how: Literal["drift", "stuck", "spikes", "noise", "dead"] = Field(
         description="stuck: the same value for ever; spikes: beyond the range; dead: every reading times out"
     )
@@ -156,6 +160,9 @@ class Rot(Poles):
         "drift: % of the point's range an hour, down where negative; spikes: how many an hour; noise: ± % of the range",
         -100, 1_000, "", 0,
     )  # fmt: skip
+
+    def functions(self) -> tuple[str, ...]:
+        return (self.function,) if self.function else ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -178,7 +185,7 @@ class Clock(Poles):
     how: Literal["step", "drift", "unset"] = Field(
         description="step: wrong at once; drift: more and more; unset: the node knows no time at all"
     )
-    by: float = number("step: s ahead; drift: s an hour ahead; behind where negative", -DAY, DAY, "", 0)
+    by: float = number("step: s ahead; drift: s an hour ahead; behind where negative", -400 * DAY, 400 * DAY, "", 0)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -190,20 +197,20 @@ class Clock(Poles):
 class Cover(Poles):
     """Manhole covers are opened, and closed again at the end of `lasts`."""
 
-    functions = ("manhole",)
+    needed = ("manhole",)
 
 
 class Hit(Poles):
     """A vehicle hits poles: an impact, and they lean until the end of `lasts`."""
 
-    functions = ("tilt",)
+    needed = ("tilt",)
     angle: float = number("how far they lean from then on", 0, 90, "°", 5)
 
 
 class Sos(Poles):
     """Somebody presses the emergency button, and is connected, until the end of `lasts`."""
 
-    functions = ("emergency",)
+    needed = ("emergency",)
 
 
 class Charging(Region):
@@ -215,11 +222,11 @@ class Charging(Region):
 class Lamps(Region):
     """The control centre sets the lamps, in place of their schedule."""
 
-    functions = ("lighting",)
+    needed = ("lighting",)
     level: float = number("of every lamp", 0, 100, "%")
 
 
-def _points(function: str) -> set[str]:
+def _points(function: str | None) -> set[str]:
     shipped = vocabulary()
     functions = [function] if function else list(shipped.functions)
     return {point for each in functions for point in shipped.points(each)}

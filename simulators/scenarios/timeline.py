@@ -148,8 +148,8 @@ def _misplaced(name: str, kind: kinds.Kind, entry: Entry) -> Iterator[Fault]:
             yield ("where",), f"a {name} is at a place. Write `where: {{near: [0.5, 0.5]}}`, shares of the city's size."
         for key in sorted(given - {"near", "radius"}):
             yield ("where", key), f"a {name} is at a place, which near and radius say. Leave {key} out."
-    if kind.functions and "functions" in given:
-        text = f"a {name} meets only poles with {' or '.join(kind.functions)} anyway. Leave functions out."
+    if kind.needed and "functions" in given:
+        text = f"a {name} meets only poles with {' or '.join(kind.needed)} anyway. Leave functions out."
         yield ("where", "functions"), text
 
 
