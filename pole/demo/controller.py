@@ -1,4 +1,4 @@
-"""The demo's pole controller: the agent as `pole flash` puts it on a board, on a board that is this machine.
+"""A pole controller of the demo or the fleet: the agent as `pole flash` puts it on a board, on a board that is this machine.
 
 It runs on MicroPython in a controller's heap where `make demo` could fetch one, else on CPython.
 """
@@ -13,7 +13,7 @@ from pole.demo.processes import Service
 from pole.demo.watch import Watch
 from pole.edge import bundle
 from pole.flash import order
-from simulators.city import BOARD, CONTROLLERS
+from simulators.city import BOARD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +37,12 @@ def interpreter(tools: Path = bundle.ROOT / ".tools") -> Interpreter:
 
 
 class Controller(Service):
-    """One of the demo's parts, as the others. root: its folder, which is its disk."""
+    """One of the parts, as the others. pole: where it hangs. root: its folder, which is its disk."""
 
-    def __init__(self, *, node: str, root: Path, site: Path, log: Path, watch: Watch) -> None:
+    def __init__(self, *, node: str, pole: str, root: Path, site: Path, log: Path, watch: Watch) -> None:
         self._interpreter = interpreter()
         super().__init__(name=node, command=[*self._interpreter.command, str(root / "main.py")], log=log, watch=watch)
+        self._pole = pole
         self._root = root
         self._site = site
 
@@ -53,7 +54,7 @@ class Controller(Service):
     def flash(self) -> None:
         """Writes agent, site part and secrets into its folder; its journal stays. Raises FlashError, FileProblem."""
         made = order.prepare(
-            self._site, pole=CONTROLLERS[self.name], node=self.name, board=BOARD, release_key=None,
+            self._site, pole=self._pole, node=self.name, board=BOARD, release_key=None,
             compiled=self._interpreter.compiled,
         ).contents  # fmt: skip
         shutil.rmtree(self._root / "a", ignore_errors=True)  # an earlier run may have had another interpreter

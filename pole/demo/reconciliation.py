@@ -47,12 +47,17 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Spool:
+class Spool:
+    """What the disk of a node holds; epoch is empty where it never ran. readings: all that were ever numbered."""
+
     epoch: str
     head: int
     readings: int
     dropped: int
     kept: dict[int, int]  # number -> readings
+
+
+_NONE = Spool(epoch="", head=0, readings=0, dropped=0, kept={})
 
 
 def reconcile(site_file: Path, store: Path) -> list[Account]:
@@ -64,7 +69,7 @@ def reconcile(site_file: Path, store: Path) -> list[Account]:
     with reading(store) as db:
         rows, again = _rows(db, site), _told_again(db, site)
         spools = {node: _spool(site, node) for node in site.gateways}
-        spools |= {node: _journal(site_file.parent / node) for node in site.controllers}
+        spools |= {node: read_journal(site_file.parent / node) for node in site.controllers}
         return [_account(db, node, spool, rows.get(node, 0), again.get(node, 0)) for node, spool in spools.items()]
 
 
@@ -95,18 +100,18 @@ def latencies(store: Path, since_ms: int) -> list[int]:
 
 def pending(spool: Path) -> int:
     """Packs that a stopped gateway still holds."""
-    return len(_read_spool(spool).kept) if spool.exists() else 0
+    return len(read_spool(spool).kept)
 
 
 def unstored(root: Path, store: Path) -> int:
     """Packs of a stopped controller that the store has not. What is confirmed it notes now and then, for its flash."""
-    spool = _journal(root)
+    spool = read_journal(root)
     with reading(store) as db:
         stored = {number for (number,) in db.execute("SELECT number FROM packs WHERE epoch = ?", (spool.epoch,))}
     return len(spool.kept.keys() - stored)
 
 
-def _account(db: sqlite3.Connection, node: str, spool: _Spool, rows: int, told_again: int) -> Account:
+def _account(db: sqlite3.Connection, node: str, spool: Spool, rows: int, told_again: int) -> Account:
     ledger = {
         number: (readings, refused)
         for number, readings, refused in db.execute(
@@ -151,26 +156,28 @@ def _by_node(found: Iterable[tuple[str, str, int]], site: Site) -> dict[str, int
     return counts
 
 
-def _spool(site: Site, node: str) -> _Spool:
+def _spool(site: Site, node: str) -> Spool:
     path = site.gateways[node].spool
     assert path is not None
+    return read_spool(path)
+
+
+def read_spool(path: Path) -> Spool:
+    """A stopped gateway's, by the path of its file."""
     if not path.exists():
-        return _Spool(epoch="", head=0, readings=0, dropped=0, kept={})
-    return _read_spool(path)
-
-
-def _read_spool(path: Path) -> _Spool:
+        return _NONE
     with contextlib.closing(sqlite3.connect(path)) as db:
         epoch, head, readings, dropped = db.execute("SELECT epoch, head, readings, dropped FROM state").fetchone()
         kept = dict(db.execute("SELECT sq, readings FROM packs").fetchall())
-    return _Spool(epoch=epoch, head=head, readings=readings, dropped=sum(json.loads(dropped).values()), kept=kept)
+    return Spool(epoch=epoch, head=head, readings=readings, dropped=sum(json.loads(dropped).values()), kept=kept)
 
 
-def _journal(root: Path) -> _Spool:
+def read_journal(root: Path) -> Spool:
+    """A stopped controller's, by its folder."""
     if not (root / "journal").exists():
-        return _Spool(epoch="", head=0, readings=0, dropped=0, kept={})
+        return _NONE
     kept = held(root)
-    return _Spool(epoch=kept.epoch, head=kept.head, readings=kept.readings, dropped=kept.dropped, kept=kept.pending)
+    return Spool(epoch=kept.epoch, head=kept.head, readings=kept.readings, dropped=kept.dropped, kept=kept.pending)
 
 
 def _is_measured(device: EmulatedDevice, point: str) -> bool:

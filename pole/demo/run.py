@@ -48,10 +48,10 @@ class Demo:
         ]
         self._controllers = [
             Controller(
-                node=node, root=folder.controller(node), site=folder.site, log=folder.logs / f"{node}.log",
-                watch=self._watch,
+                node=node, pole=pole, root=folder.controller(node), site=folder.site,
+                log=folder.logs / f"{node}.log", watch=self._watch,
             )
-            for node in CONTROLLERS
+            for node, pole in CONTROLLERS.items()
         ]  # fmt: skip
         self._others: list[Part] = [broker, ingest]
         self._parts: list[Part] = [broker, ingest, *self._gateways, *self._controllers]
