@@ -28,6 +28,13 @@ def seconds(text: object) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def duration_text(duration_s: float) -> str:
+    """Seconds as people write them: 5400 -> "90m"."""
+    whole = (unit for unit in ("d", "h", "m") if duration_s and duration_s % _SECONDS[unit] == 0)
+    unit = next(whole, "s")
+    return f"{duration_s / _SECONDS[unit]:.12g}{unit}"
+
+
 def _fraction(text: object) -> object:
     # A scale such as 100/254 (DALI's levels) has no exact decimal form.
     if isinstance(text, str) and re.fullmatch(r"\d+(\.\d+)?/\d+(\.\d+)?", text):

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from device_profiles.schema import duration_text, seconds
+
 Keys = tuple[str | int, ...]
 Fault = tuple[Keys, str]
 
@@ -210,10 +212,16 @@ def _bounds(place: _Place, ctx: Mapping[str, Any]) -> str:
     limits = dict(ctx)
     for part in place.constraints:
         limits.update({name: getattr(part, name) for name in ("gt", "ge", "lt", "le") if hasattr(part, name)})
+    if any(getattr(part, "func", None) is seconds for part in place.constraints):
+        limits = {name: duration_text(limit) for name, limit in limits.items() if isinstance(limit, int | float)}
     if "ge" in limits and "le" in limits:
         return f"{limits['ge']} to {limits['le']}"
     signs = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-    return " and ".join(f"{signs[name]} {limits[name]:g}" for name in ("gt", "ge", "lt", "le") if name in limits)
+    return " and ".join(f"{signs[name]} {_short(limits[name])}" for name in ("gt", "ge", "lt", "le") if name in limits)
+
+
+def _short(limit: object) -> str:
+    return str(limit) if isinstance(limit, str) else f"{limit:g}"
 
 
 def _written(data: object, keys: Keys, otherwise: object) -> object:

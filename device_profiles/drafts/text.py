@@ -11,7 +11,7 @@ from device_profiles.drafts.choice import Chosen, choose, scale_of
 from device_profiles.drafts.placeholders import MARK, WHAT
 from device_profiles.drafts.table import RegisterTable, Row
 from device_profiles.problems import FileProblem
-from device_profiles.schema import FUNCTIONS, WORDS, Labels, Point, Profile
+from device_profiles.schema import FUNCTIONS, WORDS, Labels, Point, Profile, duration_text
 from device_profiles.vocabulary import vocabulary
 
 NOTE = "#:"  # so that all of the draft's comments can be deleted at once
@@ -213,13 +213,8 @@ def _from_like(like: Point | None) -> list[str]:
 def _emulate(like: Point) -> str:
     assert like.emulate is not None
     said = like.emulate.model_dump(exclude_unset=True, exclude={"texts"})
-    words = {key: _duration(value) if key == "period" else f"{value:.12g}" for key, value in said.items()}
+    words = {key: duration_text(value) if key == "period" else f"{value:.12g}" for key, value in said.items()}
     return f"{{{', '.join(f'{key}: {word}' for key, word in words.items())}}}"
-
-
-def _duration(seconds: float) -> str:
-    size, name = next(((size, name) for size, name in ((3600, "h"), (60, "m")) if seconds % size == 0), (1, "s"))
-    return f"{seconds / size:.12g}{name}"
 
 
 def _footer(left_out: Sequence[tuple[int, str]]) -> list[str]:

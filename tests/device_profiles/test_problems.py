@@ -102,7 +102,7 @@ BROKEN = {
         ":12: polls.air.every: 10: a duration is a number with ms, s, m, h or d, as in 500ms, 5s or 15m."),
     "zero duration": (
         "every: 10s", "every: 0s",
-        ":12: polls.air.every: '0s' is out of range: allowed is above 0."),
+        ":12: polls.air.every: '0s' is out of range: allowed is above 0s."),
     "bad point name": (
         "  temperature:\n", "  Temp-1:\n",
         ":14: points.Temp-1: 'Temp-1' is not allowed: a name here has 1 to 48 of the characters a-z 0-9 _, the first a "
@@ -180,7 +180,7 @@ BROKEN = {
         ":19: points.temperature.emulate: moves from 70 to 90, outside the range [-40, 85]. Change around or swing."),
     "a wave without a period": (
         "    deadband: 0.1\n", "    emulate: {around: 8, swing: 1, period: 0s}\n",
-        ":19: points.temperature.emulate.period: '0s' is out of range: allowed is above 0."),
+        ":19: points.temperature.emulate.period: '0s' is out of range: allowed is above 0s."),
     "empty source": (
         "source: a data sheet of somebody", "source: me",
         ":7: source: 'me' is too short: at least 10 characters."),
