@@ -91,7 +91,7 @@ def test_a_wrong_password_is_told(loop, broker):
 
 
 def test_a_broker_that_is_not_there_and_one_that_dies(loop, broker):
-    node, heard = begin(loop, broker)
+    _, heard = begin(loop, broker)
     until(loop, lambda: heard.said)
     broker.kill()
     until(loop, lambda: len(heard.said) == 2)
