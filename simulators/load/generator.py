@@ -209,7 +209,10 @@ class Generator:
         ends = time.monotonic() + DRAIN_S
         sent = sum(account.sent for account in self._accounts)
         moved, seen = time.monotonic(), self._confirmed
-        while self._confirmed < sent and (now := time.monotonic()) < min(ends, moved + DRAIN_QUIET_S):
+        while len(self._loop) and self._confirmed < sent:
+            now = time.monotonic()
+            if now > min(ends, moved + DRAIN_QUIET_S):
+                return
             self._loop.turn(0.1)
             self._tell(now, "waiting for the last confirmations", self._confirmed, self._next)
             if self._confirmed != seen:

@@ -16,6 +16,10 @@ class Moment:
     done: int
     of: int
 
+    def __str__(self) -> str:
+        what = "nodes are ready" if self.phase == "connecting" else "packs that are due confirmed"
+        return f"{self.at_s:5.0f} s  {self.phase}: {self.done} of {self.of} {what}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:

@@ -1,0 +1,107 @@
+"""The open loop against a real broker: also one that stands still, and one that goes away."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from device_profiles import loader
+from simulators.load import generator, schedule
+from simulators.load.errors import LoadError
+from simulators.load.generator import Generator
+from simulators.load.target import RESERVED, Target, loopback, make_room
+
+NODES = tuple(f"L{number:05}" for number in range(20))
+with_nodes = pytest.mark.parametrize("broker", [NODES], indirect=True)
+
+
+def made(broker, plan, *, told=lambda moment: None, **changed):
+    wanted = {
+        "host": "127.0.0.1", "port": broker.port, "users": dict(broker.passwords), "sources": loopback(3),
+        "confirm": "broker", "parts": {"broker": broker.pid},
+    }  # fmt: skip
+    return Generator(
+        target=Target(**wanted | changed), schedule=plan, profiles=loader.profiles(), readings=10, told=told
+    )
+
+
+def once_sending(act):
+    """told: acts when the first packs are due."""
+    acted = []
+
+    def told(moment):
+        if moment.phase == "sending" and not acted:
+            acted.append(True)
+            act()
+
+    return told
+
+
+@with_nodes
+def test_a_broker_that_stands_still_shows_in_every_pack_that_was_due_meanwhile(broker):
+    rate, still_s, stopped = 200, 1.0, []
+
+    def go_on():
+        stopped.append(time.monotonic())
+        os.kill(broker.pid, signal.SIGCONT)
+
+    def stand_still():
+        os.kill(broker.pid, signal.SIGSTOP)
+        stopped.append(time.monotonic())
+        threading.Timer(still_s, go_on).start()
+
+    result = made(broker, schedule.steps([rate], 3.0), told=once_sending(stand_still)).run()
+    (account,) = result.accounts
+    still = stopped[1] - stopped[0]
+    assert account.sent == account.to_puback.count == account.due == 3 * rate
+    # what was due in the first half of the stop waits for more than half of it. A generator that waits for a receipt
+    # before it sends again would have one such pack a node
+    assert account.to_puback.above(0.49 * still) >= 0.5 * still * rate - 2 > len(NODES)
+    assert account.to_puback.largest_us / 1e6 >= still - 2 / rate
+    assert account.to_puback.percentile(0.99) >= still - 8 / rate
+
+
+@with_nodes
+def test_all_that_is_due_is_sent_from_every_source_and_acknowledged(broker):
+    moments = []
+    result = made(broker, schedule.steps([100, 300], 1.0), told=moments.append).run()
+    assert [row["due"] for row in result.rows] == [row["acknowledged"] for row in result.rows] == [100, 300]
+    assert (result.sent, result.confirmed, result.losses) == (400, 400, {})
+    assert [row["stored"] for row in result.rows] == [0, 0]
+    assert all(row["own_cpu_us_per_pack"] > 0 for row in result.rows)
+    log = broker.log.read_text()
+    assert all(f"New client connected from 127.0.0.{source}:" in log for source in (1, 2, 3))
+    assert all(log.count(f" as {node} ") == 1 for node in NODES)
+    assert {moment.phase for moment in moments} >= {"connecting", "sending"}
+
+
+@with_nodes
+def test_packs_that_are_due_without_a_connection_count(broker):
+    result = made(broker, schedule.steps([200], 2.0), told=once_sending(broker.kill)).run()
+    (row,) = result.rows
+    assert result.losses == {"the broker closed the connection": len(NODES)}
+    assert row["sent"] < row["due"] == 400
+    assert row["verdict"] in ("not held", "do not trust")
+    assert row["puback_ms"]["p99"] is None
+    assert result.highest_held is None
+
+
+@with_nodes
+def test_a_broker_without_ingest_is_noticed_before_anything_is_measured(broker, monkeypatch):
+    monkeypatch.setattr(generator, "SILENCE_S", 0.5)
+    with pytest.raises(LoadError, match="Is ingest connected to this broker"):
+        made(broker, schedule.steps([100], 1.0), confirm="stored").run()
+
+
+@with_nodes
+def test_a_broker_that_refuses_a_node_says_so(broker):
+    with pytest.raises(LoadError, match=r"refuses us: not authorised; 0 of 1 nodes were ready"):
+        made(broker, schedule.steps([100], 1.0), users={NODES[0]: "wrong"}).run()
+
+
+def test_more_nodes_than_open_files_are_refused_with_the_number_that_fits(monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda which: (1024, 5000))
+    with pytest.raises(LoadError, match=f"at most {5000 - RESERVED} nodes"):
+        make_room(5000)
