@@ -43,6 +43,7 @@ class Registry:
         self._path = path
         self._profiles = loader.profiles()  # read now: the first birth must not wait for it
         self._nodes: dict[tuple[str, str], Devices] = {}
+        self._claims: dict[tuple[str, str], set[str]] = {}  # (area, device) -> the nodes that announced it
         self._unkept: set[tuple[str, str]] = set()
         try:
             self._open()
@@ -53,6 +54,7 @@ class Registry:
         self._db = durable.open_file(self._path, _SCHEMA)
         for area, node, devices in self._db.execute("SELECT area, node, devices FROM births"):
             self._nodes[area, node] = _load(devices)
+            self._claim(area, node, {})
 
     def devices(self, area: str, node: str) -> Devices:
         """The devices of a node; empty before its first birth."""
@@ -70,6 +72,7 @@ class Registry:
         if merged == known:
             return False
         self._nodes[area, node] = merged
+        self._claim(area, node, known)
         self._unkept.add((area, node))
         return True
 
@@ -85,9 +88,16 @@ class Registry:
 
     def claimed_twice(self, area: str, node: str) -> list[tuple[str, str]]:
         """(device, other node) for each device of this node that another node of the area announced too."""
-        mine = self.devices(area, node)
-        others = [(key[1], devices) for key, devices in self._nodes.items() if key[0] == area and key[1] != node]
-        return [(name, other) for other, devices in others for name in mine.keys() & devices.keys()]
+        return [
+            (name, other) for name in self.devices(area, node) for other in sorted(self._claims[area, name] - {node})
+        ]
+
+    def _claim(self, area: str, node: str, before: Devices) -> None:
+        now = self.devices(area, node)
+        for name in now.keys() - before.keys():
+            self._claims.setdefault((area, name), set()).add(node)
+        for name in before.keys() - now.keys():
+            self._claims[area, name].discard(node)
 
     def close(self) -> None:
         self._db.close()
