@@ -219,7 +219,7 @@ class Charging(Region):
     factor: float = number("times the usual sessions", 0, 10)
 
 
-class Lamps(Region):
+class Lamps(Poles):
     """The control centre sets the lamps, in place of their schedule."""
 
     needed = ("lighting",)
