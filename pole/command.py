@@ -9,10 +9,12 @@ from pole import bench, bus, gateway, ingest, profile, query, reconcile, send, s
 from pole.demo import verb as demo
 from pole.edge import verbs as edge
 from pole.flash import verb as flash
+from pole.fleet import verb as fleet
 
 EXTRAS = {  # by verb
     "ingest": "ingest", "query": "ingest", "reconcile": "ingest", "demo": "gateway,ingest,sim",
-    "bench": "gateway,ingest,sim", "flash": "edge", "edge": "edge",
+    "bench": "gateway,ingest,sim", "fleet": "gateway,ingest,sim",
+    "flash": "edge", "edge": "edge",
 }  # fmt: skip
 OURS = (
     "wire", "protocols", "device_profiles", "edge", "gateway", "ingest", "dashboards", "simulators", "bench", "pole",
@@ -51,6 +53,7 @@ app.add_typer(profile.app, name="profile")
 app.add_typer(site.app, name="site")
 app.add_typer(bus.app, name="bus")
 app.add_typer(bench.app, name="bench")
+app.add_typer(fleet.app, name="fleet")
 app.add_typer(edge.app, name="edge")
 app.command("flash")(flash.flash)
 app.command("send")(send.send)

@@ -42,6 +42,11 @@ class Service:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int | None:
+        """Of the process that runs."""
+        return self._process.pid if self._process is not None and self.running else None
+
+    @property
     def ended(self) -> int | None:
         """How the last process ended: its exit code, or minus the signal."""
         return None if self._process is None else self._process.poll()
