@@ -17,7 +17,7 @@ from simulators.world.sun import Sun, clear_sky
 
 _DAY = ((0.0, 1.08), (5.0, 1.02), (8.0, 1.15), (11.0, 1.05), (15.0, 0.80), (18.0, 0.9), (21.0, 1.1))
 _WASHED_S = 7_200.0  # the air is dirty again so long after rain
-_WASH = 0.00022  # of the dust, by each mm/h in a second (scavenging coefficients are 1e-5 to 1e-3; Seinfeld and Pandis)
+_WASH = 2e-5  # of the dust, by each mm/h in a second (Seinfeld and Pandis: 1e-5 to 1e-3 in all)
 
 
 class Air:

@@ -13,9 +13,9 @@ _CAPACITY_MM_H = (
     18.0,
     34.0,
 )  # run-off that the pipes carry; Chengdu's storms of 1 in 2 to 5 years bring 45 mm in an hour
-_FULL_MM = 2.5  # over the basin: what gullies and pipes hold
+_FULL_MM = 1.5  # over the basin: what gullies and pipes hold
 _PIPE_M = 0.9  # from the gully's bottom, where the sensor stands, to the road
-_GATHERS = 22.0  # a hollow takes the water of so much more area than its own
+_GATHERS = 60.0  # a hollow takes the water of so much more area than its own
 _DEEPEST_M = 2.5
 _WET_M = 0.02  # of water on the road
 FLOOD_M, DRY_M = 0.15, 0.05  # at a basin's worst pole: when a flood begins and when it has ended

@@ -30,15 +30,12 @@ class Effect:
 
     def strength(self, second: int) -> FloatArray:
         """0 where it is not, up to 1 where it is, rising and falling over its fade."""
-        fade = max(self.cause.fade_s, 1)
-        rising, falling = (second - self.begin) / fade, (self.end - second) / fade
-        out: FloatArray = np.clip(np.minimum(rising, falling), 0.0, 1.0) if self.cause.fade_s else _ones(self, second)
+        if not self.cause.fade_s:
+            return self.met(second).astype(np.float64)
+        rising, falling = second - self.begin, self.end - second
+        out: FloatArray = np.clip(np.minimum(rising, falling) / self.cause.fade_s, 0.0, 1.0)
         return out
 
 
 def effects(causes: Sequence[Cause], kind: str, city: CityMap, seed: int) -> list[Effect]:
     return [Effect(cause=cause, city=city, seed=seed) for cause in causes if cause.kind == kind]
-
-
-def _ones(effect: Effect, second: int) -> FloatArray:
-    return effect.met(second).astype(np.float64)

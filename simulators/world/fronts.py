@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from simulators.causes import Cause
+from simulators.causes import STEP_S, Cause
 from simulators.world.arrays import FloatArray
 from simulators.world.city_map import CityMap
 from simulators.world.noise import Field
@@ -33,20 +33,21 @@ class Front:
         self._arrives: FloatArray = cause.begin_s + (city.x * self.toward[0] + city.y * self.toward[1] - min(along)) / (
             self.speed
         )
-        self._gone = cause.begin_s + (max(along) - min(along)) / self.speed + self.lasts + _AFTER_S
+        crossed = cause.begin_s + (max(along) - min(along)) / self.speed + self.lasts
+        self.leaves_s = math.ceil(crossed / STEP_S) * STEP_S  # the first step without its rain
         self._cells = Field(
             seed=seed, stream=f"{cause.stream} cells", x=city.x, y=city.y, scale_m=900.0, period_s=900.0
         )  # fmt: skip
 
     def near(self, second: int) -> bool:
         """Whether it does anything to the city."""
-        return self.cause.begin_s - _AHEAD_S <= second < min(self._gone, self.cause.end_s + _AFTER_S)
+        return self.cause.begin_s - _AHEAD_S <= second < min(self.leaves_s, self.cause.end_s) + _AFTER_S
 
     def rain(self, second: int) -> FloatArray:
         """mm/h: hardest soon after the edge."""
         passed = self._passed(second)
-        shape = np.minimum(np.minimum(passed / 180.0, (self.lasts - passed) / 300.0), 1.0)
-        shape = np.maximum(shape, 0.0) * (1.0 - 0.6 * passed / self.lasts)
+        rising, falling = passed / min(180.0, 0.1 * self.lasts), (self.lasts - passed) / min(300.0, 0.2 * self.lasts)
+        shape = np.clip(np.minimum(rising, falling), 0.0, 1.0) * (1.0 - 0.5 * passed / self.lasts)
         cells = 0.8 + 0.4 * self._cells.at(second)
         return shape * cells * (self.cause.number_of("rain") * self._alive(second))
 
@@ -62,7 +63,7 @@ class Front:
         passed = self._passed(second)
         mixing = max(600.0, _MIXING_M / self.speed)
         cooled = 1.0 - np.exp(-np.maximum(passed, 0.0) / mixing)
-        out: FloatArray = cooled * self._left(passed, 5_400.0) * self.cause.number_of("cooling")
+        out: FloatArray = cooled * self._left(passed, 10_800.0) * self.cause.number_of("cooling")
         return out
 
     def pressure(self, second: int) -> FloatArray:
@@ -76,7 +77,7 @@ class Front:
     def cloud(self, second: int) -> FloatArray:
         """0 to 1: how much of the sky is its own."""
         passed = self._passed(second)
-        out: FloatArray = np.clip((passed + 2_700.0) / 2_100.0, 0.0, 1.0) * self._left(passed, 3_600.0)
+        out: FloatArray = np.clip((passed + 2_700.0) / 2_100.0, 0.0, 1.0) * self._left(passed, 7_200.0)
         return out
 
     def _along(self, x: float, y: float) -> float:

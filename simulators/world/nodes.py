@@ -11,30 +11,26 @@ from simulators.world.noise import Field, chance, normal
 from simulators.world.present import Present
 
 BUILT_IN = "1.0.0"  # what every node runs until a rollout
-BOOT_LOOP, SILENT_SENSORS = "boot-loop", "silent-sensors"
+_BOOT_LOOP = "boot-loop"  # the other symptom, sensors that fall silent, is the sensors' own
 _BOOT_STEPS, _LATER_STEPS = 3, 4  # a start takes so many steps, and by chance up to so many more
 _LOOP_STEPS, _UP_STEPS = 9, 2  # a boot loop's round, and how much of it the software is up
 
 
 class Nodes:
-    """powered, reachable, running, silent, clock_known, clock_offset_ms, version by pole, of this step.
+    """powered, reachable, running, clock_known, clock_offset_ms, version by pole, of this step.
 
-    silent: the node runs, and its software takes no reading of its devices. Offers camera_alive, battery, rssi and
-    device_temperature.
+    Offers camera_alive, battery, rssi and device_temperature.
     """
 
     def __init__(self, *, present: Present, causes: Sequence[Cause]) -> None:
         city, seed = present.city, present.seed
         self._present = present
-        self._kinds = {
-            kind: effects(causes, kind, city, seed) for kind in ("outage", "offline", "rollout", "clock")
-        }  # fmt: skip
+        self._kinds = {kind: effects(causes, kind, city, seed) for kind in ("outage", "offline", "rollout", "clock")}
         told = [effect.cause.text_of("version") for effect in self._kinds["rollout"]]
         self.versions: tuple[str, ...] = tuple(dict.fromkeys((BUILT_IN, *told)))
         self._later: IntArray = (chance(seed, "boot", present.index) * (_LATER_STEPS + 1)).astype(np.int64)
         self._boots_until: IntArray = np.zeros(city.poles, dtype=np.int64)
         self.powered, self.reachable, self.running = (np.ones(city.poles, dtype=np.bool_) for _ in range(3))
-        self.silent: BoolArray = np.zeros(city.poles, dtype=np.bool_)
         self.clock_known: BoolArray = np.ones(city.poles, dtype=np.bool_)
         self._synced: BoolArray = np.ones(city.poles, dtype=np.bool_)
         self.clock_offset_ms: IntArray = np.zeros(city.poles, dtype=np.int64)
@@ -68,21 +64,17 @@ class Nodes:
         return out
 
     def _roll_out(self) -> BoolArray:
-        """Sets version and silent. Returns whose software is down in its loop."""
+        """Sets version. Returns whose software is down in its loop."""
         present = self._present
         self.version = np.zeros(present.city.poles, dtype=np.int64)
-        self.silent = np.zeros(present.city.poles, dtype=np.bool_)
         looping = np.zeros(present.city.poles, dtype=np.bool_)
         for effect in self._kinds["rollout"]:
             if not effect.now(present.second):
                 continue
             met = effect.met(present.second)
             self.version[met] = self.versions.index(effect.cause.text_of("version"))
-            sick = met & self._sick(effect)
-            if effect.cause.text_of("symptom") == SILENT_SENSORS:
-                self.silent |= sick
-            elif effect.cause.text_of("symptom") == BOOT_LOOP:
-                looping |= sick & ((present.step + self._later) % _LOOP_STEPS >= _UP_STEPS)
+            if effect.cause.text_of("symptom") == _BOOT_LOOP:
+                looping |= met & self._sick(effect) & ((present.step + self._later) % _LOOP_STEPS >= _UP_STEPS)
         return looping
 
     def _sick(self, effect: Effect) -> BoolArray:

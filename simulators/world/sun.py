@@ -65,15 +65,19 @@ class Sun:
         return self._height
 
     def _radiation(self) -> FloatArray:
-        """Kasten and Czeplak 1980: a sky that is all cloud lets a quarter through."""
-        through = 1.0 - 0.75 * self._present["cloud"] ** 3.4
+        """Kasten and Czeplak 1980: a sky that is all cloud lets a quarter through; one that rains hard less yet."""
+        through = (1.0 - 0.75 * self._present["cloud"] ** 3.4) * (1.0 - 0.7 * self._gloom())
         out: FloatArray = clear_sky(self.height) * through
         return out
 
     def _illuminance(self) -> FloatArray:
         heights, logarithms = _TWILIGHT
         sky: float = 10.0 ** float(np.interp(self.height, heights, logarithms))
-        shade = 1.0 - 0.6 * self._present["cloud"] ** 3.4
+        shade = (1.0 - 0.6 * self._present["cloud"] ** 3.4) * (1.0 - 0.7 * self._gloom())
         daylight = np.maximum(_EFFICACY * self._present["solar_radiation"], sky * shade)
         out: FloatArray = daylight + _LAMP_LX / 100.0 * self._present["lamp_level"]
+        return out
+
+    def _gloom(self) -> FloatArray:
+        out: FloatArray = 1.0 - np.exp(-self._present["rain_rate"] / 15.0)
         return out

@@ -9,7 +9,8 @@ from simulators.world.arrays import BoolArray, FloatArray, IntArray
 from simulators.world.charging import Charging
 from simulators.world.city_map import CityMap
 from simulators.world.drains import Drains
-from simulators.world.happenings import Happening, News
+from simulators.world.happenings import Happening as Happening
+from simulators.world.happenings import News
 from simulators.world.incidents import Incidents
 from simulators.world.lamps import Lamps
 from simulators.world.nodes import Nodes
@@ -140,11 +141,6 @@ class World:
     def running(self) -> BoolArray:
         """The node has power and its software is up: not starting, not in a boot loop."""
         return self._nodes.running
-
-    @property
-    def silent(self) -> BoolArray:
-        """The node runs software that takes no reading of its devices."""
-        return self._nodes.silent
 
     @property
     def clock_known(self) -> BoolArray:
