@@ -26,7 +26,8 @@ from simulators.sensing.sensors import Sensors
 from simulators.truth.recorder import Recorder
 from simulators.world.arrays import IntArray
 from simulators.world.city_map import CityMap, city_map
-from simulators.world.world import STEP_S, Happening, World
+from simulators.world.happenings import Happening
+from simulators.world.world import STEP_S, World
 
 KEEP_ALIVE_S = 60  # at least; a node is silent for less than a quarter of it
 

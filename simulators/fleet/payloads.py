@@ -32,7 +32,7 @@ class Payloads:
         quality: NDArray[np.uint8],
     ) -> Iterator[bytes]:
         """A payload for each row: the pole's name, epoch and number, time, and its values and qualities."""
-        good = ~quality.any(axis=1)
+        good = np.count_nonzero(quality, axis=1) == 0
         cells = zip(*(self._cells(index, raw[:, index]) for index in range(len(self._columns))), strict=True)
         for row, values in enumerate(cells):
             time_ms = times_ms[row]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from simulators.sensing.sensors import Sensors
 from simulators.world.arrays import BoolArray, IntArray
 from simulators.world.city_map import CityMap
-from simulators.world.world import STEP_S, Happening, World
+from simulators.world.happenings import Happening
+from simulators.world.world import STEP_S, World
 
 STEP_MS = STEP_S * 1000
 URGENT = ("sos_pressed", "cover_open", "impact")  # a change of these is read at once

@@ -10,10 +10,11 @@ import numpy as np
 
 from simulators.fleet.engine import Engine
 from simulators.world.arrays import FloatArray
-from simulators.world.world import STEP_S, Happening
+from simulators.world.happenings import Happening
+from simulators.world.world import STEP_S
 
 ALARMS, NEWS = 20, 10  # the latest ones are told
-ALARM_KINDS = frozenset({"sos", "cover", "hit", "flood", "outage", "offline", "trip"})
+ALARMING = frozenset(f"{kind} begins" for kind in ("sos", "cover", "hit", "flood", "outage", "offline", "trip"))
 
 
 def memory() -> int:
@@ -37,7 +38,7 @@ class Report:
     def happening(self, told: Happening, engine: Engine) -> None:
         """Something began or ended in the world."""
         line = {"time": engine.world.local().strftime("%H:%M:%S"), "en": told.en, "zh": told.zh}
-        if told.kind in ALARM_KINDS and len(told.poles):
+        if told.kind in ALARMING and len(told.poles):
             pole = engine.city.names[int(told.poles[0])]
             more = f" +{len(told.poles) - 1}" if len(told.poles) > 1 else ""
             self._alarms.append({"pole": pole + more, **line})
@@ -81,7 +82,7 @@ def city_map(engine: Engine) -> dict[str, Any]:
     """The map's cells, row by row from the north; what the poles in each have in the mean, null where none stands."""
     city, world = engine.city, engine.world
     poles = np.arange(city.poles, dtype=np.int64)
-    alarms = sum(world.quantity(name, poles) for name in ("sos_pressed", "cover_open", "flooded"))
+    alarms = np.sum([world.quantity(name, poles) for name in ("sos_pressed", "cover_open", "flooded")], axis=0)
     told = {
         "rain": world.quantity("rain_rate", poles), "temperature": world.quantity("temperature", poles),
         "lit": world.quantity("lamp_on", poles), "dark": ~world.powered, "offline": ~world.reachable,
@@ -92,11 +93,10 @@ def city_map(engine: Engine) -> dict[str, Any]:
     out: dict[str, Any] = {"columns": city.columns, "rows": city.rows, "poles": _grid(count, engine)}
     for name, values in told.items():
         total = np.bincount(city.cell, weights=np.asarray(values, dtype=np.float64), minlength=cells)
-        if name != "alarms":
-            total = total / np.maximum(count, 1)
+        shown = total if name == "alarms" else total / np.maximum(count, 1)
         out[name] = [
             [value if here else None for value, here in zip(row, counted, strict=True)]
-            for row, counted in zip(_grid(np.round(total, 2), engine), out["poles"], strict=True)
+            for row, counted in zip(_grid(np.round(shown, 2), engine), out["poles"], strict=True)
         ]
     return out
 
