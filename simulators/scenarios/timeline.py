@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from device_profiles.schema import Function, Labels, Model, Name
+from device_profiles.schema import Function, Labels, Model, Name, duration_text
 from device_profiles.wording import Fault
 from simulators.causes import ROADS, WHOLES
 from simulators.scenarios import kinds
@@ -123,8 +123,8 @@ def faults(timeline: Timeline) -> Iterator[Fault]:
             yield keys, _not_one(list(found))
             continue
         if entry.at >= timeline.length:
-            text = f"begins when the scenario is over ({timeline.length / 60:g}m). Make it earlier, or `length` longer."
-            yield (*keys, "at"), text
+            over = f"begins when the scenario is over ({duration_text(timeline.length)})"
+            yield (*keys, "at"), f"{over}. Make it earlier, or `length` longer."
         name, kind = next(iter(found.items()))
         yield from (((*keys, *more), text) for more, text in _misplaced(name, kind, entry))
         yield from (((*keys, "where", *more), text) for more, text in _place_faults(entry.where))
