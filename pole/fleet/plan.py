@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulators import scenario as scenarios
 from simulators.causes import STEP_S
 
 STORE = "sqlite:readings.db"
@@ -52,3 +53,14 @@ class Plan:
         if self.speed == 1.0:
             return -(-(now_ms + round(1000 * lead_s)) // step) * step
         return (now_ms - 1000 * self.for_s) // step * step
+
+
+def planned(name: str, *, seed: int | None = None, for_s: int | None = None, **more: Any) -> Plan:
+    """A scenario by name or file, and the rest of a plan; else its own seed and length. Raises FileProblem."""
+    scenario = scenarios.load(name)
+    return Plan(
+        scenario=scenarios.found(name).absolute(), title=f"{scenario.labels.en} {scenario.labels.zh}",
+        start=scenario.start.isoformat(), seed=scenario.seed if seed is None else seed,
+        for_s=scenario.length_s if for_s is None else for_s,
+        coming=tuple((cause.begin_s, f"{cause.zh} {cause.en}") for cause in scenario.causes if cause.en), **more,
+    )  # fmt: skip

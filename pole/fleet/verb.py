@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pole.fleet import scenario as scenario_verb
+from pole.fleet import load, verify
+from pole.fleet import scenario as scenarios
 
 if TYPE_CHECKING:
     from pole.demo.display import Display
     from pole.fleet.folder import RunFolder
     from pole.fleet.outcome import Outcome
-    from pole.fleet.plan import Plan
     from pole.fleet.state import State
 
 GONE_WRONG, NOT_STARTED = 1, 2
@@ -20,7 +20,6 @@ LEAST_EVERY_S = 10  # a step of the world
 MAX = "max"
 
 app = typer.Typer(no_args_is_help=True)
-app.add_typer(scenario_verb.app, name="scenario")
 
 
 @app.callback()
@@ -57,10 +56,12 @@ def run(
     from ingest.store_url import check_url
     from pole.broker import BrokerError, find_program
     from pole.demo.folder import FolderError
+    from pole.fleet import depth_plan
     from pole.fleet.account import AccountError
     from pole.fleet.descriptors import TooManyNodes, make_room
     from pole.fleet.engine import EngineFailed
     from pole.fleet.folder import RunFolder
+    from pole.fleet.plan import planned
     from pole.fleet.run import NothingProduced, NotReady
     from simulators.truth.blocks import TruthError
 
@@ -68,7 +69,17 @@ def run(
         check_url(store)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--store") from error
-    plan = _plan(scenario, poles, wires, agents, duration, speed, seed, every, store, token_file, tls)
+    if token_file is not None and not token_file.is_file():
+        raise typer.BadParameter(f"{token_file} is no file", param_hint="--token-file")
+    plan = planned(
+        scenario, seed=seed, for_s=None if duration is None else _steps(duration, "--for"), poles=poles, wires=wires,
+        agents=agents, every_s=_steps(every, "--every"), speed=_speed(speed), store=store, token_file=token_file,
+        tls=tls,
+    )  # fmt: skip
+    try:
+        depth_plan.check(plan.asked)
+    except depth_plan.DepthError as error:
+        raise typer.BadParameter(str(error)) from error
     try:
         find_program("mosquitto")
         make_room(len(plan.nodes))
@@ -86,42 +97,6 @@ def run(
     _tell(outcome, run_folder, json)
     if not outcome.good:
         raise typer.Exit(GONE_WRONG)
-
-
-def _plan(
-    name: str,
-    poles: int,
-    wires: int,
-    agents: int,
-    duration: str | None,
-    speed: str,
-    seed: int | None,
-    every: str,
-    store: str,
-    token_file: Path | None,
-    tls: bool,
-) -> "Plan":
-    """Raises BadParameter, FileProblem."""
-    from pole.fleet import depth_plan
-    from pole.fleet.plan import Plan
-    from simulators import scenario as scenarios
-
-    scenario = scenarios.load(name)
-    if token_file is not None and not token_file.is_file():
-        raise typer.BadParameter(f"{token_file} is no file", param_hint="--token-file")
-    plan = Plan(
-        scenario=scenarios.found(name).absolute(), title=f"{scenario.labels.en} {scenario.labels.zh}",
-        start=scenario.start.isoformat(), seed=scenario.seed if seed is None else seed, poles=poles, wires=wires,
-        agents=agents, every_s=_steps(every, "--every"), speed=_speed(speed),
-        for_s=scenario.length_s if duration is None else _steps(duration, "--for"), store=store,
-        token_file=token_file, tls=tls,
-        coming=tuple((cause.begin_s, f"{cause.zh} {cause.en}") for cause in scenario.causes if cause.en),
-    )  # fmt: skip
-    try:
-        depth_plan.check(plan.asked)
-    except depth_plan.DepthError as error:
-        raise typer.BadParameter(str(error)) from error
-    return plan
 
 
 def _steps(text: str, option: str) -> int:
@@ -191,3 +166,8 @@ def _tell(outcome: "Outcome", folder: "RunFolder", json: bool) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+app.command("verify")(verify.verify)
+app.command("load")(load.load)
+app.add_typer(scenarios.app, name="scenario")
