@@ -15,6 +15,8 @@ from simulators.world.city_map import CityMap
 from simulators.world.sun import elevation
 
 SHADES = " ░▒▓█"
+TICKS_S = (60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+LABEL = 8  # columns that a time takes with what is between it and the next
 TWILIGHT_DEG = -6.0  # civil twilight
 
 
@@ -52,13 +54,15 @@ def crossing_s(front: Cause, city: CityMap) -> int:
 
 
 def axis(scenario: Scenario, columns: int) -> str:
-    """Times of the city's clock above the columns, as many as there is room for."""
+    """Round times of the city's clock above the columns where they fall, as many as there is room for."""
+    column_s = scenario.length_s / columns
+    apart_s = next((apart for apart in TICKS_S if apart >= LABEL * column_s), scenario.length_s)
+    since = scenario.start.hour * 3600 + scenario.start.minute * 60
     out = " " * columns
-    for part in range(max(1, columns // 12)):
-        at = part * columns // max(1, columns // 12)
-        moment = scenario.start + timedelta(seconds=scenario.length_s * at / columns)
-        out = out[:at] + f"{moment:%H:%M}" + out[at + 5 :]
-    return out[:columns]
+    for at_s in range(-since % apart_s, scenario.length_s, apart_s):
+        at = round(at_s / column_s)
+        out = out[:at] + f"{scenario.start + timedelta(seconds=at_s):%H:%M}" + out[at + 5 :]
+    return out[:columns].rstrip()
 
 
 def light(scenario: Scenario, columns: int) -> str:
