@@ -1,6 +1,7 @@
 """An emulated device: a profile's points become register words or items that move, and it remembers what it held when.
 
-held(point, time)  <-  pinned (a command, a freeze, a test's hand)  or else  the wave of (seed, point, tick)
+held(point, time)  <-  pinned (a command, a freeze, a test's hand)
+                       or else  the source (a world that the device stands in)  or else  the wave of (seed, point, tick)
 """
 
 import time
@@ -38,9 +39,11 @@ class EmulatedDevice:
         seed: int = 0,
         tick_ms: int = 1000,
         clock: Callable[[], int] = now_ms,
+        source: Callable[[str, int], Value] | None = None,
     ) -> None:
-        """address: where a device answers that is not a Modbus device. Raises ValueError where the emulation of a point
-        does not fit its registers or its item, or the profile is a gateway's."""
+        """address: where a device answers that is not a Modbus device. source: (point, ms since 1970) -> what the point
+        is to hold, None where it does not say. Raises ValueError where the emulation of a point does not fit its
+        registers or its item, or the profile is a gateway's."""
         if profile.protocol == "gateway":
             raise ValueError(f"profile {profile.profile}: a gateway is not emulated, it is run")
         self.profile = profile
@@ -52,6 +55,7 @@ class EmulatedDevice:
         self._seed = f"{seed}/{self.name}"
         self._tick_ms = tick_ms
         self._clock = clock
+        self._source = source
         self.points: dict[str, Point] = dict(profile.points)
         self._moves = {key: wave.movement(point) for key, point in self.points.items()}
         self._pins: dict[str, list[tuple[int, Value]]] = {}  # from when, value; None: the wave again
@@ -185,6 +189,9 @@ class EmulatedDevice:
         if pinned is not None:
             return pinned
         tick = time_ms // self._tick_ms
+        told = self._source(point, time_ms) if self._source is not None else None
+        if told is not None:
+            return told
         return wave.wanted(self.points[point], self._moves[point], self._seed, point, tick * self._tick_ms)
 
     def _pinned_at(self, point: str, time_ms: int) -> Value:

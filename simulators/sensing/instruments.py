@@ -26,7 +26,7 @@ _STEPS_A_DAY = 86400 / STEP_S
 
 
 class Instruments:
-    """rots: spells of rot; silent: spells in which a node does not read its sensors. every: steps between readings."""
+    """poles, every (steps between two readings): by row."""
 
     def __init__(
         self,
@@ -37,9 +37,7 @@ class Instruments:
         profiles: Mapping[str, Profile],
         every: IntArray,
         rots: Sequence[Spell],
-        silent: Sequence[Spell],
     ) -> None:
-        """poles, every: by row."""
         self._seed = seed
         self._poles = poles
         self._every = every
@@ -52,7 +50,6 @@ class Instruments:
         self._usual = np.array([each.usual for each in self._sources])
         self._inexact = self._where("is_inexact")
         self._turning = self._where("wraps")
-        self._silent = silent
         self._rots = list(self._rotting(rots, columns))
         self._prepare_errors()
         self._prepare_lag()
@@ -75,7 +72,7 @@ class Instruments:
                 rows=rows, poles=poles, sensors=sensors, every=self._every[rows], values=values, count=count,
                 quality=quality, step=step,
             )  # fmt: skip
-        self._fall_silent(held, poles, quality, step)
+        self._fall_silent(held, quality)
         return self._scales.raw(count), quality
 
     def _where(self, trait: str) -> IntArray:
@@ -136,13 +133,10 @@ class Instruments:
             values[:, own] = felt
         return values
 
-    def _fall_silent(self, held: Mapping[str, FloatArray], poles: IntArray, quality: Qualities, step: int) -> None:
-        """Devices without what they live on, and nodes whose software no longer reads its sensors."""
+    def _fall_silent(self, held: Mapping[str, FloatArray], quality: Qualities) -> None:
         for column, each in enumerate(self._sources):
             if each.alive:
                 quality[held[each.alive] < 0.5, column] = TIMEOUT
-        for spell in self._silent:
-            quality[spell.has(poles, step)] = TIMEOUT
 
 
 def _source(profile: Profile, point: str) -> Source:

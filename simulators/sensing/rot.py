@@ -1,4 +1,4 @@
-"""What a scenario's causes do to devices: sensors rot, and nodes with bad software no longer read theirs."""
+"""What a scenario does to sensors: they drift, stick, spike, grow noisy, die."""
 
 from collections.abc import Sequence
 
@@ -24,11 +24,8 @@ _HOUR = 3600
 class Spell:
     """One cause, and the steps between which it has each pole."""
 
-    def __init__(self, *, cause: Cause, city: CityMap, seed: int, also: BoolArray | None = None) -> None:
-        """also: only these poles of those that the cause chooses."""
+    def __init__(self, *, cause: Cause, city: CityMap, seed: int) -> None:
         begin, end = (np.minimum(each // STEP_S, _FOR_EVER).astype(np.int32) for each in cause.spans(city, seed))
-        if also is not None:
-            begin = np.where(also, begin, _FOR_EVER)
         self.cause = cause
         self.begin = begin
         self._end = end
@@ -123,17 +120,7 @@ def takes(cause: Cause, columns: Sequence[Column], measured: BoolArray) -> IntAr
     )
 
 
-def spells(causes: Sequence[Cause], city: CityMap, seed: int) -> tuple[list[Spell], list[Spell]]:
-    """What rots, in the order in which it counts, and which nodes no longer read their sensors."""
+def spells(causes: Sequence[Cause], city: CityMap, seed: int) -> list[Spell]:
+    """What rots, in the order in which it counts: who is dead says nothing more."""
     rots = sorted((cause for cause in causes if cause.kind == "rot"), key=lambda cause: cause.text_of("how") == "dead")
-    silent = [cause for cause in causes if cause.kind == "rollout" and cause.text_of("symptom") == "silent-sensors"]
-    return (
-        [Spell(cause=cause, city=city, seed=seed) for cause in rots],
-        [Spell(cause=cause, city=city, seed=seed, also=_sick(cause, city, seed)) for cause in silent],
-    )
-
-
-def _sick(cause: Cause, city: CityMap, seed: int) -> BoolArray:
-    drawn = chance(seed, f"{cause.stream} sick", np.arange(city.poles, dtype=np.int64))
-    out: BoolArray = drawn < cause.number_of("sick")
-    return out
+    return [Spell(cause=cause, city=city, seed=seed) for cause in rots]

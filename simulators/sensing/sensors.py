@@ -7,7 +7,7 @@ from device_profiles.schema import Profile
 from simulators.causes import Cause
 from simulators.sensing.columns import tables
 from simulators.sensing.instruments import Instruments
-from simulators.sensing.rot import Qualities, spells
+from simulators.sensing.rot import TIMEOUT, Qualities, spells
 from simulators.sensing.source import Surroundings
 from simulators.sensing.uptime import Uptime
 from simulators.world.arrays import IntArray
@@ -37,12 +37,12 @@ class Sensors:
     ) -> None:
         """every: steps between two readings, by pole."""
         self.tables = tables(city, profiles)
-        rots, silent = spells(causes, city, seed)
+        rots = spells(causes, city, seed)
         self._uptime = Uptime(seed=seed, poles=city.poles)
         self._instruments = [
             Instruments(
                 seed=seed, poles=table.poles, columns=table.columns, profiles=profiles, every=every[table.poles],
-                rots=rots, silent=silent,
+                rots=rots,
             )
             for table in self.tables
         ]  # fmt: skip
@@ -52,5 +52,6 @@ class Sensors:
         self._uptime.see(world)
         uptime_s = self._uptime.seconds(world, self.tables[table].poles[rows])
         raw, quality = self._instruments[table].sense(world, rows, uptime_s)
+        quality[world.silent[self.tables[table].poles[rows]]] = TIMEOUT  # the node's software does not read them
         raw[quality != 0] = 0
         return Sensed(raw=raw, quality=quality)

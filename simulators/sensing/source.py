@@ -19,6 +19,9 @@ class Surroundings(Protocol):
     @property
     def powered(self) -> BoolArray: ...
 
+    @property
+    def silent(self) -> BoolArray: ...
+
     def quantity(self, name: str, poles: IntArray) -> FloatArray: ...
 
 

@@ -17,6 +17,7 @@ class FakeWorld:
         self.step = 0
         self.poles = poles
         self.powered = np.ones(poles, dtype=bool)
+        self.silent = np.zeros(poles, dtype=bool)
         self.held = PLAUSIBLE | quantities
         self.asked = set()
 
