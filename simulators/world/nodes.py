@@ -11,13 +11,13 @@ from simulators.world.noise import Field, chance, normal
 from simulators.world.present import Present
 
 BUILT_IN = "1.0.0"  # what every node runs until a rollout
-_BOOT_LOOP = "boot-loop"  # the other symptom, sensors that fall silent, is the sensors' own
+_BOOT_LOOP, _SILENT_SENSORS = "boot-loop", "silent-sensors"
 _BOOT_STEPS, _LATER_STEPS = 3, 4  # a start takes so many steps, and by chance up to so many more
 _LOOP_STEPS, _UP_STEPS = 9, 2  # a boot loop's round, and how much of it the software is up
 
 
 class Nodes:
-    """powered, reachable, running, clock_known, clock_offset_ms, version by pole, of this step.
+    """powered, reachable, running, silent, clock_known, clock_offset_ms, version by pole, of this step.
 
     Offers camera_alive, battery, rssi and device_temperature.
     """
@@ -31,6 +31,7 @@ class Nodes:
         self._later: IntArray = (chance(seed, "boot", present.index) * (_LATER_STEPS + 1)).astype(np.int64)
         self._boots_until: IntArray = np.zeros(city.poles, dtype=np.int64)
         self.powered, self.reachable, self.running = (np.ones(city.poles, dtype=np.bool_) for _ in range(3))
+        self.silent: BoolArray = np.zeros(city.poles, dtype=np.bool_)
         self.clock_known: BoolArray = np.ones(city.poles, dtype=np.bool_)
         self._synced: BoolArray = np.ones(city.poles, dtype=np.bool_)
         self.clock_offset_ms: IntArray = np.zeros(city.poles, dtype=np.int64)
@@ -64,8 +65,9 @@ class Nodes:
         return out
 
     def _roll_out(self) -> BoolArray:
-        """Sets version. Returns whose software is down in its loop."""
+        """Sets version and silent. Returns whose software is down in its loop."""
         present = self._present
+        self.silent = np.zeros(present.city.poles, dtype=np.bool_)
         self.version = np.zeros(present.city.poles, dtype=np.int64)
         looping = np.zeros(present.city.poles, dtype=np.bool_)
         for effect in self._kinds["rollout"]:
@@ -73,7 +75,10 @@ class Nodes:
                 continue
             met = effect.met(present.second)
             self.version[met] = self.versions.index(effect.cause.text_of("version"))
-            if effect.cause.text_of("symptom") == _BOOT_LOOP:
+            symptom = effect.cause.text_of("symptom")
+            if symptom == _SILENT_SENSORS:
+                self.silent |= met & self._sick(effect)
+            elif symptom == _BOOT_LOOP:
                 looping |= met & self._sick(effect) & ((present.step + self._later) % _LOOP_STEPS >= _UP_STEPS)
         return looping
 

@@ -86,7 +86,7 @@ class World:
         self._power.advance(powered, self._weather.mild(), raining)
         self._wifi.advance(powered, self._nodes.reachable)
         self._air.advance(raining)
-        self._news.advance(self._lamps.dusk(), self._drains.floods, self._power.tripped)
+        self._news.advance(self._lamps.dusk, self._drains.floods, self._power.tripped)
         return self.step
 
     def local(self) -> datetime:
@@ -141,6 +141,11 @@ class World:
     def running(self) -> BoolArray:
         """The node has power and its software is up: not starting, not in a boot loop."""
         return self._nodes.running
+
+    @property
+    def silent(self) -> BoolArray:
+        """The node's software runs, and does not read its devices."""
+        return self._nodes.silent
 
     @property
     def clock_known(self) -> BoolArray:
