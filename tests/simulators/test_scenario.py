@@ -1,6 +1,7 @@
 """Scenarios: the shipped ones load, and each mistake in one's own is one message that says what to do."""
 
 import json
+import re
 from datetime import datetime
 
 import jsonschema
@@ -10,6 +11,7 @@ from device_profiles import problems
 from device_profiles.problems import FileProblem
 from simulators import generate, scenario
 from simulators.causes import FOREVER
+from simulators.scenarios import page
 from simulators.scenarios.kinds import KINDS
 from simulators.scenarios.timeline import Entry
 
@@ -194,3 +196,9 @@ def test_a_file_that_there_is_not_is_no_name():
 
 def test_generated_files_say_what_the_models_say():
     assert [path for path, text in generate.texts().items() if path.read_text(encoding="utf-8") != text] == []
+
+
+def test_the_page_shows_a_scenario_that_loads(tmp_path):
+    example = re.search(r"```yaml\n(.*?)```", page.PAGE.read_text(encoding="utf-8"), re.S)
+    (tmp_path / "my-storm.yaml").write_text(example[1], encoding="utf-8")
+    assert [cause.kind for cause in scenario.load(tmp_path / "my-storm.yaml").causes] == ["front", "outage", "sos"]
