@@ -34,7 +34,8 @@ class LoadOutcome:
         result = self.result
         return json.dumps({
             "broker": self.broker, "tls": result.tls, "nodes": result.nodes, "sources": result.sources,
-            "readings": result.readings, "confirm": result.confirm, "connected_s": round(result.connected_s, 2),
+            "readings": result.readings, "confirm": result.confirm, "priority": result.priority,
+                "connected_s": round(result.connected_s, 2),
             "sent": result.sent, "confirmed": result.confirmed, "in_store": self.in_store,
             "highest_held": result.highest_held, "trusted": result.trusted, "lost_connections": result.losses,
             "stages": result.rows, "folder": self.folder,

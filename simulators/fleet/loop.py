@@ -44,8 +44,9 @@ class Loop:
 
     def turn(self, seconds: float) -> int:
         """Waits at most so long for events and hands them on; how many there were."""
-        if seconds > 0:  # epoll waits in whole milliseconds: what is due in less would be late
-            select.select((self._epoll,), (), (), seconds)
+        # epoll waits in whole milliseconds: what is due in less would be late
+        if seconds > 0 and not select.select((self._epoll,), (), (), seconds)[0]:
+            return 0
         events = self._epoll.poll(0, _MOST_EVENTS)
         watched = self._watched
         for descriptor, what in events:

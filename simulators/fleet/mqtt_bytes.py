@@ -104,6 +104,8 @@ def length(size: int) -> bytes:
     """The remaining length: seven bits a byte, lowest first (section 2.2.3)."""
     if size < 128:
         return bytes((size,))
+    if size < 128 * 128:  # a pack
+        return bytes((size & 0x7F | 0x80, size >> 7))
     return bytes(_digits(size))
 
 

@@ -168,6 +168,9 @@ class Session:
         self._hear(self._in + data if self._in else data)
 
     def _hear(self, data: bytes) -> None:
+        if len(data) == 4 and data[0] == mqtt_bytes.PUBACK and data[1] == 2:  # nearly all that comes
+            self._owner.acknowledged(data[2] << 8 | data[3])
+            return
         try:
             found, taken = mqtt_bytes.packets(data)
             self._in = data[taken:]

@@ -11,7 +11,7 @@ SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 # A latency holds the generator's own lateness. Below this it is what the machine does to any process ...
 LATE_S = 0.005
 LATE_SHARE = 0.1  # ... and above, no more than this share of the latency may be it
-BUSY = 0.85  # of one core: Python has no second one, and from here on packs wait for each other
+BUSY = 0.9  # of one core: Python has no second one, and Linux lets a real-time process have 0.95
 BEHIND_S = 1.0  # what waits at a stage's end may be what fell due in so long; a second more, and it is a queue
 
 

@@ -4,6 +4,7 @@ connect and warm up (each node: birth, one pack, its confirmation)  ->  the stag
 """
 
 import gc
+import math
 import secrets
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from simulators.load.errors import LoadError
 from simulators.load.meter import Meter
 from simulators.load.node import BIRTH_ID, KEEP_ALIVE_S, Node
 from simulators.load.packs import Packs, heard, topic
+from simulators.load.priority import real_time
 from simulators.load.result import Moment, Result
 from simulators.load.schedule import Schedule
 from simulators.load.target import Target, make_room
@@ -58,7 +60,8 @@ class Generator:
         self._tell_at = 0.0
         self._began = time.monotonic()  # time.monotonic() when pack 0 is due
         self._wall_ms = 0  # the same moment, ms since 1970
-        self._next = 0  # number of the next pack
+        self._next = 0  # number of the next pack ...
+        self._due = math.inf  # ... and time.monotonic() when it is due
         self._confirmed = 0
         self._greeted = 0
         self._ready = 0
@@ -73,10 +76,11 @@ class Generator:
             connected_s = time.monotonic() - started
             gc.collect()
             gc.freeze()  # what exists now stays: no collection has to look at it while we measure
-            self._begin()
-            for index in range(len(self._accounts)):
-                self._stage(index)
-            self._drain()
+            with real_time() as priority:
+                self._begin()
+                for index in range(len(self._accounts)):
+                    self._stage(index)
+                self._drain()
         finally:
             gc.unfreeze()
             for node in self._nodes:
@@ -84,7 +88,7 @@ class Generator:
             self._loop.close()
         return Result(
             nodes=len(self._nodes), sources=len(self._target.sources), tls=self._target.tls is not None,
-            readings=self._packs.readings, confirm=self._target.confirm, connected_s=connected_s,
+            readings=self._packs.readings, confirm=self._target.confirm, priority=priority, connected_s=connected_s,
             accounts=self._accounts, losses=dict(self._losses),
         )  # fmt: skip
 
@@ -164,6 +168,7 @@ class Generator:
     def _begin(self) -> None:
         self._meter = Meter(self._target.parts)
         self._began = time.monotonic() + AHEAD_S
+        self._due = self._due_at(0)
         self._wall_ms = time.time_ns() // 1_000_000 + round(AHEAD_S * 1000)
 
     def _stage(self, index: int) -> None:
@@ -174,7 +179,7 @@ class Generator:
         while (now := time.monotonic()) < ends:
             self._send(now)
             self._tell(now, "sending", self._confirmed, self._next)
-            self._loop.turn(min(self._due_at(), ends) - time.monotonic())
+            self._loop.turn(min(self._due, ends) - time.monotonic())
         if last:
             while self._next < self._schedule.count:
                 self._send(time.monotonic())
@@ -185,25 +190,23 @@ class Generator:
 
     def _send(self, now: float) -> None:
         nodes, schedule = self._nodes, self._schedule
-        since = now - self._began
-        for pack in range(self._next, min(self._next + BURST, schedule.count)):
-            due = schedule.due(pack)
-            if due > since:
+        for _ in range(BURST):
+            if self._due > now:
                 return
-            self._next = pack + 1
+            pack, due = self._next, self._due - self._began
             account = self._accounts[schedule.stage_of(pack)]
-            account.lateness.record(time.monotonic() - self._began - due)
+            account.lateness.record(time.monotonic() - self._due)
             node = nodes[pack % len(nodes)]
             if node.connected:
                 node.send(self._packs.pack(node.name, node.head + 1, self._wall_ms + int(due * 1000)))
                 account.sent += 1
             else:
                 node.skip()
+            self._next = pack + 1
+            self._due = self._due_at(pack + 1)
 
-    def _due_at(self) -> float:
-        if self._next >= self._schedule.count:
-            return float("inf")
-        return self._began + self._schedule.due(self._next)
+    def _due_at(self, pack: int) -> float:
+        return self._began + self._schedule.due(pack) if pack < self._schedule.count else math.inf
 
     def _drain(self) -> None:
         ends = time.monotonic() + DRAIN_S

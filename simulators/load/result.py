@@ -23,13 +23,17 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """connected_s: until every node had its first confirmation. losses: ended connections by reason."""
+    """priority: "real-time" or "usual", the generator's own. connected_s: until every node had its first confirmation.
+
+    losses: ended connections by reason.
+    """
 
     nodes: int
     sources: int
     tls: bool
     readings: int
     confirm: str
+    priority: str
     connected_s: float
     accounts: Sequence[StageAccount]
     losses: dict[str, int]

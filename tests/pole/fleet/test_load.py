@@ -133,8 +133,8 @@ def outcome(*, in_store=100, late=0.001, stored=100):
         if number < stored:
             made.to_stored.record(0.04)
     result = Result(
-        nodes=5, sources=1, tls=False, readings=10, confirm="stored", connected_s=0.5, accounts=[made],
-        losses={"gone": 2},
+        nodes=5, sources=1, tls=False, readings=10, confirm="stored", priority="usual", connected_s=0.5,
+        accounts=[made], losses={"gone": 2},
     )  # fmt: skip
     return LoadOutcome(result=result, broker="its own", in_store=in_store, folder=None)
 

@@ -141,3 +141,9 @@ def test_a_length_that_lies_is_refused(data):
 def test_a_publish_that_is_too_short_is_refused(first, body):
     with pytest.raises(mqtt_bytes.Malformed):
         mqtt_bytes.published(first, body)
+
+
+@pytest.mark.parametrize("size", [0, 127, 128, 16_383, 16_384, 300_000])
+def test_a_packet_of_any_length_is_read_as_it_was_written(size):
+    (packet,), taken = mqtt_bytes.packets(written := b"\x30" + mqtt_bytes.length(size) + bytes(size))
+    assert (packet, taken) == ((0x30, bytes(size)), len(written))

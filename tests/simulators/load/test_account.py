@@ -26,7 +26,7 @@ def account(*, late=0.0005, took=0.02, sent=1000, confirmed=1000, waiting=20, ow
     ("changed", "word", "why"),
     [
         ({}, "held", ""),
-        ({"own": 8.6}, "do not trust", "86% of a core"),
+        ({"own": 9.1}, "do not trust", "91% of a core"),
         ({"late": 0.02, "took": 0.03}, "do not trust", "p99 20.0 ms"),
         ({"late": 0.02, "took": 0.25}, "held", ""),  # a twelfth of what is told
         ({"late": 0.2, "confirmed": 900}, "do not trust", "p99 200"),  # late, beside what never came

@@ -11,6 +11,7 @@ from device_profiles import loader
 from simulators.load import generator, schedule
 from simulators.load.errors import LoadError
 from simulators.load.generator import Generator
+from simulators.load.priority import real_time
 from simulators.load.target import RESERVED, Target, loopback, make_room
 
 NODES = tuple(f"L{number:05}" for number in range(20))
@@ -81,7 +82,7 @@ def test_all_that_is_due_is_sent_from_every_source_and_acknowledged(broker):
 def test_packs_that_are_due_without_a_connection_count(broker):
     result = made(broker, schedule.steps([200], 2.0), told=once_sending(broker.kill)).run()
     (row,) = result.rows
-    assert result.losses == {"the broker closed the connection": len(NODES)}
+    assert sum(result.losses.values()) == len(NODES)  # closed, or reset where something was under way
     assert row["sent"] < row["due"] == 400
     assert row["verdict"] in ("not held", "do not trust")
     assert row["puback_ms"]["p99"] is None
@@ -105,3 +106,11 @@ def test_more_nodes_than_open_files_are_refused_with_the_number_that_fits(monkey
     monkeypatch.setattr("resource.getrlimit", lambda which: (1024, 5000))
     with pytest.raises(LoadError, match=f"at most {5000 - RESERVED} nodes"):
         make_room(5000)
+
+
+def test_priority_is_taken_for_the_time_of_the_measurement_only():
+    before = os.sched_getscheduler(0)
+    with real_time() as priority:
+        inside = os.sched_getscheduler(0)
+    assert os.sched_getscheduler(0) == before
+    assert (inside != before) == (priority == "real-time")
