@@ -29,11 +29,12 @@ class Effect:
         return out
 
     def strength(self, second: int) -> FloatArray:
-        """0 where it is not, up to 1 where it is, rising and falling over its fade."""
+        """0 where it is not, up to 1 where it is, rising and falling over its fade, each half of its length at most."""
         if not self.cause.fade_s:
             return self.met(second).astype(np.float64)
         rising, falling = second - self.begin, self.end - second
-        out: FloatArray = np.clip(np.minimum(rising, falling) / self.cause.fade_s, 0.0, 1.0)
+        fade = np.clip((self.end - self.begin) / 2, 1, self.cause.fade_s)
+        out: FloatArray = np.clip(np.minimum(rising, falling) / fade, 0.0, 1.0)
         return out
 
 
