@@ -49,7 +49,12 @@ class Recorder:
         return self._digest.hexdigest()
 
     def step(self, step: int, tables: Sequence[Taken | tuple[Any, ...]]) -> None:
-        """Every row is one pack of its node: its number is the count of the node's rows up to and with this one."""
+        """Every row is one pack of its node: its number is the count of the node's rows up to and with this one.
+
+        A step in which nobody read anything leaves no trace.
+        """
+        if not tables:
+            return
         content = step.to_bytes(4, "little") + self._rows.encode([Taken(*table) for table in tables])
         self._put(blocks.block(blocks.STEP, content))
 

@@ -19,9 +19,9 @@ _HEAD = struct.Struct("<HI?")  # table, rows, whether any quality is bad
 class Taken(NamedTuple):
     """One kit's readings of a step; r rows of c columns.
 
-    rows: row numbers in the table, each once, in any order. offset_ms[r]: from the step's beginning to the time on the wire, so with
-    the error of the node's clock in it. raw[r, c]: value * 10**decimals, a bool 0 or 1, and 0 where the quality is bad.
-    quality[r, c]: 0 good, else 1 + index in wire.packs.QUALITIES.
+    rows: row numbers in the table, each once, in any order. offset_ms[r]: from the step's beginning to the time on the
+    wire, so with the error of the node's clock in it. raw[r, c]: value * 10**decimals, a bool 0 or 1, and 0 where the
+    quality is bad. quality[r, c]: 0 good, else 1 + index in wire.packs.QUALITIES.
     """
 
     table: int

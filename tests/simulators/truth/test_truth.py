@@ -63,6 +63,12 @@ def test_integers_of_every_size_are_coded():
             unpack(memoryview(coded[:cut]), 6, len(values))
 
 
+def test_a_step_without_readings_leaves_no_trace(tmp_path):
+    taken = steps(2)
+    record(tmp_path, [taken[0], (1, []), (2, taken[1][1])])
+    assert [found.step for found in Reader(folder=tmp_path).steps()] == [0, 2]
+
+
 def test_happenings_and_acts_stand_where_they_were_told(tmp_path):
     recorder = Recorder(folder=tmp_path, header=HEADER)
     (first, tables), (second, others) = steps(2)
