@@ -14,7 +14,7 @@ from pole.fleet.engine import Engine, EngineFailed
 from pole.fleet.folder import RunFolder
 from pole.fleet.judge_run import verify_run
 from pole.fleet.outcome import Outcome
-from pole.fleet.state import State
+from pole.fleet.state import NEWS, State
 
 if TYPE_CHECKING:
     from pole.fleet.depths import Depths
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LOOK_S = 1.0
 READY_S = 30.0  # for ingest to have its session with the broker, and its store
 LEAD_S, DEPTHS_LEAD_S = 2.0, 15.0  # from the start of the emulator to the beginning of its world
+BIRTHS_S = 800.0  # ... and so many births a second are taken by ingest before it
 DRAIN_S = 300.0  # for the nodes to have everything confirmed at the end, at most
 GLANCE_S = 0.1
 
@@ -79,7 +80,8 @@ class Run:
         if folder.earlier is not None:
             self._say(f"the run that was in {folder.shown} is now in {folder.earlier.name}")
         depths = plan.wires + plan.agents > 0
-        order = folder.write(plan.began_ms(time.time_ns() // 1_000_000, DEPTHS_LEAD_S if depths else LEAD_S))
+        lead_s = (DEPTHS_LEAD_S if depths else LEAD_S) + len(plan.nodes) / BIRTHS_S
+        order = folder.write(plan.began_ms(time.time_ns() // 1_000_000, lead_s))
         self._say(f"{plan.title}: {plan.poles} poles, {len(plan.nodes)} of them nodes with an MQTT session each")
         await self._broker_part.start()
         self._say(f"started broker on port {self._broker.port}")
@@ -89,9 +91,9 @@ class Run:
             await self._start_depths(order)
         await self._engine.start()
         self._say("started emulator")
-        self._display.say("In another terminal:")
+        self._say("In another terminal:")
         for what, command in folder.commands():
-            self._display.say(f"  {what}: {command}")
+            self._say(f"  {what}: {command}")
 
     async def _ready(self, stop: asyncio.Event) -> None:
         """Returns when ingest has broker and store: what comes earlier would be sent twice."""
@@ -163,7 +165,9 @@ class Run:
                 if part.wanted and not part.running:
                     self._restarts += 1
                     self._costs.restarted(part.name)
-                    self._say(f"{part.name} ended by itself, or was killed from outside: starting it again")
+                    text = f"{part.name} ended by itself, or was killed from outside: starting it again"
+                    self._state.news = [*self._state.news, text][-NEWS:]
+                    self._say(text)
                     await part.start()
 
     async def _stop_parts(self) -> None:
@@ -194,7 +198,6 @@ class Run:
         )  # fmt: skip
 
     def _say(self, text: str) -> None:
-        self._state.tell(text)
         self._display.say(text)
 
 
