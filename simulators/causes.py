@@ -106,7 +106,8 @@ class Cause:
     """One cause. Times are seconds from the scenario's beginning, whole steps; end_s is the first moment without it.
 
     fade_s: how long what comes over a whole region (weather, a crowd, traffic …) takes to come and to go.
-    over_s: the poles are not met at once but one after another, by chance, within this time; each for as long.
+    over_s: the poles (with `whole`: the feeders …) are not met at once but one after another, by chance, within this
+    time; each for as long.
     number: its place in the scenario, from 0; the stream of its chances follows from it.
     en, zh: what to tell people when it begins, where the scenario says it; empty: the kind's usual words.
     """
@@ -136,7 +137,8 @@ class Cause:
     def spans(self, city: CityMap, seed: int) -> tuple[IntArray, IntArray]:
         """When it begins and ends for each pole, seconds, whole steps; FOREVER and FOREVER where it never does."""
         chosen = self.where.chosen(city, seed, self.stream)
-        late = chance(seed, f"{self.stream} late", np.arange(len(chosen), dtype=np.int64)) * self.over_s
+        together = getattr(city, self.where.whole) if self.where.whole else np.arange(len(chosen), dtype=np.int64)
+        late = chance(seed, f"{self.stream} late", together) * self.over_s
         shift = (late // STEP_S).astype(np.int64) * STEP_S
         begin = np.where(chosen, self.begin_s + shift, FOREVER)
         return begin, np.where(chosen, np.minimum(self.end_s + shift, FOREVER), FOREVER)

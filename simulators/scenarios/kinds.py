@@ -70,7 +70,12 @@ class Region(Kind):
 class Poles(Kind):
     """What poles meet one by one."""
 
-    over: Steps = number("the poles are met one after another within this time, each as long", 0, 30 * DAY, default=0.0)
+    over: Steps = number(
+        "poles (with `whole`: feeders …) are met one after another within this time, each as long",
+        0,
+        30 * DAY,
+        default=0.0,
+    )
 
 
 class Front(Kind):
@@ -216,7 +221,7 @@ class Sos(Poles):
 class Charging(Region):
     """More or fewer cars at the chargers than at this hour on other days."""
 
-    factor: float = number("times the usual sessions", 0, 10)
+    factor: float = number("times the cars that usually come", 0, 100)
 
 
 class Lamps(Poles):

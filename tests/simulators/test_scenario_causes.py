@@ -101,6 +101,13 @@ def test_poles_are_met_one_after_another_each_as_long():
     assert (end[~met] == FOREVER).all()
 
 
+def test_whole_feeders_are_met_one_after_another():
+    begin, _ = Cause(kind="sag", begin_s=0, over_s=600, where=Where(whole="feeder")).spans(CITY, 1)
+    times = [set(begin[CITY.feeder == feeder]) for feeder in range(int(CITY.feeder.max()) + 1)]
+    assert all(len(each) == 1 for each in times)
+    assert len(set.union(*times)) > 1
+
+
 def test_what_has_no_end_ends_never():
     begin, end = Cause(kind="hit", begin_s=600, over_s=300).spans(CITY, 1)
     assert (begin < 900).all()
