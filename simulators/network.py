@@ -107,15 +107,14 @@ class Network:
     async def __aexit__(self, *_: object) -> None:
         await self._running.aclose()
 
-    async def power(self, pole: str, on: bool) -> None:
-        """The mains of a pole; sensors on LoRaWAN have a battery."""
-        for device in self.devices:
-            if not device.name.startswith(f"{pole}/"):
-                continue
-            if device.profile.protocol == "dlt645":
-                self._meters.meter(device.address).faults.silent = not on
-            elif device.name in self._servers:
-                await (self._servers[device.name].restore() if on else self._servers[device.name].vanish())
+    async def turn(self, device: EmulatedDevice, on: bool) -> None:
+        """Whether it answers, dials in or sends."""
+        if device.profile.protocol == "dlt645":
+            self._meters.meter(device.address).faults.silent = not on
+        elif device.profile.protocol == "chirpstack":
+            self._lorawan.sensors[device.address].faults.silent = not on
+        else:
+            await (self._servers[device.name].restore() if on else self._servers[device.name].vanish())
 
     def buses(self) -> dict[str, dict[str, Any]]:
         """As the site file has them: those that a device hangs on."""

@@ -5,34 +5,31 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from device_profiles.schema import Profile
-from pole.fleet.depth_devices import WireDevice
+from pole.fleet.depth_devices import WireDevice, unit_faults
 from pole.fleet.depth_gateway import BAUD, Make
-from pole.fleet.depth_plan import Node
+from pole.fleet.depth_plan import Hung, Node, hung
 from simulators.city import BOARD
 from simulators.pin_files import PinFiles
 from simulators.rtu_port import RtuPort
 from simulators.world.city_map import CityMap
-from simulators.world.kits import KITS
 
 
 class ControllerWires:
     """Use it as `async with`. left_out: "pole/device" -> why it cannot hang on a controller."""
 
     def __init__(
-        self, *, node: Node, city: CityMap, profiles: Mapping[str, Profile], make: Make, folder: Path, root: Path,
+        self, *, node: Node, city: CityMap, make: Make, folder: Path, root: Path,
         broker: str,
     ) -> None:  # fmt: skip
         """broker: where the controller finds it. folder: for the pty. root: the controller's own folder."""
-        (index,) = node.poles
         self.node = node
         self.left_out: dict[str, str] = {}
-        self.pole = city.names[index]
+        self.pole = city.names[node.poles[0]]
         self._broker = broker
         self._on_bus: list[WireDevice] = []
         self._at_pins: list[WireDevice] = []
-        for name, profile in KITS[city.kit[index]].devices:
-            self._hang(name, profiles[profile], make)
+        for each in hung(node, city):
+            self._hang(each, make)
         self._port = RtuPort(path=folder / self._bus, devices=[*self._on_bus], baud=BAUD)
         pins = {_short(device): (device, next(iter(device.points))) for device in self._at_pins}
         self._pins = PinFiles(folder=root / "pins", pins=pins)
@@ -47,8 +44,11 @@ class ControllerWires:
     async def __aexit__(self, *_: object) -> None:
         await self._running.aclose()
 
-    async def power(self, pole: str, on: bool) -> None:
-        """The mains of the pole: all on it is on the same ones, and nobody is there to ask its devices."""
+    async def feel(self, dark: frozenset[str], mute: Mapping[str, frozenset[str]]) -> None:
+        """dark: poles without power. mute: "pole/device" -> points without an answer."""
+        for device in self._on_bus:
+            unit = self._port.unit(device.unit)
+            unit.faults = unit_faults(device, self.pole not in dark, mute.get(device.name, frozenset()))
 
     def controller(self) -> dict[str, Any]:
         """As the site file has it."""
@@ -78,14 +78,14 @@ class ControllerWires:
     def _wired(self) -> str:
         return f"{self.node.name}-pins"
 
-    def _hang(self, name: str, profile: Profile, make: Make) -> None:
-        if profile.protocol == "modbus":
-            unit = len(self._on_bus) + 1
-            self._on_bus.append(make(profile=profile, pole=self.pole, name=name, unit=unit))
-        elif all(point.input is not None for point in profile.points.values()):
-            self._at_pins.append(make(profile=profile, pole=self.pole, name=name))
+    def _hang(self, each: Hung, make: Make) -> None:
+        place = {"profile": each.profile, "pole": each.pole, "name": each.name}
+        if each.without:
+            self.left_out[each.device] = each.without
+        elif each.profile.protocol == "modbus":
+            self._on_bus.append(make(unit=len(self._on_bus) + 1, **place))
         else:
-            self.left_out[f"{self.pole}/{name}"] = f"a controller does not speak {profile.protocol}"
+            self._at_pins.append(make(**place))
 
 
 def _short(device: WireDevice) -> str:

@@ -6,15 +6,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
-from device_profiles.schema import Profile
-from pole.fleet.depth_devices import WireDevice
-from pole.fleet.depth_plan import POLES_A_BUS, Node
-from simulators.network import DEVICES, Network
+from pole.fleet.depth_devices import WireDevice, unit_faults
+from pole.fleet.depth_plan import POLES_A_BUS, Hung, Node, hung
+from simulators.network import Network
 from simulators.rtu_port import RtuPort
 from simulators.tcp_port import TcpPort
-from simulators.unit import Faults
 from simulators.world.city_map import CityMap
-from simulators.world.kits import KITS
 
 BAUD = 19200
 Make = Callable[..., WireDevice]  # profile, pole, name, unit
@@ -29,7 +26,6 @@ class GatewayWires:
         node: Node,
         number: int,
         city: CityMap,
-        profiles: Mapping[str, Profile],
         make: Make,
         folder: Path,
         free_port: Callable[[], int],
@@ -42,13 +38,12 @@ class GatewayWires:
         self.pole = city.names[node.poles[0]]
         self.left_out: dict[str, str] = {}
         self._broker = broker
-        self._city, self._profiles, self._make = city, profiles, make
+        self._make = make
         self._on_bus: dict[str, list[WireDevice]] = {}
         others: list[WireDevice] = []
         units = count(1)
-        for place, index in enumerate(node.poles):
-            for name, profile in self._devices_of(index):
-                self._hang(place, city.names[index], name, profiles[profile], units, others)
+        for each in hung(node, city):
+            self._hang(each, units, others)
         self._serial = {bus: RtuPort(path=folder / bus, devices=[*on], baud=BAUD)
                         for bus, on in self._on_bus.items() if bus != self._lamps}  # fmt: skip
         self._tcp = TcpPort(devices=[*self._on_bus.get(self._lamps, [])])
@@ -56,6 +51,9 @@ class GatewayWires:
             number=number, node=node.name, devices=others, folder=folder, free_port=free_port, broker=broker,
             lora_broker=lora[0], lora_password=lora[1], camera_password=camera_password,
         )  # fmt: skip
+        ports: list[RtuPort | TcpPort] = [*self._serial.values(), self._tcp]
+        self._units = {unit.devices[0].name: unit for port in ports for unit in port.units.values()}
+        self._off: set[str] = set()
         self._running = AsyncExitStack()
         self.devices = [*(device for on in self._on_bus.values() for device in on), *others]
 
@@ -69,14 +67,20 @@ class GatewayWires:
     async def __aexit__(self, *_: object) -> None:
         await self._running.aclose()
 
-    async def power(self, pole: str, on: bool) -> None:
-        """The mains of one of its poles: without them nothing answers but what has a battery."""
-        ports: list[RtuPort | TcpPort] = [*self._serial.values(), self._tcp]
-        for port in ports:
-            for unit in port.units.values():
-                if unit.devices[0].name.startswith(f"{pole}/"):
-                    unit.faults = Faults(silent=not on)
-        await self._network.power(pole, on)
+    async def feel(self, dark: frozenset[str], mute: Mapping[str, frozenset[str]]) -> None:
+        """dark: poles where nothing answers but what has a battery. mute: "pole/device" -> points without an answer."""
+        for device in self.devices:
+            unanswered = mute.get(device.name, frozenset())
+            on = device.name.split("/")[0] not in dark
+            if device.profile.protocol == "modbus":
+                self._units[device.name].faults = unit_faults(device, on, unanswered)
+            else:
+                await self._turn(device, not unanswered and (on or device.profile.protocol == "chirpstack"))
+
+    async def _turn(self, device: WireDevice, on: bool) -> None:
+        if on == (device.name in self._off):
+            self._off ^= {device.name}
+            await self._network.turn(device, on)
 
     def gateway(self) -> dict[str, Any]:
         """As the site file has it."""
@@ -102,34 +106,13 @@ class GatewayWires:
     def _lamps(self) -> str:
         return f"{self.node.name}-lamps"
 
-    def _devices_of(self, index: int) -> Iterator[tuple[str, str]]:
-        """A pole's kit; on the gateway's own pole also one of each other protocol."""
-        kit = KITS[self._city.kit[index]].devices
-        yield from kit
-        if index == self.node.poles[0]:
-            protocols = {self._profiles[profile].protocol for _, profile in kit}
-            names = {name for name, _ in kit}
-            for name, profile in DEVICES:
-                if self._profiles[profile].protocol not in protocols:
-                    protocols.add(self._profiles[profile].protocol)
-                    yield _free(name, names), profile
-
-    def _hang(
-        self, place: int, pole: str, name: str, profile: Profile, units: Iterator[int], others: list[WireDevice]
-    ) -> None:
-        """place: of the pole along the gateway's buses."""
-        if profile.protocol == "wired":
-            self.left_out[f"{pole}/{name}"] = "a gateway has no pins"
-        elif profile.protocol == "modbus":
-            bus = (
-                self._lamps if profile.function == "lighting" else f"{self.node.name}-rs485-{place // POLES_A_BUS + 1}"
-            )
-            device = self._make(profile=profile, pole=pole, name=name, unit=next(units))
-            self._on_bus.setdefault(bus, []).append(device)
+    def _hang(self, each: Hung, units: Iterator[int], others: list[WireDevice]) -> None:
+        place = {"profile": each.profile, "pole": each.pole, "name": each.name}
+        if each.without:
+            self.left_out[each.device] = each.without
+        elif each.profile.protocol == "modbus":
+            bus = f"{self.node.name}-rs485-{each.place // POLES_A_BUS + 1}"
+            bus = self._lamps if each.profile.function == "lighting" else bus
+            self._on_bus.setdefault(bus, []).append(self._make(unit=next(units), **place))
         else:
-            others.append(self._make(profile=profile, pole=pole, name=name))
-
-
-def _free(name: str, taken: set[str]) -> str:
-    kind = name.rpartition("-")[0]
-    return next(each for each in (f"{kind}-{number}" for number in count(1)) if each not in taken)
+            others.append(self._make(**place))

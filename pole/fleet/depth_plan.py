@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any, Literal
 
-from simulators.network import LORA_USER
+from device_profiles import loader
+from device_profiles.schema import Profile
+from simulators.network import DEVICES, LORA_USER
 from simulators.world.city_map import CityMap, city_map
+from simulators.world.kits import KITS
 
 MOST_WIRES, MOST_AGENTS = 64, 16
 POLES_A_GATEWAY = 8
@@ -25,6 +28,21 @@ class Node:
     kind: Literal["gateway", "controller"]
     area: str
     poles: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hung:
+    """A device of a pole. place: of the pole along the node's buses. without: why it cannot hang there, or empty."""
+
+    pole: str
+    name: str
+    profile: Profile
+    place: int
+    without: str
+
+    @property
+    def device(self) -> str:
+        return f"{self.pole}/{self.name}"
 
 
 def check(order: Mapping[str, Any]) -> None:
@@ -61,6 +79,16 @@ def nodes(order: Mapping[str, Any], city: CityMap) -> list[Node]:
     ]
 
 
+def hung(node: Node, city: CityMap) -> Iterator[Hung]:
+    """Its poles' kits; on a gateway's own pole also one device of each other protocol."""
+    for place, index in enumerate(node.poles):
+        kit = KITS[city.kit[index]].devices
+        more = _more(kit) if node.kind == "gateway" and place == 0 else ()
+        for name, profile in (*kit, *more):
+            made = loader.profiles()[profile]
+            yield Hung(pole=city.names[index], name=name, profile=made, place=place, without=_without(node.kind, made))
+
+
 def users(order: Mapping[str, Any]) -> list[str]:
     """The MQTT users that depths 1 and 2 need in the broker's password file, beside ingest and operator."""
     if not order["wires"] + order["agents"]:
@@ -78,3 +106,22 @@ def _groups(city: CityMap, poles: range) -> Iterator[tuple[int, ...]]:
         members = list(group)
         for start in range(0, len(members), POLES_A_GATEWAY):
             yield tuple(members[start : start + POLES_A_GATEWAY])
+
+
+def _without(kind: str, profile: Profile) -> str:
+    if kind == "gateway":
+        return "a gateway has no pins" if profile.protocol == "wired" else ""
+    if profile.protocol == "modbus" or all(point.input is not None for point in profile.points.values()):
+        return ""
+    return f"a controller does not speak {profile.protocol}"
+
+
+def _more(kit: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
+    """Devices of the protocols that the kit lacks."""
+    protocols = {loader.profiles()[profile].protocol for _, profile in kit}
+    taken = {name for name, _ in kit}
+    for name, profile in DEVICES:
+        if loader.profiles()[profile].protocol not in protocols:
+            protocols.add(loader.profiles()[profile].protocol)
+            kind = name.rpartition("-")[0]
+            yield next(each for each in (f"{kind}-{number}" for number in count(1)) if each not in taken), profile

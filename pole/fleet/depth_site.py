@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import yaml
 
-from device_profiles import loader
 from pole.broker import free_port
 from pole.fleet.depth_controller import ControllerWires
 from pole.fleet.depth_devices import Acts, Source, WireDevice
@@ -29,7 +28,7 @@ class WireSite:
         folder: Path,
         passwords: Mapping[str, str],
         acts: Acts,
-        source_of: Callable[[str], Source | None],
+        source_of: Callable[[str], Source],
     ) -> None:
         """folder: takes the site files, the secrets and the ports. source_of: of a device "pole/device"."""
         self.folder = folder
@@ -79,7 +78,7 @@ class WireSite:
 
     def _wires(self, number: int, node: Node, broker: str) -> GatewayWires | ControllerWires:
         common: dict[str, Any] = {
-            "node": node, "city": self._city, "profiles": loader.profiles(), "make": self._make, "broker": broker,
+            "node": node, "city": self._city, "make": self._make, "broker": broker,
             "folder": self.folder / "ports",
         }  # fmt: skip
         if node.kind == "controller":
@@ -104,6 +103,6 @@ def site_file(folder: Path, area: str) -> Path:
     return folder / f"site-{area}.yaml"
 
 
-def _made(acts: Acts, source_of: Callable[[str], Source | None], seed: int, **device: Any) -> WireDevice:
+def _made(acts: Acts, source_of: Callable[[str], Source], seed: int, **device: Any) -> WireDevice:
     source = source_of(f"{device['pole']}/{device['name']}")
     return WireDevice(acts=acts, source=source, seed=seed, **device)

@@ -14,14 +14,13 @@ FOLDER/depths.json        written by stop(), the same as accounts():
         "stored": 46 (packs: head - pending - dropped), "pending": [[47, 48], ...], "pending_readings": 30,
         "dropped": 0 (packs), "cut": [[from_ms, until_ms or null], ...] (no way to the broker),
         "off": [[from_ms, until_ms or null], ...] (killed: its pole was dark, or --chaos)}},
-     "devices": {"P00005/lamp-1": {"node": "P00005-gw", "profile": "arlight-dali", "source": "world" (or "wave")}},
+     "devices": {"P00005/lamp-1": {"node": "P00005-gw", "profile": "arlight-dali"}},
      "left_out": {"P00005/sos-1": "a gateway has no pins"},
      "dark": {"P00005": [[from_ms, until_ms or null], ...]}}
 
 Times are ms since 1970. `pending` is what the node's disk holds, without what a SQLite store has; beside another store
 more of it may be stored, as a controller notes seldom what is confirmed. A gateway's own devices (`gateway`, `bus-...`)
-and a controller's (its node's name) tell of the node itself, and count in `readings`. `wave`: a device that the world
-does not know; it moves as its profile says.
+and a controller's (its node's name) tell of the node itself, and count in `readings`.
 pole.fleet.depth_truth builds the same devices again and says what each showed at any time of the run.
 
 DepthError

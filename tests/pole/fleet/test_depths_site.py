@@ -18,7 +18,7 @@ from simulators.world.kits import KITS
 SEED = 1
 
 
-def wire_site(folder, acts=None, source_of=lambda device: None, **more):
+def wire_site(folder, acts=None, source_of=lambda device: lambda point, time_ms: None, **more):
     order = {"seed": SEED, "poles": 200, "wires": 16, "agents": 4, "speed": 1,
              "broker": {"host": "127.0.0.1", "port": free_port()}} | more  # fmt: skip
     passwords = {user: f"{user}-secret" for user in users(order)}
@@ -92,9 +92,13 @@ def test_devices_show_the_source_fall_silent_without_mains_and_tell_what_was_don
             buses = gateway.buses()
             port = buses[f"{pole}-gw-rs485-1"]["port"]
             assert await voltage(port, meter.unit) == 231.5
-            await gateway.power(pole, False)
+            await gateway.feel(frozenset({pole}), {})
             assert await voltage(port, meter.unit) is None
-            await gateway.power(pole, True)
+            await gateway.feel(frozenset(), {meter.name: frozenset({"current"})})
+            assert await voltage(port, meter.unit) == 231.5
+            await gateway.feel(frozenset(), {meter.name: frozenset({"voltage"})})
+            assert await voltage(port, meter.unit) is None
+            await gateway.feel(frozenset(), {})
             assert await voltage(port, meter.unit) == 231.5
             lamps = buses[f"{pole}-gw-lamps"]
             assert not await dim(lamps["host"], lamps["port"], lamp.unit, 127)
