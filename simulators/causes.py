@@ -12,7 +12,7 @@
     offline   the network is away
     rollout   version, sick (0..1 of the poles), symptom (boot-loop, silent-sensors); end_s is the way back
     rot       how (drift, stuck, spikes, noise, dead), rate (drift: % of the point's range an hour; spikes: an hour;
-              noise: ± % of the range), function, point (texts; empty is any)
+              noise: ± % of the range), function, device, point (texts; empty is any)
     clock     how (step, drift, unset), by (step: s ahead; drift: s an hour; unset: 0)
     cover     open until end_s
     hit       angle (degrees that the pole leans by until end_s)

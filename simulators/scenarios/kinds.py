@@ -11,9 +11,11 @@ from device_profiles.schema import Duration, Function, Model, Name
 from device_profiles.vocabulary import vocabulary
 from device_profiles.wording import suggestion
 from simulators.causes import STEP_S
+from simulators.world.kits import KITS
 
 COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
 RATED = ("drift", "spikes", "noise")  # the ways of a sensor's rot that have a rate
+DEVICES = {name for kit in KITS for name, _ in kit.devices}
 DAY = 86_400
 
 
@@ -157,6 +159,7 @@ class Rot(Poles):
     """Sensors fail."""
 
     function: Function | None = Field(None, description="of the devices; all where left out")
+    device: str | None = Field(None, description="its name on every pole, as in air-1; all where left out")
     point: str | None = Field(None, description="of the vocabulary; all where left out")
     how: Literal["drift", "stuck", "spikes", "noise", "dead"] = Field(
         description="stuck: the same value for ever; spikes: beyond the range; dead: every reading times out"
@@ -175,6 +178,8 @@ class Rot(Poles):
             raise ValueError(f"how: {self.how} {'needs a rate' if self.how in RATED else 'has no rate'}")
         if self.how != "drift" and self.rate < 0:
             raise ValueError(f"rate: {self.rate:g}: only a drift goes down; write a number above 0")
+        if self.device and self.device not in DEVICES:
+            raise ValueError(f"device: no pole has a '{self.device}'.{suggestion(self.device, DEVICES)}")
         known = _points(self.function)
         if self.point and self.point not in known:
             whose = f"of {self.function}" if self.function else "of any function"

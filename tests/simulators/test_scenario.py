@@ -99,6 +99,8 @@ BROKEN = {
         ":8: causes[1].rot: rate: -4: only a drift goes down; write a number above 0."),
     "an unknown point": ("outage: ", "rot: {how: stuck, function: air, point: temprature}",
         ":8: causes[1].rot: point: 'temprature' is no point of air (docs/vocabulary.md). Did you mean 'temperature'?"),
+    "an unknown device": ("outage: ", "rot: {how: stuck, device: air-11}",
+        ":8: causes[1].rot: device: no pole has a 'air-11'. Did you mean 'air-1'?"),
     "a clock that is right": ("outage: ", "clock: {how: step}",
         ":8: causes[1].clock: how: step needs `by`, and not 0."),
     "a version that is a number": ("outage: ", "rollout: {version: 1.5}",
