@@ -19,7 +19,7 @@ from pole.fleet.view import View
 
 COMMAND = "pole fleet run --scenario storm --poles 500"
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "fleet.svg"
-COLUMNS, LINES = 132, 36
+COLUMNS, LINES = 132, 32
 
 
 class Camera:
@@ -49,7 +49,8 @@ async def picture(at_s: int, speed: float, root: Path) -> None:
     stop = asyncio.Event()
     folder = RunFolder(root / "fleet-run", planned("storm", poles=500, speed=speed))
     commands = [
-        (what, f"pole {' '.join(line.split()[1:])}".replace(str(root) + "/", "")) for what, line in folder.commands()
+        (what, "pole" + line[line.index(verb) :].replace(f"{root}/", ""))
+        for (what, line), verb in zip(folder.commands(), (" query", " reconcile"), strict=True)
     ]
     outcome = await Run(folder=folder, display=Camera(view=View(commands=commands), at_s=at_s, stop=stop)).run(stop)
     print(outcome.json_line("fleet-run"), file=sys.stderr)

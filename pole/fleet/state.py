@@ -9,7 +9,7 @@ from typing import Any
 from pole.fleet.figures import Ingested
 
 LOOKS = 60  # looks that a rate's curve goes back
-NEWS = 6
+NEWS = 3
 
 
 @dataclass(kw_only=True)
@@ -39,9 +39,6 @@ class State:
         """(in how many seconds of the world, what happens then)."""
         now = self.said.get("world_s", 0)
         return next(((at - now, what) for at, what in self.coming if at > now), None)
-
-    def tell(self, line: str) -> None:
-        self.news = [*self.news, line][-NEWS:]
 
 
 def line(state: State) -> str:

@@ -25,7 +25,7 @@ DARK: Rgb = (58, 4, 8)
 OFFLINE: Rgb = (176, 64, 196)
 ALARM: Rgb = (255, 40, 40)
 FULL_RAIN_MM_H = 30.0
-FLOOD_M = 0.15
+ROAD_M, FLOOD_M = 0.9, 1.2  # above a drain's bottom: where the road is, and water on it that stops cars
 DAY_DEG, NIGHT_DEG = 6.0, -6.0  # the sun above is day, below is night
 LEGEND = (
     ("temperature 气温", MILD), ("lamps 灯光", LAMP), ("rain 雨", RAIN), ("water 积水", WATER), ("no power 停电", DARK),
@@ -78,7 +78,7 @@ class CityMap:
         ground = _blend(_temperature(at("temperature")), NIGHT, 0.85 * (1 - self._day))
         lit = _blend(ground, LAMP, 0.75 * at("lit") * (1 - 0.7 * self._day))
         wet = _blend(lit, RAIN, 0.85 * _between(at("rain"), 0, FULL_RAIN_MM_H) ** 0.5)
-        flooded = _blend(wet, WATER, _between(at("water"), 0.03, FLOOD_M))
+        flooded = _blend(wet, WATER, _between(at("water"), ROAD_M, FLOOD_M))
         powered = _blend(flooded, DARK, at("dark"))
         return _blend(powered, OFFLINE, at("offline"))
 

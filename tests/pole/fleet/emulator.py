@@ -14,7 +14,7 @@ STATE = {
     "map": {
         "columns": 2, "rows": 2, "poles": [[1, 2], [0, 3]], "rain": [[0, 25.5], [None, 0]],
         "temperature": [[31, 20], [None, 12]], "lit": [[0, 1], [None, 0.5]], "dark": [[0, 0], [None, 1]],
-        "offline": [[1, 0], [None, 0]], "water": [[0, 0.3], [None, 0]], "alarms": [[0, 1], [None, 0]],
+        "offline": [[1, 0], [None, 0]], "water": [[0.6, 1.3], [None, 0.1]], "alarms": [[0, 1], [None, 0]],
     },
     "weather": {"temperature": 31.2, "rain": 12.0, "wind": 8.1, "pm2_5": 45, "sun": 12.5},
     "alarms": [{"time": "17:08:10", "pole": "P00017", "en": "cover opened", "zh": "井盖打开"}],
