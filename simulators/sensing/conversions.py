@@ -110,10 +110,6 @@ def apparent(power: FloatArray, factor: FloatArray) -> FloatArray:
     return np.divide(power, factor, out=np.zeros_like(power), where=np.abs(factor) > 0.01)
 
 
-def reactive(power: FloatArray, factor: FloatArray) -> FloatArray:
-    return np.sqrt(np.maximum(apparent(power, factor) ** 2 - power**2, 0.0))
-
-
 def reactive_energy(energy: FloatArray) -> FloatArray:
     return energy * _REACTIVE
 

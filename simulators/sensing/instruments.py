@@ -95,12 +95,14 @@ class Instruments:
         self._last = np.full(len(self._poles), -1, dtype=np.int32)  # step of the last reading
 
     def _rotting(self, spells: Sequence[Spell], columns: Sequence[Column]) -> list[Rot]:
-        measured = np.isin(np.arange(len(columns)), self._inexact)
+        every = np.arange(len(columns))
+        measured, answers = np.isin(every, self._inexact), np.isin(every, self._where("answers"))
         span = np.where(self._scales.span > 0, self._scales.span, np.maximum(np.abs(self._usual), 1.0))
         taken = [(spell, takes(spell.cause, columns, measured)) for spell in spells]
         return [
             Rot(
-                spell=spell, seed=self._seed, columns=own, scales=self._scales, span=span[own], rows=len(self._poles)
+                spell=spell, seed=self._seed, columns=own, scales=self._scales, span=span[own], answers=answers[own],
+                rows=len(self._poles),
             )
             for spell, own in taken
             if own.size

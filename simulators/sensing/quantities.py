@@ -24,9 +24,9 @@ def _of(*quantities: str, by: Callable[..., FloatArray] = to.same, **errors: Any
 
 
 COMMON: dict[str, Source] = {
-    "reachable": _FIXED,
+    "reachable": Source(answers=True),
     "uptime": _of(UPTIME),
-    "round_trip": Source(noise=2.0, offset=1.0),
+    "round_trip": Source(noise=1.0, offset=0.5),
     "battery": _of("battery", offset=1.0),
     "battery_voltage": _of("battery", by=to.battery_volts, offset=0.01),
     "battery_low": _of("battery", by=to.battery_low),
@@ -72,8 +72,8 @@ _WIFI = {
     "memory_free": _of("wifi_clients", by=to.free_memory, offset=1e7, noise=1e5),
 }
 _CAMERA = {
-    "reachable": _of("camera_alive"),
-    "stream_alive": _of("camera_alive"),
+    "reachable": _of("camera_alive", answers=True),
+    "stream_alive": _of("camera_alive", answers=True),
     "clock_skew": Source(offset=2.0, drift=0.5, alive="camera_alive"),
     "round_trip": Source(noise=3.0, offset=3.0, alive="camera_alive"),
     "stream_round_trip": Source(noise=5.0, offset=3.0, alive="camera_alive"),
@@ -111,7 +111,7 @@ _AIR_POINTS = {
     "wind_direction": _of("wind_direction", offset=3.0, noise=2.0, wraps=True),
     "wind_direction_code": _of("wind_direction", by=to.eighths),
     "wind_force": _of("wind_speed", by=to.beaufort),
-    "rain": _of("rain", gain=0.02),
+    "rain": _of("rain"),
     "rain_rate": _of("rain_rate", gain=0.02),
     "raining": _of("rain_rate", by=to.raining),
     "solar_radiation": _of("solar_radiation", gain=0.03),
@@ -130,7 +130,7 @@ _AIR_POINTS = {
 }
 _EMERGENCY = {
     "sos_pressed": _of("sos_pressed"),
-    "alive": _FIXED,
+    "alive": Source(answers=True),
     "status_code": _FIXED,
     "call_active": _of("call_active"),
     "tamper": _FIXED,
@@ -141,7 +141,7 @@ _WATER = {
     "mount_height": _FIXED,
     "flooded": _of("flooded"),
     "level_alarm": _of("water_level", by=to.alarmed),
-    "rain": _of("rain", gain=0.02),
+    "rain": _of("rain"),
     "rain_rate": _of("rain_rate", gain=0.02),
     "temperature": _of("temperature", by=to.ground, offset=0.2, noise=0.02, lag_s=600.0),
     "velocity": _FIXED,
@@ -191,7 +191,7 @@ _ENERGY = {
     "current_n": _FIXED,
     "active_power": _of("active_power", **_METER),
     "apparent_power": _of(*_POWER, by=to.apparent, **_METER),
-    "reactive_power": _of(*_POWER, by=to.reactive, **_METER),
+    "reactive_power": _of("reactive_power", **_METER),
     "frequency": _of("frequency", noise=0.002),
     "energy_import": _of("energy_total"),
     "energy_export": _FIXED,

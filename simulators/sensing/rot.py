@@ -40,9 +40,11 @@ class Rot:
     """One cause of rot, on the columns of one table that it takes."""
 
     def __init__(
-        self, *, spell: Spell, seed: int, columns: IntArray, scales: Scales, span: FloatArray, rows: int
-    ) -> None:
-        """span: what a percent is of, by column of `columns`, in the point's unit. rows: of the table."""
+        self, *, spell: Spell, seed: int, columns: IntArray, scales: Scales, span: FloatArray,
+        answers: BoolArray, rows: int,
+    ) -> None:  # fmt: skip
+        """By column of `columns`: span, what a percent is of, in the point's unit; answers, whether the point says that
+        the device does. rows: of the table."""
         self._spell = spell
         self._how = spell.cause.text_of("how")
         self._rate = spell.cause.number_of("rate")
@@ -51,6 +53,7 @@ class Rot:
         self._scales = scales
         self._columns = columns
         self._span = span
+        self._answers = answers
         self._kept = np.full((rows, len(columns)) if self._how == "stuck" else (0, 0), np.nan)
 
     def spoil(
@@ -74,7 +77,8 @@ class Rot:
             return
         cells = np.ix_(met, self._columns)
         if self._how == "dead":
-            quality[cells] = TIMEOUT
+            quality[cells] = np.where(self._answers, 0, TIMEOUT)
+            count[cells] = np.where(self._answers, 0, count[cells])
         elif self._how == "stuck":
             count[cells] = self._stuck(rows[met], count[cells])
         else:

@@ -31,7 +31,7 @@ class Source:
 
     The errors are standard deviations over sensors (gain, offset, drift) or over readings (noise), in the point's unit;
     gain has none, drift is per day. lag_s: time constant, first order. wraps: degrees, 360 is 0 again. alive: a bool
-    quantity, without which the device does not answer.
+    quantity, without which the device does not answer. answers: a bool that says whether the device does.
     """
 
     quantities: tuple[str, ...] = ()
@@ -43,6 +43,7 @@ class Source:
     lag_s: float = 0.0
     wraps: bool = False
     alive: str = ""
+    answers: bool = False
     usual: float = 0.0
 
     @property

@@ -160,6 +160,14 @@ def test_a_dead_sensor_times_out_on_the_poles_that_it_is_on():
     assert set(quality[quality != 0].tolist()) == {TIMEOUT}
 
 
+def test_that_a_device_is_dead_is_a_value_too():
+    made = instruments("onvif-camera", [rot("dead")])
+    reachable, quality = sensed("onvif-camera", FakeWorld(40), "reachable", made=made)
+    assert not reachable.any()
+    assert not quality.any()
+    assert set(sensed("onvif-camera", FakeWorld(40), "clock_skew", made=made)[1].tolist()) == {TIMEOUT}
+
+
 def test_spikes_are_out_of_range_and_as_often_as_said():
     made = instruments("xy-md03", [rot("spikes", 30.0)])
     world, hits = FakeWorld(40), 0
