@@ -69,7 +69,7 @@ _WIFI = {
     "noise_floor": Source(noise=1.0, offset=2.0),
     "transmit_power": _FIXED,
     "cpu_load": _of("wifi_clients", by=to.processor, noise=2.0),
-    "memory_free": _of("wifi_clients", by=to.free_memory, offset=1e7, noise=1e5),
+    "memory_free": _of("wifi_clients", by=to.free_memory),
 }
 _CAMERA = {
     "reachable": _of("camera_alive", answers=True),

@@ -1,6 +1,7 @@
 """What a device can say of a value: its smallest step, and its least and greatest number."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from device_profiles import items, registers, wired
 from device_profiles.schema import Point
+from protocols import dlt645
 from simulators.world.arrays import BoolArray, FloatArray, IntArray
 
 # Where a device sends floats, the digits after the point that it is worth to tell; a float32 holds some seven in all.
@@ -83,6 +85,8 @@ def _zero(point: Point) -> float:
 
 def _held(point: Point) -> tuple[float, float] | None:
     """The least and the greatest count of the number's type; None where it has none that we know."""
+    if point.item is not None and re.fullmatch(dlt645.NAMES, point.item.name):
+        return _digits(point.item.name)
     kind: str | None = None
     if point.at is not None:
         kind = point.at.type
@@ -94,6 +98,15 @@ def _held(point: Point) -> tuple[float, float] | None:
         return None
     signed, bits = _BITS[kind]
     return (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
+
+
+def _digits(item: str) -> tuple[float, float] | None:
+    """What a DL/T 645 meter has digits for; the highest bit of a signed number is its sign."""
+    width, signed = dlt645.width_of(item), dlt645.is_signed(item)
+    if width is None:
+        return None
+    most = (8 if signed else 10) * 10.0 ** (2 * width - 1) - 1
+    return -most if signed else 0.0, most
 
 
 def _decimals(step: float, zero: float) -> int:

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from device_profiles import loader
+from protocols import dlt645
 from simulators.causes import Cause, Where
 from simulators.device import EmulatedDevice
+from simulators.dlt645_meter import EmulatedMeter
 from simulators.sensing.scale import scale
 from simulators.sensing.sensors import Sensors
 from simulators.sensing.told import STEPS_KEPT, Told
@@ -28,11 +30,11 @@ def told(causes=(), *, poles=NONE, others=None, seed=5):
     )  # fmt: skip
 
 
-def device(truth, profile, name="x-1", pole="P00001", **more):
+def device(truth, profile, name="x-1", pole="P00001", address="1"):
     now = {"ms": BEGAN_MS}
     made = EmulatedDevice(
-        profile=PROFILES[profile], pole=pole, name=name, address="1", clock=lambda: now["ms"],
-        source=truth.source(f"{pole}/{name}"), **more,
+        profile=PROFILES[profile], pole=pole, name=name, address=address, clock=lambda: now["ms"],
+        source=truth.source(f"{pole}/{name}"),
     )  # fmt: skip
     return made, now
 
@@ -77,6 +79,21 @@ def test_what_is_out_of_range_is_so_on_the_wire(how):
                 assert (emulated.value(key) is None) == out, (profile, key)
                 beyond += out
     assert beyond > 100
+
+
+@pytest.mark.parametrize("profile", [name for name in DEVICES if PROFILES[name].protocol == "dlt645"])
+def test_a_meter_has_digits_for_what_it_is_told(profile):
+    cause = Cause(kind="rot", begin_s=0, values={"how": "drift", "rate": 1e6})
+    truth = told([cause], others={"P00001/x-1": profile})
+    emulated, now = device(truth, profile, address="202600000001")
+    for step in range(2):
+        truth.take(FakeWorld(40).go(step))
+    now["ms"] += 15_000
+    meter = EmulatedMeter(device=emulated)
+    for point in PROFILES[profile].points.values():
+        (asked,) = dlt645.frames(dlt645.read("202600000001", point.item.name))
+        (answer,) = dlt645.frames(meter.answer(asked))
+        assert answer.control == asked.control | 0x80
 
 
 def test_a_spike_is_no_value():
