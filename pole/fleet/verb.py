@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pole.fleet import load, verify
+from pole.fleet import backfill, load, verify
 from pole.fleet import scenario as scenarios
 
 if TYPE_CHECKING:
@@ -169,5 +169,6 @@ def _tell(outcome: "Outcome", folder: "RunFolder", json: bool) -> None:
 
 
 app.command("verify")(verify.verify)
+app.command("backfill")(backfill.backfill)
 app.command("load")(load.load)
 app.add_typer(scenarios.app, name="scenario")
