@@ -8,6 +8,8 @@ from simulators import scenario as scenarios
 from simulators.causes import STEP_S
 
 STORE = "sqlite:readings.db"
+BIRTHS_S = 800  # that ingest takes in a second, before the first readings
+DEPTHS_LEAD_S = 15  # for gateways and agents to start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +45,16 @@ class Plan:
             "for_s": self.for_s,
         }  # fmt: skip
 
-    def began_ms(self, now_ms: int, lead_s: float) -> int:
+    def began_ms(self, now_ms: int) -> int:
         """Where the scenario's beginning is put in real time, a whole step of ms since 1970.
 
-        In real time that is as soon as everything runs. A faster world would be ahead of the clock, and ingest
-        refuses what comes from the future: it ends about now instead.
+        In real time that is the step nearest to when everything has started. A faster world would be ahead of the clock,
+        and ingest refuses what comes from the future: it ends about now.
         """
         step = 1000 * STEP_S
         if self.speed == 1.0:
-            return -(-(now_ms + round(1000 * lead_s)) // step) * step
+            lead_s = len(self.nodes) / BIRTHS_S + (DEPTHS_LEAD_S if self.wires + self.agents else 0)
+            return (now_ms + round(1000 * lead_s) + step // 2) // step * step
         return (now_ms - 1000 * self.for_s) // step * step
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 LOOK_S = 1.0
 READY_S = 30.0  # for ingest to have its session with the broker, and its store
-LEAD_S, DEPTHS_LEAD_S = 2.0, 15.0  # from the start of the emulator to the beginning of its world
-BIRTHS_S = 800.0  # ... and so many births a second are taken by ingest before it
 DRAIN_S = 300.0  # for the nodes to have everything confirmed at the end, at most
 GLANCE_S = 0.1
 
@@ -80,8 +78,7 @@ class Run:
         if folder.earlier is not None:
             self._say(f"the run that was in {folder.shown} is now in {folder.earlier.name}")
         depths = plan.wires + plan.agents > 0
-        lead_s = (DEPTHS_LEAD_S if depths else LEAD_S) + len(plan.nodes) / BIRTHS_S
-        order = folder.write(plan.began_ms(time.time_ns() // 1_000_000, lead_s))
+        order = folder.write(plan.began_ms(time.time_ns() // 1_000_000))
         self._say(f"{plan.title}: {plan.poles} poles, {len(plan.nodes)} of them nodes with an MQTT session each")
         await self._broker_part.start()
         self._say(f"started broker on port {self._broker.port}")

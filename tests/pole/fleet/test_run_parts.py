@@ -34,11 +34,13 @@ def watch():
     started.close()
 
 
-def test_the_world_begins_on_a_whole_step_and_never_in_the_future():
-    assert PLAN.began_ms(NOW_MS, 2.0) == 1_700_000_010_000
-    assert PLAN.began_ms(1_700_000_008_000, 2.0) == 1_700_000_010_000
+def test_the_world_begins_on_a_whole_step_about_now_and_a_faster_one_ends_by_now():
+    assert PLAN.began_ms(NOW_MS) == 1_700_000_000_000
+    assert PLAN.began_ms(NOW_MS + 2_000) == 1_700_000_010_000
+    assert replace(PLAN, poles=8000).began_ms(NOW_MS) == 1_700_000_010_000  # their births come first
+    assert replace(PLAN, wires=1).began_ms(NOW_MS) == 1_700_000_020_000
     for speed in (60.0, None):
-        began = replace(PLAN, speed=speed).began_ms(NOW_MS, 2.0)
+        began = replace(PLAN, speed=speed).began_ms(NOW_MS)
         assert began == 1_699_999_400_000
         assert began + 1000 * PLAN.for_s <= NOW_MS
 
