@@ -19,7 +19,8 @@ _TAPERS_AT = 0.93  # state of charge
 
 
 class Charging:
-    """Offers ev_connected, ev_charging, ev_current, ev_power, ev_energy_session, ev_energy_total, ev_soc (%).
+    """Offers ev_connected, ev_charging, ev_current, ev_power, ev_energy_session, ev_energy_total, ev_soc (%), ev_limit
+    (A), ev_enabled.
 
     State: arrays over the poles that have a charger, `at`. The numbers of other poles are 0.
     """
@@ -44,6 +45,7 @@ class Charging:
             ev_current=lambda: self._spread(self.amperes), ev_soc=lambda: self._spread(100.0 * self._soc),
             ev_power=lambda: present["ev_current"] * present["voltage"],
             ev_energy_session=lambda: self._spread(self._session), ev_energy_total=lambda: self._spread(self._total),
+            ev_limit=lambda: self._spread(self._limit), ev_enabled=lambda: self._spread(self._enabled),
         )  # fmt: skip
 
     def place(self, pole: int) -> int:

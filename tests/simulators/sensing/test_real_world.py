@@ -1,5 +1,7 @@
 """A real world, and real scenarios, by the sensors of a small city."""
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 
@@ -86,3 +88,23 @@ def test_neighbours_agree_as_far_as_their_thermometers_do():
     assert len(values) > 10
     assert values.std() < 0.8
     assert values.std() > 0.05
+
+
+def test_what_is_done_to_a_device_is_read_back():
+    city = city_map(seed=1, poles=POLES)
+    world = World(seed=1, city=city, causes=(), start=datetime(2026, 7, 15, 12))
+    sensors = Sensors(seed=1, city=city, profiles=PROFILES, causes=(), every=np.ones(POLES, dtype=np.int64))
+    number, table, place = next(
+        (number, table, [column.point for column in table.columns].index("max_current"))
+        for number, table in enumerate(sensors.tables)
+        if any(column.point == "max_current" for column in table.columns)
+    )
+
+    def limits():
+        world.advance()
+        raw = sensors.sense(world, number, np.arange(len(table.poles))).raw[:, place]
+        return raw / 10 ** table.columns[place].decimals
+
+    assert set(limits().tolist()) == {32.0}
+    world.act(int(table.poles[0]), "charger_current", 10.0)
+    assert limits().tolist() == [10.0] + [32.0] * (len(table.poles) - 1)
