@@ -48,8 +48,8 @@ class Plan:
     def began_ms(self, now_ms: int) -> int:
         """Where the scenario's beginning is put in real time, a whole step of ms since 1970.
 
-        In real time that is the step nearest to when everything has started. A faster world would be ahead of the clock,
-        and ingest refuses what comes from the future: it ends about now.
+        In real time that is the step nearest to when everything has started. A faster world would be ahead of the
+        clock, and ingest refuses what comes from the future: it ends about now.
         """
         step = 1000 * STEP_S
         if self.speed == 1.0:
