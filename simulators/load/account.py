@@ -12,7 +12,7 @@ SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 LATE_S = 0.005
 LATE_SHARE = 0.1  # ... and above, no more than this share of the latency may be it
 BUSY = 0.9  # of one core: Python has no second one, and Linux lets a real-time process have 0.95
-BEHIND_S = 1.0  # what waits at a stage's end may be what fell due in so long; a second more, and it is a queue
+BEHIND_S = 0.5  # what waits at a stage's end may be what fell due in so long; with more, it is a queue that grows
 
 
 class StageAccount:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from xml.etree import ElementTree
 
 import pytest
 import typer
@@ -13,6 +14,7 @@ from pole.fleet import load_order
 from pole.fleet.load import load
 from pole.fleet.load_order import OrderError
 from pole.fleet.load_outcome import LoadOutcome, tables
+from pole.fleet.load_picture import picture
 from simulators.load.account import StageAccount
 from simulators.load.result import Result
 from simulators.load.schedule import Stage
@@ -166,3 +168,21 @@ def test_a_broker_that_is_not_there(tmp_path):
     told = run("--broker", "mqtt://127.0.0.1:9", "--passwords", str(users), "--nodes", "1", "--rate", "10")
     assert told.exit_code == 2
     assert "127.0.0.1:9: cannot connect: ECONNREFUSED" in told.stderr
+
+
+@pytest.mark.parametrize("confirm", ["stored", "broker"])
+def test_the_picture_has_a_line_for_each_percentile_and_marks_what_was_not_held(confirm):
+    row = {
+        "rate": 100, "due": 10, "verdict": "held", "puback_ms": {"p50": 0.2, "p99": 2.0},
+        "stored_ms": {"p50": 20.0, "p99": 200.0}, "late_ms": {"p99": 0.1},
+    }  # fmt: skip
+    failed = row | {"rate": 200, "verdict": "not held", "stored_ms": {"p50": 500.0, "p99": None}}
+    drawn = picture({"stages": [row, failed], "confirm": confirm, "nodes": 5, "readings": 10, "tls": True})
+    tree = ElementTree.fromstring(drawn)
+    lines = [each.get("points") for each in tree.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert len(lines) == (5 if confirm == "stored" else 3)
+    ys = [[float(place.split(",")[1]) for place in line.split()] for line in lines]
+    if confirm == "stored":
+        assert ys[0][1] < ys[1][1] < ys[1][0]  # never, above 500 ms, above 20 ms
+    marked = [each.get("class") for each in tree.iter("{http://www.w3.org/2000/svg}circle")]
+    assert marked.count("bad") == len(lines) + 1  # and the legend

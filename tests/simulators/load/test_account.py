@@ -32,8 +32,8 @@ def account(*, late=0.0005, took=0.02, sent=1000, confirmed=1000, waiting=20, ow
         ({"late": 0.2, "confirmed": 900}, "do not trust", "p99 200"),  # late, beside what never came
         ({"sent": 990, "confirmed": 990}, "not held", "10 packs fell due at nodes"),
         ({"confirmed": 999}, "not held", "1 packs were never confirmed"),
-        ({"waiting": 101}, "not held", "101 packs were waiting"),
-        ({"waiting": 100}, "held", ""),
+        ({"waiting": 51}, "not held", "51 packs were waiting"),
+        ({"waiting": 50}, "held", ""),
     ],
 )
 def test_a_verdict(changed, word, why):
