@@ -10,6 +10,7 @@ from typing import Any, Self
 import yaml
 
 from pole.broker import free_port
+from pole.demo.folder import OPERATOR
 from pole.fleet.depth_controller import ControllerWires
 from pole.fleet.depth_devices import Acts, Source, WireDevice
 from pole.fleet.depth_gateway import GatewayWires
@@ -89,8 +90,9 @@ class WireSite:
         )  # fmt: skip
 
     def _write(self) -> None:
-        for name, secret in (*((node.name, self._passwords[node.name]) for node in self._nodes),
-                             ("cameras", self._camera_password)):  # fmt: skip
+        """The operator's password is there for `pole send --site`."""
+        known = {name: self._passwords[name] for name in (*self.proxies, OPERATOR) if name in self._passwords}
+        for name, secret in {**known, "cameras": self._camera_password}.items():
             path = self.folder / f"{name}.password"
             path.touch(mode=0o600)
             path.write_text(secret + "\n", encoding="utf-8")
