@@ -1,9 +1,9 @@
 """What a month is like in Chengdu, on the average; rounded after the normals that docs/world.md names."""
 
+import math
 from datetime import datetime
 
-import numpy as np
-
+_MONTH_D = 365.25 / 12
 # By month, January first.
 TEMPERATURE = (5.9, 8.3, 12.6, 17.7, 21.9, 24.8, 26.4, 26.1, 22.6, 17.9, 13.0, 7.6)  # daily mean, degrees Celsius
 DAY_RANGE = (6.5, 6.8, 8.0, 9.0, 9.2, 8.0, 7.8, 8.2, 6.6, 6.0, 6.4, 6.3)  # between a day's highest and lowest, K
@@ -18,5 +18,7 @@ OZONE = (35.0, 50.0, 70.0, 85.0, 100.0, 95.0, 100.0, 105.0, 70.0, 45.0, 35.0, 30
 def normal_of(months: tuple[float, ...], local: datetime) -> float:
     """Between the middles of the months, straight."""
     day = local.timetuple().tm_yday + local.hour / 24 + local.minute / 1440 + local.second / 86_400
-    middles = (np.arange(12) + 0.5) * (365.25 / 12)
-    return float(np.interp(day, middles, months, period=365.25))
+    place = day / _MONTH_D - 0.5
+    before = math.floor(place)
+    low, high = months[before % 12], months[(before + 1) % 12]
+    return low + (high - low) * (place - before)

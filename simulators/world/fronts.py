@@ -43,6 +43,10 @@ class Front:
         """Whether it does anything to the city."""
         return self.cause.begin_s - _AHEAD_S <= second < min(self.leaves_s, self.cause.end_s) + _AFTER_S
 
+    def rains(self, second: int) -> bool:
+        """Whether it may rain anywhere in the city."""
+        return self.cause.begin_s <= second < self.leaves_s
+
     def rain(self, second: int) -> FloatArray:
         """mm/h: hardest soon after the edge."""
         passed = self._passed(second)

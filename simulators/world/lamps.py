@@ -8,12 +8,12 @@ from simulators.causes import Cause
 from simulators.world.arrays import BoolArray, FloatArray
 from simulators.world.effects import effects
 from simulators.world.noise import chance
-from simulators.world.present import STEP_S, Present, by_hour
+from simulators.world.present import STEP_S, Present
 from simulators.world.sun import Sun
 
 DUSK_DEG = -1.5  # the sun's elevation at which lamps are lit; clouds bring it forward
 _RATED_W = np.array([60.0, 120.0, 200.0, 250.0])  # LED, by road: CJJ 45-2015's power densities over 35 m of road
-_LATE_LEVEL = ((0.0, 60.0), (0.99, 60.0), (1.0, 40.0), (5.49, 40.0), (5.5, 80.0), (22.99, 100.0), (23.0, 60.0))
+_PLAN = ((0.0, 60.0), (1.0, 40.0), (5.5, 80.0), (12.0, 100.0), (23.0, 60.0))  # from an hour on, %
 _GEAR_W, _IDLE_W = 5.0, 0.5  # the driver itself; its standby (EU 2019/2020 allows 0.5 W)
 
 
@@ -29,6 +29,7 @@ class Lamps:
             city.circuit
         ]
         self._rated: FloatArray = _RATED_W[city.road]
+        self.dusk: BoolArray = np.zeros(city.poles, dtype=np.bool_)  # whose circuits the sky has switched on
         self.level = np.zeros(city.poles)
         self.power = np.zeros(city.poles)
         years = 3.0 * chance(seed, "lamp age", present.index)
@@ -43,13 +44,9 @@ class Lamps:
         """A level that holds until `None` gives the lamp back to its schedule."""
         self._by_hand[pole] = np.nan if level is None else min(max(level, 0.0), 100.0)
 
-    def dusk(self) -> BoolArray:
-        """Whose circuits have switched on by the light of the sky."""
-        out: BoolArray = self._sun.height < DUSK_DEG + self._early_deg + 2.0 * self._cloudy()
-        return out
-
     def advance(self, powered: BoolArray) -> None:
-        level = np.where(self.dusk(), self._planned(), 0.0)
+        self.dusk = self._sun.height < DUSK_DEG + self._early_deg + 2.0 * self._cloudy()
+        level = np.where(self.dusk, self._planned(), 0.0)
         for order in self._orders:
             if order.now(self._present.second):
                 level[order.met(self._present.second)] = order.cause.number_of("level")
@@ -61,7 +58,7 @@ class Lamps:
         self._energy += self.power * (STEP_S / 3_600_000.0)
 
     def _planned(self) -> float:
-        return by_hour(self._present.hour, _LATE_LEVEL)
+        return next(level for hour, level in reversed(_PLAN) if hour <= self._present.hour)
 
     def _cloudy(self) -> float:
         """The sky over the city as its switches see it, 0 to 1."""

@@ -54,13 +54,19 @@ class Field:
         rows = int(row.max(initial=0)) + 2
         self._lattice = (np.arange(rows)[:, None] * _ROW + np.arange(self._columns)[None, :]).ravel()
         self._corner = (row * self._columns + column).astype(np.int32)
+        self._turn = -(1 << 62)
+        self._before = self._after = self._across
 
     def at(self, time_s: float) -> FloatArray:
         """One value a place."""
         turn = math.floor(time_s / self._period_s)
         part = _smooth(time_s / self._period_s - turn)
-        lattice = _knots(self._seed, self._stream, self._lattice, turn) * (1.0 - part)
-        lattice += _knots(self._seed, self._stream, self._lattice, turn + 1) * part
+        if turn != self._turn:  # the lattice of a turn serves many steps
+            self._turn = turn
+            self._before, self._after = (
+                2.0 * chance(self._seed, self._stream, self._lattice, knot) - 1.0 for knot in (turn, turn + 1)
+            )
+        lattice = self._before * (1.0 - part) + self._after * part
         west = _between(lattice, self._corner, self._columns, self._up)
         east = _between(lattice, self._corner + 1, self._columns, self._up)
         out: FloatArray = west + (east - west) * self._across
@@ -78,8 +84,7 @@ def wave(seed: int, stream: str, time_s: float, period_s: float) -> float:
     """Smooth noise in [-1, 1] of time alone: what a whole city has in common."""
     turn = math.floor(time_s / period_s)
     part = _smooth(time_s / period_s - turn)
-    before, after = (float(_knots(seed, stream, _FIRST, knot)[0]) for knot in (turn, turn + 1))
-    return before * (1.0 - part) + after * part
+    return _knot(seed, stream, turn) * (1.0 - part) + _knot(seed, stream, turn + 1) * part
 
 
 def _bits(seed: int, stream: str, index: IntArray, step: int) -> NDArray[np.uint64]:
@@ -102,8 +107,9 @@ def _mixed_int(bits: int) -> int:
     return bits ^ (bits >> 31)
 
 
-def _knots(seed: int, stream: str, index: IntArray, turn: int) -> FloatArray:
-    return 2.0 * chance(seed, stream, index, turn) - 1.0
+@lru_cache(maxsize=4096)
+def _knot(seed: int, stream: str, turn: int) -> float:
+    return 2.0 * float(chance(seed, stream, _FIRST, turn)[0]) - 1.0
 
 
 def _split(value: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -26,7 +26,7 @@ _DEVICE_W = {"camera": 9.0, "wifi": 14.0, "air": 4.0, "sos": 2.0, "level": 1.0, 
 _NODE_W = 6.0  # gateway or controller, and the meter
 _LAMP_VAR, _SCREEN_VAR, _IDLE_VAR, _EV_VAR = 0.33, 0.48, 1.2, 0.10  # var a watt
 _BAD_SHARE = 0.03  # of the poles have an insulation that water gets into
-_DRIES_S = 5_400.0
+_SOAKED_MM, _DRIES_S = 3.0, 5_400.0  # rain that soaks a joint, and how long it takes to dry
 TRIPS_MA, RESETS_MA = 500.0, 250.0  # GB 14287.2's alarm range of residual current is 300 to 1,000 mA
 
 
@@ -66,11 +66,11 @@ class Power:
         self._charging.count(self.voltage)
         self._energy += self._present["active_power"] * (STEP_S / 3_600_000.0)
         if raining:
-            wetting = 1.0 - np.exp(-self._present["rain_rate"] / 400.0)
-            self._damp += (1.0 - self._damp) * wetting
+            soaks = 1.0 - np.exp(-self._present["rain_rate"] * (STEP_S / 3600.0 / _SOAKED_MM))
+            self._damp += (1.0 - self._damp) * soaks
         self._damp *= 1.0 - STEP_S / _DRIES_S
         leak = self._present["leakage_current"]
-        self.tripped = np.where(self.tripped, leak > RESETS_MA, leak > TRIPS_MA)
+        self.tripped = np.where(self.tripped, (leak > RESETS_MA) | ~powered, leak > TRIPS_MA)
 
     def _volts(self, mild: float) -> FloatArray:
         city, present = self._present.city, self._present

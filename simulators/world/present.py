@@ -61,6 +61,8 @@ class Present:
 
 
 def by_hour(hour: float, knots: tuple[tuple[float, float], ...]) -> float:
-    """A daily course that is given at some hours, straight between them and over midnight."""
-    hours, values = zip(*knots, strict=True)
-    return float(np.interp(hour, hours, values, period=24.0))
+    """A daily course that is given at some hours from 0 on, straight between them and over midnight."""
+    after = next((place for place, knot in enumerate(knots) if knot[0] > hour), len(knots))
+    since, low = knots[after - 1]
+    until, high = knots[after] if after < len(knots) else (24.0, knots[0][1])
+    return low + (high - low) * (hour - since) / (until - since)

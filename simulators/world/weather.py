@@ -14,12 +14,13 @@ from simulators.world.arrays import FloatArray
 from simulators.world.effects import effects
 from simulators.world.fronts import Front
 from simulators.world.noise import Field, wave
-from simulators.world.present import Present
+from simulators.world.present import STEP_S, Present
 
 _DAY_S = 86_400.0
 # Alduchov and Eskridge 1996, "Improved Magnus form approximation of saturation vapor pressure".
 _MAGNUS_A, _MAGNUS_B = 17.625, 243.04
 _ISLAND_K, _ISLAND_M = 1.2, 6_000.0  # the centre is warmer by night
+_MOIST_S = 600.0
 _FROM_DEG = 25.0  # north-north-east is the wind that Chengdu has most often
 
 
@@ -41,6 +42,7 @@ class Weather:
         middle = np.hypot(city.x - city.width_m / 2, city.y - city.height_m / 2)
         self._island: FloatArray = _ISLAND_K * np.exp(-((middle / _ISLAND_M) ** 2))
         self.fallen = np.zeros(city.poles)  # mm since the start
+        self._moist = np.zeros(city.poles)  # 0, to 1: the rain has filled the air
         present.offer(
             cloud=self._cloud, temperature=self._temperature, humidity=self._humidity, dew_point=self._dew_point,
             pressure=self._pressure, wind_east=self._wind_east, wind_north=self._wind_north,
@@ -49,13 +51,18 @@ class Weather:
         )  # fmt: skip
 
     def advance(self) -> None:
-        if self.raining():
-            self.fallen += self._present["rain_rate"] * (10.0 / 3600.0)
+        if not self.raining():
+            self._moist *= 1.0 - STEP_S / _MOIST_S
+            return
+        rain = self._present["rain_rate"]
+        self.fallen += rain * (STEP_S / 3600.0)
+        self._moist += (1.0 - np.exp(-rain / 3.0) - self._moist) * (STEP_S / _MOIST_S)
 
     def raining(self) -> bool:
         """Whether it rains anywhere; False costs nothing."""
-        return bool(self._near()) or any(
-            effect.now(self._present.second) and effect.cause.number_of("rain") for effect in self._changes
+        second = self._present.second
+        return any(front.rains(second) for front in self.fronts) or any(
+            effect.now(second) and effect.cause.number_of("rain") for effect in self._changes
         )
 
     def mild(self) -> float:
@@ -116,8 +123,7 @@ class Weather:
         warm = self._present["temperature"]
         humidity = steam / np.exp(_MAGNUS_A * warm / (_MAGNUS_B + warm))
         humidity = np.minimum(humidity, 97.0)
-        if self.raining():
-            humidity += np.maximum(96.0 - humidity, 0.0) * (1.0 - np.exp(-self._present["rain_rate"] / 3.0))
+        humidity += np.maximum(96.0 - humidity, 0.0) * self._moist
         out: FloatArray = np.clip(humidity + self._added("humidity"), 8.0, 100.0)
         return out
 
@@ -175,11 +181,15 @@ class Weather:
         toward = np.degrees(np.arctan2(self._present["wind_east"], self._present["wind_north"]))
         swing = 12.0 * self._fields["wind"].at(self._present.second)
         out: FloatArray = (toward + 180.0 + swing) % 360.0
+        out[out >= 360.0] = 0.0  # the remainder of a number just below 0 is rounded to 360
         return out
 
     def _rain_rate(self) -> FloatArray:
         second = self._present.second
-        rain = self._added("rain") * (1.0 + 0.3 * self._fields["rain"].at(second)) if self.raining() else 0.0
-        for front in self._near():
-            rain = rain + front.rain(second)
-        return rain + np.zeros(self._present.city.poles)
+        rain = self._present.everywhere(0.0)
+        if self.raining():
+            rain += self._added("rain") * (1.0 + 0.3 * self._fields["rain"].at(second))
+        for front in self.fronts:
+            if front.rains(second):
+                rain += front.rain(second)
+        return rain
