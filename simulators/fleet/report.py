@@ -14,7 +14,7 @@ from simulators.world.happenings import Happening
 from simulators.world.world import STEP_S
 
 ALARMS, NEWS = 20, 10  # the latest ones are told
-ALARMING = frozenset(f"{kind} begins" for kind in ("sos", "cover", "hit", "flood", "outage", "offline", "trip"))
+ALARMING = frozenset(("sos", "cover", "hit", "flood", "outage", "offline", "trip"))
 
 
 def memory() -> int:
