@@ -1,5 +1,6 @@
 """Devices of each protocol other than Modbus, behind one gateway: they answer, dial in or publish."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from simulators.chirpstack_events import ChirpstackEvents
 from simulators.device import EmulatedDevice
 from simulators.dlt645_meter import Dlt645Port
+from simulators.ending import ended
 from simulators.hj212_station import Hj212Station
 from simulators.multivision_screen import MultivisionScreen
 from simulators.ocpp_charger import EmulatedCharger
@@ -92,6 +94,7 @@ class Network:
             for device in self.devices
             if device.profile.protocol not in ("dlt645", "chirpstack")
         }
+        self._drivers: dict[str, asyncio.Task[None]] = {}
         self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -105,6 +108,7 @@ class Network:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await ended(*self._drivers.values())
         await self._running.aclose()
 
     async def turn(self, device: EmulatedDevice, on: bool) -> None:
@@ -115,6 +119,14 @@ class Network:
             self._lorawan.sensors[device.address].faults.silent = not on
         else:
             await (self._servers[device.name].restore() if on else self._servers[device.name].vanish())
+
+    def drive(self, device: EmulatedDevice, *, plugged: bool, charging: bool) -> None:
+        """What drivers do at a charge point now; while it still does what they did before, nothing."""
+        charger = self._servers[device.name]
+        before = self._drivers.get(device.name)
+        if isinstance(charger, EmulatedCharger) and (before is None or before.done()):
+            doing = charger.follow(plugged=plugged, charging=charging)
+            self._drivers[device.name] = asyncio.create_task(doing, name=f"drivers at {device.name}")
 
     def buses(self) -> dict[str, dict[str, Any]]:
         """As the site file has them: those that a device hangs on."""

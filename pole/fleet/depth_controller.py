@@ -1,6 +1,6 @@
 """The wires of a pole controller: a bus on a pty, files that play its pins, and its part of a site file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -8,6 +8,7 @@ from typing import Any, Self
 from pole.fleet.depth_devices import WireDevice, unit_faults
 from pole.fleet.depth_gateway import BAUD, Make
 from pole.fleet.depth_plan import Hung, Node, hung
+from pole.fleet.depth_world import WireStep
 from simulators.city import BOARD
 from simulators.pin_files import PinFiles
 from simulators.rtu_port import RtuPort
@@ -44,11 +45,11 @@ class ControllerWires:
     async def __aexit__(self, *_: object) -> None:
         await self._running.aclose()
 
-    async def feel(self, dark: frozenset[str], mute: Mapping[str, frozenset[str]]) -> None:
-        """dark: poles without power. mute: "pole/device" -> points without an answer."""
+    async def feel(self, step: WireStep) -> None:
+        """Without mains nobody is there to ask, but whoever asks gets no answer."""
         for device in self._on_bus:
-            unit = self._port.unit(device.unit)
-            unit.faults = unit_faults(device, self.pole not in dark, mute.get(device.name, frozenset()))
+            mute = step.mute.get(device.name, frozenset())
+            self._port.unit(device.unit).faults = unit_faults(device, self.pole not in step.dark, mute)
 
     def controller(self) -> dict[str, Any]:
         """As the site file has it."""

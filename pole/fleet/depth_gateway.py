@@ -1,6 +1,6 @@
 """The wires of a gateway: what hangs on its poles, answering on ptys and loopback ports; its part of a site file."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pole.fleet.depth_devices import WireDevice, unit_faults
 from pole.fleet.depth_plan import POLES_A_BUS, Hung, Node, hung
+from pole.fleet.depth_world import WireStep
 from simulators.network import Network
 from simulators.rtu_port import RtuPort
 from simulators.tcp_port import TcpPort
@@ -67,15 +68,18 @@ class GatewayWires:
     async def __aexit__(self, *_: object) -> None:
         await self._running.aclose()
 
-    async def feel(self, dark: frozenset[str], mute: Mapping[str, frozenset[str]]) -> None:
-        """dark: poles where nothing answers but what has a battery. mute: "pole/device" -> points without an answer."""
+    async def feel(self, step: WireStep) -> None:
+        """Without mains nothing answers but what has a battery."""
         for device in self.devices:
-            unanswered = mute.get(device.name, frozenset())
-            on = device.name.split("/")[0] not in dark
+            unanswered = step.mute.get(device.name, frozenset())
+            on = device.name.split("/")[0] not in step.dark
             if device.profile.protocol == "modbus":
                 self._units[device.name].faults = unit_faults(device, on, unanswered)
             else:
                 await self._turn(device, not unanswered and (on or device.profile.protocol == "chirpstack"))
+            if device.name in step.cars:
+                plugged, charging = step.cars[device.name]
+                self._network.drive(device, plugged=plugged, charging=charging)
 
     async def _turn(self, device: WireDevice, on: bool) -> None:
         if on == (device.name in self._off):

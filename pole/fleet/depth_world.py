@@ -4,6 +4,7 @@ The same order and the same acts give the same values again: pole.fleet.depth_tr
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,21 @@ from simulators.world.arrays import BoolArray
 from simulators.world.world import STEP_S, World
 
 STEP_MS = 1000 * STEP_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class WireStep:
+    """What devices and nodes on wires feel of a step, from its beginning on.
+
+    dark: poles without power. away: nodes whose network is down. mute: "pole/device" -> points that it does not answer
+    for. cars: charge point -> whether a car is there, and takes power.
+    """
+
+    number: int
+    dark: frozenset[str] = frozenset()
+    away: frozenset[str] = frozenset()
+    mute: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    cars: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
 
 
 class WireWorld:
@@ -48,11 +64,17 @@ class WireWorld:
         """The step that holds then; before the scenario's beginning the first one does."""
         return max(0, (time_ms - self.began_ms) // STEP_MS)
 
-    def advance(self) -> int:
-        """One step further. Returns it."""
-        step = self._world.advance()
+    def advance(self) -> WireStep:
+        """One step further."""
+        number = self._world.advance()
         self._told.take(self._world)
-        return step
+        at_ms = self.began_ms + number * STEP_MS
+        dark, away = self._without(self._world.powered), self._without(self._world.reachable)
+        return WireStep(
+            number=number, dark=dark, cars=self._cars(at_ms),
+            away=frozenset(node.name for node in self.nodes if self.city.names[node.poles[0]] in away),
+            mute={name: points for name in self.devices if (points := self._told.unanswered(name, at_ms))},
+        )  # fmt: skip
 
     def act(self, pole: str, what: str, value: float) -> int | None:
         """Acts on the world from the step after the present one on. Returns the present one; None where the pole has
@@ -67,18 +89,16 @@ class WireWorld:
         """What it shows."""
         return self._told.source(device)
 
-    def unanswered(self, device: str) -> frozenset[str]:
-        """Points that it does not answer for, in the newest step."""
-        return self._told.unanswered(device, self.began_ms + self.step * STEP_MS)
-
-    def dark(self) -> frozenset[str]:
-        """Poles on wires that have no power."""
-        return self._without(self._world.powered)
-
-    def away(self) -> frozenset[str]:
-        """Nodes whose network is down."""
-        poles = self._without(self._world.reachable)
-        return frozenset(node.name for node in self.nodes if self.city.names[node.poles[0]] in poles)
+    def _cars(self, at_ms: int) -> dict[str, tuple[bool, bool]]:
+        """Of charge points that have a state of their own."""
+        return {
+            name: (
+                bool(self._told.value(name, "connected", at_ms)),
+                bool(self._told.value(name, "charging", at_ms)),
+            )
+            for name, each in self.devices.items()
+            if each.profile.protocol == "ocpp"
+        }
 
     def _without(self, has: BoolArray) -> frozenset[str]:
         return frozenset(name for name, index in self._indexes.items() if not has[index])

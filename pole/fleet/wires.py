@@ -12,27 +12,16 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pole import signals
 from pole.fleet.depth_devices import Acts
 from pole.fleet.depth_site import WireSite
-from pole.fleet.depth_world import WireWorld
+from pole.fleet.depth_world import WireStep, WireWorld
 
 AHEAD_MS = 2000  # a step is known so long before it begins: a device shows it at once
 LOOK_S = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """What is without power, and without a network, from its beginning on. mute: device -> points without an answer."""
-
-    number: int
-    dark: frozenset[str]
-    away: frozenset[str]
-    mute: Mapping[str, frozenset[str]]
 
 
 class Wires:
@@ -47,7 +36,7 @@ class Wires:
             source_of=self._world.source_of,
         )  # fmt: skip
         self._state = folder / "depths" / "state.json"
-        self._coming: deque[_Step] = deque()
+        self._coming: deque[WireStep] = deque()
         self._dark: dict[str, list[list[int | None]]] = {}
         self._cut: dict[str, list[list[int | None]]] = {}
 
@@ -64,21 +53,19 @@ class Wires:
 
     def _foresee(self, time_ms: int) -> None:
         while self._world.step < self._world.step_at(time_ms):
-            number = self._world.advance()
-            mute = {name: points for name in self._world.devices if (points := self._world.unanswered(name))}
-            self._coming.append(_Step(number=number, dark=self._world.dark(), away=self._world.away(), mute=mute))
+            self._coming.append(self._world.advance())
 
-    async def _begin(self, step: _Step) -> None:
+    async def _begin(self, step: WireStep) -> None:
         """From now on this step holds."""
         _turned(self._dark, step.dark)
         for wires in self._site.wires.values():
-            await wires.feel(step.dark, step.mute)
+            await wires.feel(step)
         for node in _turned(self._cut, step.away):
             proxy = self._site.proxies[node]
             await (proxy.vanish() if node in step.away else proxy.restore())
         self._say(step)
 
-    def _say(self, step: _Step) -> None:
+    def _say(self, step: WireStep) -> None:
         hung = self._site.wires.values()
         said = {
             "step": step.number, "dark": self._dark, "cut": self._cut,

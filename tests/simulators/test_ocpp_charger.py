@@ -127,6 +127,26 @@ def test_a_session_from_afar(profile):
     asyncio.run(scenario())
 
 
+def test_it_does_what_drivers_do():
+    async def scenario():
+        device = emulated()
+        async with central_system() as (url, points), EmulatedCharger(device=device, url=url, plugged=False) as charger:
+            await until(lambda: points and points[0].of("meter"))
+            for plugged, charging, status in (
+                (False, False, "Available"), (True, False, "Preparing"), (True, True, "Charging"),
+                (True, True, "Charging"), (True, False, "Finishing"), (False, False, "Available"),
+            ):  # fmt: skip
+                await charger.follow(plugged=plugged, charging=charging)
+                assert device.value("status") == status
+                assert bool(charger.session) == charging
+            assert len(points[0].of("start")) == len(points[0].of("stop")) == 1
+            await charger.follow(plugged=True, charging=True)
+            await charger.follow(plugged=False, charging=False)
+            assert (device.value("status"), len(points[0].of("stop"))) == ("Available", 2)
+
+    asyncio.run(scenario())
+
+
 def test_a_limit_holds_and_is_told():
     async def scenario():
         device = emulated()

@@ -43,9 +43,10 @@ def write_run(folder, broker):
         "dead_letters": "dead-letters.db", "http": f"127.0.0.1:{free_port()}",
     }  # fmt: skip
     (folder / "ingest.yaml").write_text(yaml.safe_dump(config))
+    began_ms = -(-(time.time_ns() // 1_000_000 + LEAD_MS) // 10_000) * 10_000
     return {
         "folder": str(folder), "scenario": str(folder / "trouble.yaml"), "seed": SEED, "poles": 60, "wires": 2,
-        "agents": 1, "every_s": 30, "began_ms": -(-(time.time_ns() // 1_000_000 + LEAD_MS) // 10_000) * 10_000, "start": "2026-07-15T20:00:00",
+        "agents": 1, "every_s": 30, "began_ms": began_ms, "start": "2026-07-15T20:00:00",
         "speed": 1.0, "for_s": None, "broker": {"host": "127.0.0.1", "port": broker.port},
         "passwords": str(folder / "node.passwords"), "tls": None,
     }  # fmt: skip
