@@ -105,7 +105,7 @@ class EmulatedCharger:
         if charging and not self._session:
             await self.start()
         elif not charging:
-            await self.stop("EV")
+            await self.stop()
 
     async def fail(self, error: str) -> None:
         """It breaks, with one of OCPP's error codes; NoError mends it."""
