@@ -1,0 +1,75 @@
+"""`pole fleet run` as a user starts it: a process of its own, with all of its children."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pole.broker import BrokerError, find_program
+from tests.parts.servers import missing
+
+COMMAND = [sys.executable, "-m", "pole", "fleet", "run"]
+
+
+@pytest.fixture(autouse=True)
+def _mosquitto():
+    try:
+        find_program("mosquitto")
+    except BrokerError as problem:
+        missing(str(problem))
+
+
+def children(folder: Path) -> list[str]:
+    """Command lines of the processes that work in a folder, but for the run itself."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line and " fleet run " not in line:
+            found.append(line)
+    return found
+
+
+def test_a_fast_run_explains_every_reading(tmp_path):
+    folder = tmp_path / "run"
+    arguments = ["--scenario", "storm", "--poles", "20", "--for", "5m", "--speed", "max", "--json", "--dir", folder]
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120)
+    assert done.stdout.count("\n") == 1, f"{done.stdout}\n{done.stderr[-3000:]}"
+    told = json.loads(done.stdout)
+    assert done.returncode == 0, f"{told}\n{done.stderr[-3000:]}"
+    assert told["connected"] == told["nodes"] == 20
+    assert told["readings"] == told["stored"] + sum(told["missing"].values()) > 2000
+    assert told["lost"] == told["wrong"] == told["false"] == told["moved"] == 0
+    assert told["verified"] is True
+    assert all(told["cpu_us_per_reading"][part] > 0 for part in ("emulator", "broker", "ingest"))
+    assert told["memory_per_node"] > 0
+    assert len(told["truth_sha256"]) == 64
+    assert children(folder) == []
+
+
+def test_ctrl_c_hands_over_judges_and_ends_everything(tmp_path):
+    folder = tmp_path / "run"
+    arguments = ["--poles", "20", "--every", "10s", "--tls", "--dir", folder]
+    running = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "COLUMNS": "120"},
+    )  # fmt: skip
+    told = []
+    for text in running.stdout:
+        told.append(text)
+        if text.startswith("first readings in the store"):
+            break
+    assert running.poll() is None, "".join(told)
+    assert len(children(folder)) == 3
+    running.send_signal(signal.SIGINT)
+    text, _ = running.communicate(timeout=90)
+    assert running.returncode == 0, "".join(told) + text
+    assert "20 of 20 nodes had a session of their own" in text
+    assert "every reading is explained" in text
+    assert children(folder) == []
