@@ -23,9 +23,8 @@ from simulators.load.result import Moment, Result
 from simulators.load.schedule import Schedule
 from simulators.load.target import Target, make_room
 
-CONNECTING = (
-    64  # nodes between their first packet and their first confirmation; a broker's backlog of connections is 100
-)
+CONNECTING = 64  # nodes on their way to a session; a broker's backlog of connections is 100
+WARMING = 400  # nodes on their way to their first confirmation
 SILENCE_S = 30.0  # without any progress for so long, connecting is given up
 DRAIN_S, DRAIN_QUIET_S = 60.0, 5.0  # how long the last confirmations may take, and how long nothing may come
 BURST = 32  # packs sent without a look at what came back, when we are behind
@@ -63,8 +62,9 @@ class Generator:
         self._next = 0  # number of the next pack ...
         self._due = math.inf  # ... and time.monotonic() when it is due
         self._confirmed = 0
-        self._greeted = 0
-        self._ready = 0
+        self._greeted = 0  # nodes that began to connect ...
+        self._open = 0  # ... that have a session ...
+        self._ready = 0  # ... and that have their first confirmation
         self._losses: Counter[str] = Counter()
 
     def run(self) -> Result:
@@ -96,6 +96,7 @@ class Generator:
 
     def begun(self, node: Node) -> None:
         """Its session is open: it says what the contract wants, and its first pack, which belongs to no stage."""
+        self._open += 1
         name = node.name.decode()
         now_ms = time.time_ns() // 1_000_000
         node.session.send(mqtt_bytes.subscribe(1, [heard(name)]))
@@ -133,7 +134,7 @@ class Generator:
         total = len(self._nodes)
         moved, seen = time.monotonic(), -1
         while self._ready < total:
-            while self._greeted < total and self._greeted - self._ready < CONNECTING:
+            while self._greeted < min(total, self._open + CONNECTING, self._ready + WARMING):
                 self._greet(self._nodes[self._greeted])
                 self._greeted += 1
             self._loop.turn(0.1)

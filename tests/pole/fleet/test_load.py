@@ -186,3 +186,18 @@ def test_the_picture_has_a_line_for_each_percentile_and_marks_what_was_not_held(
         assert ys[0][1] < ys[1][1] < ys[1][0]  # never, above 500 ms, above 20 ms
     marked = [each.get("class") for each in tree.iter("{http://www.w3.org/2000/svg}circle")]
     assert marked.count("bad") == len(lines) + 1  # and the legend
+
+
+@pytest.mark.parametrize("broker", [("ingest", "n-1", "n-2")], indirect=True)
+def test_a_load_on_somebody_elses_broker(broker, tmp_path):
+    users = tmp_path / "users"
+    users.write_text("".join(f"{user}:{word}\n" for user, word in broker.passwords.items()))
+    told = run(
+        "--broker", f"mqtt://127.0.0.1:{broker.port}", "--passwords", str(users), "--nodes", "2", "--rate", "30",
+        "--for", "1s", "--confirm", "broker", "--sources", "1",
+    )  # fmt: skip
+    assert "30 packs sent, 30 confirmed" in told.stdout
+    assert "The store has" not in told.stdout
+    log = broker.log.read_text()
+    assert all(f" as {node} " in log for node in ("n-1", "n-2"))
+    assert " as ingest " not in log
