@@ -38,9 +38,9 @@ class WireSite:
         self._passwords = passwords
         self._camera_password = secrets.token_urlsafe(12)
         self._make = partial(_made, acts, source_of, order["seed"])
-        broker = order["broker"]
-        self._broker_url = f"mqtt://{broker['host']}:{broker['port']}"
-        self.proxies = {node.name: Proxy(host=broker["host"], port=broker["port"]) for node in self._nodes}
+        host, port = order["broker"]["host"], order["broker"].get("plain_port", order["broker"]["port"])
+        self._broker_url = f"mqtt://{host}:{port}"
+        self.proxies = {node.name: Proxy(host=host, port=port) for node in self._nodes}
         self.wires: dict[str, GatewayWires | ControllerWires] = {}
         self._running = AsyncExitStack()
 

@@ -83,7 +83,9 @@ class RunFolder:
         sources = [f"127.0.0.{1 + number}" for number in range(1 + len(plan.nodes) // PER_SOURCE)]
         order = {
             "folder": str(self.path), **plan.asked, "began_ms": began_ms,
-            "broker": {"host": "127.0.0.1", "port": self.tls_port if plan.tls else self.port},
+            "broker": {
+                "host": "127.0.0.1", "port": self.tls_port if plan.tls else self.port, "plain_port": self.port,
+            },
             "passwords": str(self.path / "node.passwords"),
             "tls": {"ca": str(self.path / "tls" / certificates.CA)} if plan.tls else None, "sources": sources,
         }  # fmt: skip
