@@ -8,8 +8,9 @@ import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ingest.registry import Devices, Rule
-from ingest.rows import LANES, Ledger, Row
+from ingest import plain
+from ingest.registry import Devices
+from ingest.rows import LANES, Ledger, Place, Reading, Rule
 from wire import packs
 from wire.errors import PackError
 from wire.identity import check_identity
@@ -35,7 +36,7 @@ class Accepted:
     node: str
     epoch: str | None = None
     number: int | None = None
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Reading] = field(default_factory=list)
     indexes: list[int] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     oldest_ms: int | None = None  # of all readings that were decoded, refused or not
@@ -55,6 +56,10 @@ class Accepted:
 
 def accept(area: str, node: str, body: bytes, devices: Devices, now_ms: int) -> Accepted:
     """A pack's payload -> what may be stored of it and what not. Raises nothing, whatever the payload."""
+    usual = plain.read(body, devices, now_ms + FUTURE_MS)
+    if usual is not None:
+        epoch, number, rows, oldest, newest = usual
+        return Accepted(area, node, epoch, number, rows, list(range(len(rows))), [], oldest, newest)
     out = Accepted(area, node)
     try:
         _judge(out, body, devices, now_ms)
@@ -76,38 +81,43 @@ def _judge(out: Accepted, body: bytes, devices: Devices, now_ms: int) -> None:
     bad = {refused[0] for refused in pack.refused}
     indexes = [index for index in range(len(pack.readings) + len(bad)) if index not in bad]
     for index, reading in zip(indexes, pack.readings, strict=True):
-        rule, refusal = _check(index, reading, devices, now_ms)
-        if rule is None or refusal is not None:
+        found, refusal = _check(index, reading, devices, now_ms)
+        if found is None or refusal is not None:
             assert refusal is not None
             out.refused.append(refusal)
             out.unknown = out.unknown or refusal.reason.startswith("unknown-")
             continue
-        pole, device, point, time_ms, value, quality, _unit = reading
+        _, _, _, time_ms, value, quality, _ = reading
         stored = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        out.rows.append((rule.function, out.area, pole, device, point, time_ms, stored, quality))
+        out.rows.append((*found, time_ms, stored, quality))
         out.indexes.append(index)
 
 
-def _check(index: int, reading: _Reading, devices: Devices, now_ms: int) -> tuple[Rule | None, Refusal | None]:
+def _check(
+    index: int, reading: _Reading, devices: Devices, now_ms: int
+) -> tuple[tuple[Place, Rule] | None, Refusal | None]:
     pole, device, point, time_ms, value, _quality, unit = reading
-    points = devices.get(f"{pole}/{device}")
-    if points is None:
+    place, points = devices.get(f"{pole}/{device}/", (None, None))
+    if place is None or points is None:
         return None, Refusal(index, "unknown-device", f"{pole}/{device} is in no birth of this node")
     rule = points.get(point)
     if rule is None:
         return None, Refusal(index, "unknown-point", f"{pole}/{device} has no point {point} in the birth")
+    found = place, rule
     if unit is not None and unit != rule.unit:
-        return rule, Refusal(index, "unit", f"{point} is in {rule.unit or 'no unit'}, not {unit[:40]!r}")
+        return found, Refusal(index, "unit", f"{point} is in {rule.unit or 'no unit'}, not {unit[:40]!r}")
     if time_ms > now_ms + FUTURE_MS:
-        return rule, Refusal(index, "future", f"{point} is {(time_ms - now_ms) // 1000} s ahead of our clock")
+        return found, Refusal(index, "future", f"{point} is {(time_ms - now_ms) // 1000} s ahead of our clock")
     if isinstance(value, str) and "\0" in value:
-        return rule, Refusal(index, "text", f"{point} has a NUL, which not every store keeps")
+        return found, Refusal(index, "text", f"{point} has a NUL, which not every store keeps")
     if rule.low is not None and rule.high is not None and value is not None:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return rule, Refusal(index, "type", f"{point} is a number, not {str(value)[:40]!r}")
+            return found, Refusal(index, "type", f"{point} is a number, not {str(value)[:40]!r}")
         if not rule.low <= value <= rule.high:
-            return rule, Refusal(index, "range", f"{point} is {rule.low:g} to {rule.high:g} {rule.unit}, not {value!r}")
-    return rule, None
+            return found, Refusal(
+                index, "range", f"{point} is {rule.low:g} to {rule.high:g} {rule.unit}, not {value!r}"
+            )
+    return found, None
 
 
 def _whole(out: Accepted, body: bytes, reason: str, detail: str) -> Accepted:

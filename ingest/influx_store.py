@@ -13,7 +13,7 @@ from influxdb_client.rest import ApiException
 from ingest import lines
 from ingest.errors import Refused, Unavailable
 from ingest.influxql import InfluxQl
-from ingest.rows import Counts, Ledger, Packs, Row
+from ingest.rows import Counts, Ledger, Packs, Reading, Row
 from ingest.stores import Wanted
 from ingest.worker import Worker
 
@@ -30,7 +30,7 @@ class InfluxStore:
         self._close = close
         self._worker = Worker(name=name)
 
-    async def write(self, rows: list[Row], ledgers: list[Ledger]) -> None:
+    async def write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
         await self._worker.run(self._write, rows, ledgers)
 
     async def readings(self, wanted: Wanted) -> list[Row]:
@@ -45,7 +45,7 @@ class InfluxStore:
     async def close(self) -> None:
         await self._worker.close(self._close)
 
-    def _write(self, rows: list[Row], ledgers: list[Ledger]) -> None:
+    def _write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
         try:
             body = lines.encode(rows, ledgers)
         except UnicodeEncodeError as error:

@@ -2,7 +2,7 @@
 
 from ingest.accept import Accepted, Refusal
 from ingest.errors import Refused
-from ingest.rows import Row
+from ingest.rows import Reading
 from ingest.stores import Store
 
 
@@ -37,7 +37,7 @@ async def _one(store: Store, pack: Accepted, now_ms: int, refused: Refused) -> N
         pack.refused.append(Refusal(None, error.reason, error.detail))
 
 
-async def _bad(store: Store, rows: list[Row], first: int) -> dict[int, Refused]:
+async def _bad(store: Store, rows: list[Reading], first: int) -> dict[int, Refused]:
     # Position of each refused row -> what the store said of it.
     if not rows:
         return {}

@@ -4,29 +4,50 @@ Escapes as in InfluxData's "Line protocol" reference: comma, space and = in tags
 field strings. Every number is a float, so that a field never changes its type.
 """
 
-from ingest.rows import LANES, Ledger, Row
+from ingest.rows import LANES, Ledger, Place, Reading, Rule
 
 # Names follow wire.names, so nothing in them needs an escape; a profile's code or text may hold anything.
 _KEY = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\=", "\n": r"\n"})
 _STRING = str.maketrans({"\\": r"\\", '"': r"\""})
 
 
-def encode(rows: list[Row], ledgers: list[Ledger]) -> bytes:
+def encode(readings: list[Reading], ledgers: list[Ledger]) -> bytes:
     """A line for each device and instant, for each bad quality and for each pack. Raises UnicodeEncodeError."""
-    lines: dict[tuple[str, str, str, str, int], list[str]] = {}
-    qualities: list[str] = []
-    for function, area, pole, device, point, time_ms, value, quality in rows:
-        if quality is None:
-            fields = lines.setdefault((function, area, pole, device, time_ms), [])
-            fields.append(f"{key(point)}={_field(value)}")
-        else:
-            tags = f"area={key(area)},pole={key(pole)},device={key(device)},function={key(function)},point={key(point)}"
-            qualities.append(f"quality,{tags} code={_field(quality)} {time_ms}")
-    out = [
-        f"{key(function)},area={key(area)},pole={key(pole)},device={key(device)} {','.join(fields)} {time_ms}"
-        for (function, area, pole, device, time_ms), fields in lines.items()
-    ]
-    return "\n".join([*out, *qualities, *map(_pack, ledgers)]).encode()
+    out: list[str] = []
+    fields: list[str] = []
+    place_now, function_now, time_now = None, "", -1
+    for place, rule, time_ms, value, quality in readings:
+        if quality is not None:
+            out.append(_quality(place, rule, time_ms, quality))
+            continue
+        if place is not place_now or time_ms != time_now or rule.function != function_now:
+            if place_now is not None:
+                out.append(f"{_head(place_now, function_now)} {','.join(fields)} {time_now}")
+            place_now, function_now, time_now = place, rule.function, time_ms
+            fields = []
+        fields.append((rule.field or _named(rule)) + (repr(value) if type(value) is float else _field(value)))
+    if place_now is not None:
+        out.append(f"{_head(place_now, function_now)} {','.join(fields)} {time_now}")
+    return "\n".join([*out, *map(_pack, ledgers)]).encode()
+
+
+def _head(place: Place, function: str) -> str:
+    """Measurement and tags; kept with the place."""
+    head = place.heads.get(function)
+    if head is None:
+        head = f"{key(function)},area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
+        place.heads[function] = head
+    return head
+
+
+def _named(rule: Rule) -> str:
+    rule.field = f"{key(rule.point)}="
+    return rule.field
+
+
+def _quality(place: Place, rule: Rule, time_ms: int, code: str) -> str:
+    tags = f"area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
+    return f"quality,{tags},function={key(rule.function)},point={key(rule.point)} code={_field(code)} {time_ms}"
 
 
 def key(text: str) -> str:

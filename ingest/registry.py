@@ -7,12 +7,13 @@ known: its last readings may still wait in the node's spool.
 import json
 import sqlite3
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from device_profiles import loader
 from device_profiles.schema import Profile
 from ingest import durable
 from ingest.errors import IngestError, Unavailable
+from ingest.rows import Place, Rule
 from wire import messages
 
 MAX_DEVICES = 4096  # that one node may announce over time; beyond it only its latest birth counts
@@ -22,17 +23,9 @@ CREATE TABLE IF NOT EXISTS births (area TEXT, node TEXT, devices TEXT NOT NULL, 
 """
 
 
-class Rule(NamedTuple):
-    """What is known of one point. low and high are in its unit; None where its profile is unknown or has no range."""
-
-    function: str
-    unit: str
-    low: float | None
-    high: float | None
-
-
 Points = dict[str, Rule]
-Devices = dict[str, Points]  # by "pole/device"
+Devices = dict[str, tuple[Place, Points]]  # by "pole/device/", as a base name has it
+_Facts = tuple[tuple[str, str, str, float | None, float | None], ...]  # point, function, unit, low, high
 
 
 class Registry:
@@ -43,6 +36,7 @@ class Registry:
         self._path = path
         self._profiles = loader.profiles()  # read now: the first birth must not wait for it
         self._nodes: dict[tuple[str, str], Devices] = {}
+        self._points: dict[_Facts, Points] = {}  # devices of one profile share them
         self._claims: dict[tuple[str, str], set[str]] = {}  # (area, device) -> the nodes that announced it
         self._unkept: set[tuple[str, str]] = set()
         try:
@@ -53,7 +47,11 @@ class Registry:
     def _open(self) -> None:
         self._db = durable.open_file(self._path, _SCHEMA)
         for area, node, devices in self._db.execute("SELECT area, node, devices FROM births"):
-            self._nodes[area, node] = _load(devices)
+            facts = {
+                name: tuple((point, *rule) for point, rule in points.items())
+                for name, points in json.loads(devices).items()
+            }
+            self._nodes[area, node] = self._devices(area, facts, {})
             self._claim(area, node, {})
 
     def devices(self, area: str, node: str) -> Devices:
@@ -62,16 +60,17 @@ class Registry:
 
     def learn(self, area: str, node: str, body: bytes) -> bool:
         """Takes a birth into memory; False when it says nothing new. Raises MessageError."""
-        told = _devices(messages.decode(body, messages.BIRTH), self._profiles)
+        told = _told(messages.decode(body, messages.BIRTH), self._profiles)
         known = self.devices(area, node)
-        merged = dict(known)
-        for name, points in told.items():
-            merged[name] = {**known.get(name, {}), **points}
+        merged = {name: _facts(points) for name, (_, points) in known.items()}
+        for name, facts in told.items():
+            merged[name] = _united(merged.get(name, ()), facts)
         if len(merged) > MAX_DEVICES:
             merged = told
-        if merged == known:
+        devices = self._devices(area, merged, known)
+        if devices == known:
             return False
-        self._nodes[area, node] = merged
+        self._nodes[area, node] = devices
         self._claim(area, node, known)
         self._unkept.add((area, node))
         return True
@@ -81,7 +80,7 @@ class Registry:
         for key in nodes & self._unkept:
             self._unkept.discard(key)  # before it is read: a birth that comes meanwhile marks it again
             try:
-                self._db.execute("INSERT OR REPLACE INTO births VALUES (?, ?, ?)", (*key, json.dumps(self._nodes[key])))
+                self._db.execute("INSERT OR REPLACE INTO births VALUES (?, ?, ?)", (*key, _text(self._nodes[key])))
             except sqlite3.Error as error:
                 self._unkept.add(key)
                 raise Unavailable(f"births: {self._path}: {error}") from error
@@ -89,8 +88,21 @@ class Registry:
     def claimed_twice(self, area: str, node: str) -> list[tuple[str, str]]:
         """(device, other node) for each device of this node that another node of the area announced too."""
         return [
-            (name, other) for name in self.devices(area, node) for other in sorted(self._claims[area, name] - {node})
+            (name.rstrip("/"), other)
+            for name in self.devices(area, node)
+            for other in sorted(self._claims[area, name] - {node})
         ]
+
+    def _devices(self, area: str, facts: dict[str, _Facts], known: Devices) -> Devices:
+        out: Devices = {}
+        for name, of in facts.items():
+            points = self._points.get(of)
+            if points is None:
+                points = self._points[of] = {fact[0]: Rule(*fact) for fact in of}
+            before = known.get(name)
+            pole, device, _ = name.split("/")
+            out[name] = (before[0] if before else Place(area, pole, device)), points
+        return out
 
     def _claim(self, area: str, node: str, before: Devices) -> None:
         now = self.devices(area, node)
@@ -103,34 +115,41 @@ class Registry:
         self._db.close()
 
 
-def _load(text: str) -> Devices:
-    shared: dict[str, Points] = {}  # most devices share the points of their profile
-    out: Devices = {}
-    for name, points in json.loads(text).items():
-        rules = {point: Rule(*rule) for point, rule in points.items()}
-        out[name] = shared.setdefault(repr(rules), rules)
-    return out
+def _text(devices: Devices) -> str:
+    return json.dumps(
+        {name: {point: rule.facts for point, rule in points.items()} for name, (_, points) in devices.items()}
+    )
 
 
-def _devices(birth: dict[str, object], library: dict[str, Profile]) -> Devices:
-    profiles: dict[str, dict[str, object]] = birth["profiles"]  # type: ignore[assignment]
-    points = {name: _points(library.get(name), told) for name, told in profiles.items()}
+def _facts(points: Points) -> _Facts:
+    return tuple((point, *rule.facts) for point, rule in points.items())
+
+
+def _united(before: _Facts, now: _Facts) -> _Facts:
+    """A device that became another one still has readings of before."""
+    if before == now or not before:
+        return now
+    return tuple({**{fact[0]: fact for fact in before}, **{fact[0]: fact for fact in now}}.values())
+
+
+def _told(birth: dict[str, object], library: dict[str, Profile]) -> dict[str, _Facts]:
+    profiles: dict[str, dict[str, Any]] = birth["profiles"]  # type: ignore[assignment]
+    points = {name: _announced(library.get(name), told) for name, told in profiles.items()}
     devices: list[dict[str, str]] = birth["devices"]  # type: ignore[assignment]
     former: list[dict[str, str]] = birth.get("former", [])  # type: ignore[assignment]
-    out: Devices = {}
-    for device in former + devices:  # a device that became another one still has readings of before
-        name = f"{device['pole']}/{device['device']}"
-        out[name] = {**out.get(name, {}), **points[device["profile"]]}
+    out: dict[str, _Facts] = {}
+    for device in former + devices:
+        name = f"{device['pole']}/{device['device']}/"
+        out[name] = _united(out.get(name, ()), points[device["profile"]])
     return out
 
 
-def _points(profile: Profile | None, told: dict[str, object]) -> Points:
+def _announced(profile: Profile | None, told: dict[str, Any]) -> _Facts:
     if profile is not None and profile.version != told["version"]:
         profile = None  # its ranges may have changed
-    points: dict[str, dict[str, str]] = told["points"]  # type: ignore[assignment]
-    out: Points = {}
-    for point, facts in points.items():
+    out = []
+    for point, facts in told["points"].items():
         known = profile.points.get(point) if profile is not None else None
         low, high = known.range if known is not None and known.range is not None else (None, None)
-        out[point] = Rule(facts.get("function", str(told["function"])), facts["unit"], low, high)
-    return out
+        out.append((point, str(facts.get("function", told["function"])), str(facts["unit"]), low, high))
+    return tuple(out)

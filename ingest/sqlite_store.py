@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ingest import durable
 from ingest.errors import Refused, Unavailable
-from ingest.rows import Counts, Ledger, Packs, Row
+from ingest.rows import Counts, Ledger, Packs, Place, Reading, Row, Rule
 from ingest.stores import Wanted
 from ingest.worker import Worker
 from wire.stored import ranges
@@ -42,7 +42,6 @@ _PACK = (
 _SERIES = "INSERT OR IGNORE INTO series (function, area, pole, device, point) VALUES (?, ?, ?, ?, ?)"
 _SERIES_ID = "SELECT id FROM series WHERE function = ? AND area = ? AND pole = ? AND device = ? AND point = ?"
 
-_Series = tuple[str, str, str, str, str]
 _Cells = tuple[int, int, float | bool | str | None]
 
 
@@ -54,9 +53,9 @@ class SqliteStore:
         self._path = path
         self._worker = Worker(name="sqlite-store")
         self._db: sqlite3.Connection | None = None
-        self._series: dict[_Series, int] = {}
+        self._series: dict[Place, dict[Rule, int]] = {}
 
-    async def write(self, rows: list[Row], ledgers: list[Ledger]) -> None:
+    async def write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
         await self._worker.run(self._guard, lambda db: self._write(db, rows, ledgers))
 
     async def readings(self, wanted: Wanted) -> list[Row]:
@@ -98,7 +97,7 @@ class SqliteStore:
             self._db.close()
             self._db = None
 
-    def _write(self, db: sqlite3.Connection, rows: list[Row], ledgers: list[Ledger]) -> None:
+    def _write(self, db: sqlite3.Connection, rows: list[Reading], ledgers: list[Ledger]) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
             points, qualities = self._split(db, rows)
@@ -112,20 +111,23 @@ class SqliteStore:
                 db.execute("ROLLBACK")
             raise
 
-    def _split(self, db: sqlite3.Connection, rows: list[Row]) -> tuple[list[_Cells], list[_Cells]]:
+    def _split(self, db: sqlite3.Connection, readings: list[Reading]) -> tuple[list[_Cells], list[_Cells]]:
         points: list[_Cells] = []
         qualities: list[_Cells] = []
         known = self._series
-        for row in rows:
-            key = row[:5]
-            series = known.get(key)
+        place_now, series_of = None, {}
+        for place, rule, time_ms, value, quality in readings:
+            if place is not place_now:
+                place_now, series_of = place, known.setdefault(place, {})
+            series = series_of.get(rule)
             if series is None:
+                key = (rule.function, place.area, place.pole, place.device, rule.point)
                 db.execute(_SERIES, key)
-                series = known[key] = db.execute(_SERIES_ID, key).fetchone()[0]
-            if row[7] is None:
-                points.append((series, row[5], row[6]))
+                series = series_of[rule] = db.execute(_SERIES_ID, key).fetchone()[0]
+            if quality is None:
+                points.append((series, time_ms, value))
             else:
-                qualities.append((series, row[5], row[7]))
+                qualities.append((series, time_ms, quality))
         return points, qualities
 
 

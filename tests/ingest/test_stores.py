@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ingest import isolate, lines
 from ingest.accept import Accepted
 from ingest.errors import IngestError, Refused, Unavailable
-from ingest.rows import Ledger
+from ingest.rows import Ledger, Names
 from ingest.store_url import check_url, open_store
 from ingest.stores import Wanted
 from pole.broker import free_port
@@ -23,6 +23,7 @@ ROWS = [
     ("air", "wuhou", "P0001", "air-1", "note", AT + 1, 'a "b" \\ c,d=e\nf 杆', None),
     ("water", "wuhou", "P0002", "water-1", "level", AT + 2, None, "timeout"),
 ]
+FRESH = Names().readings(ROWS)
 LEDGER = Ledger("wuhou", "gw-1", "9f3c21aa", 7, 5, 1, 120, AT + 2)
 
 
@@ -47,7 +48,7 @@ def run(url, *calls):
 
 
 def test_what_is_written_twice_is_there_once(url):
-    write = lambda store: store.write(ROWS, [LEDGER])  # noqa: E731
+    write = lambda store: store.write(FRESH, [LEDGER])  # noqa: E731
     *_, found, counts, packs = run(
         url, write, write, lambda s: s.readings(Wanted()), lambda s: s.counts(), lambda s: s.packs()
     )
@@ -63,7 +64,7 @@ def test_a_query_chooses_by_each_name_time_and_number(url):
 
     _, function, point, quality, since, limit, nothing = run(
         url,
-        lambda store: store.write(ROWS, [LEDGER]),
+        lambda store: store.write(FRESH, [LEDGER]),
         chosen(function="air", pole="P0001", device="air-1"),
         chosen(point="pm10"),
         chosen(function="water"),
@@ -96,15 +97,19 @@ def test_a_store_that_is_down_is_unavailable(tmp_path):
         f"influx2:http://127.0.0.1:{free_port()}/org/bucket",
     ):
         with pytest.raises(Unavailable):
-            run(url, lambda store: store.write(ROWS, [LEDGER]))
+            run(url, lambda store: store.write(FRESH, [LEDGER]))
 
 
 def test_a_field_of_another_type_is_isolated_and_the_rest_stored(influx1):
-    first = Accepted("wuhou", "gw-1", "9f3c21aa", 1, [("air", "wuhou", "P1", "a", "x", AT, 1.0, None)], [0])
+    first = Accepted(
+        "wuhou", "gw-1", "9f3c21aa", 1, Names().readings([("air", "wuhou", "P1", "a", "x", AT, 1.0, None)]), [0]
+    )
     rows = [("air", "wuhou", "P1", "a", f"p{n}", AT + 1, float(n), None) for n in range(300)]
     rows[137] = ("air", "wuhou", "P1", "a", "x", AT + 1, "a text", None)
-    poisoned = Accepted("wuhou", "gw-1", "9f3c21aa", 2, rows, list(range(300)))
-    good = Accepted("wuhou", "gw-1", "9f3c21aa", 3, [("air", "wuhou", "P1", "b", "x", AT, 2.0, None)], [0])
+    poisoned = Accepted("wuhou", "gw-1", "9f3c21aa", 2, Names().readings(rows), list(range(300)))
+    good = Accepted(
+        "wuhou", "gw-1", "9f3c21aa", 3, Names().readings([("air", "wuhou", "P1", "b", "x", AT, 2.0, None)]), [0]
+    )
     _, _, counts, packs = run(
         influx1.store,
         lambda s: isolate.write(s, [first], AT),
@@ -121,7 +126,7 @@ def test_a_field_of_another_type_is_isolated_and_the_rest_stored(influx1):
 
 def test_influxdb_makes_its_database(influx1):
     url = influx1.store + "-new"
-    run(url, lambda store: store.write(ROWS, [LEDGER]))
+    run(url, lambda store: store.write(FRESH, [LEDGER]))
     assert influx1.query("SHOW DATABASES")[0]["values"][-1] == [influx1.database + "-new"]
     influx1.query(f'DROP DATABASE "{influx1.database}-new"')
 
@@ -136,21 +141,25 @@ VALUES = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.booleans
 def test_influxdb_reads_back_what_a_line_says(influx1, names, value):
     function, *rest = names
     row = ("f-" + function, *rest[:3], f"{rest[3]}-{type(value).__name__}", AT, value, None)
-    _, found = run(influx1.store, lambda s: s.write([row], []), lambda s: s.readings(Wanted(function="f-" + function)))
+    _, found = run(
+        influx1.store,
+        lambda s: s.write(Names().readings([row]), []),
+        lambda s: s.readings(Wanted(function="f-" + function)),
+    )
     assert row in found
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_line_keeps_every_digit(value):
-    line = lines.encode([("air", "a", "P", "d", "x", AT, value, None)], []).decode()
+    line = lines.encode(Names().readings([("air", "a", "P", "d", "x", AT, value, None)]), []).decode()
     told = float(line.split(" ")[1].removeprefix("x="))
     assert told == value
     assert math.copysign(1, told) == math.copysign(1, value)
 
 
 def test_victoria_takes_the_v2_api(victoria):
-    run(victoria.store, lambda store: store.write(ROWS, [LEDGER]), lambda store: store.write(ROWS, [LEDGER]))
+    run(victoria.store, lambda store: store.write(FRESH, [LEDGER]), lambda store: store.write(FRESH, [LEDGER]))
     found = {series["metric"]["__name__"]: series for series in victoria.export()}
     assert found["air_pm2_5"]["values"][0] == 35.2
     assert found["air_pm2_5"]["timestamps"][0] == AT
@@ -161,7 +170,7 @@ def test_victoria_takes_the_v2_api(victoria):
 def test_a_sqlite_value_that_does_not_fit_is_refused(tmp_path):
     row = ("air", "a", "P", "d", "x", 1 << 63, 1.0, None)
     with pytest.raises(Refused):
-        run(f"sqlite:{tmp_path}/readings.db", lambda store: store.write([row], []))
+        run(f"sqlite:{tmp_path}/readings.db", lambda store: store.write(Names().readings([row]), []))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +182,7 @@ def test_a_url_that_is_no_store_is_told(url):
 
 
 def test_the_v2_store_reads_by_influxql(influx1):
-    run(influx1.store, lambda store: store.write(ROWS, [LEDGER]))
+    run(influx1.store, lambda store: store.write(FRESH, [LEDGER]))
     url = f"influx2:{influx1.url}/org/{influx1.database}"
     found, counts, packs = run(url, lambda s: s.readings(Wanted()), lambda s: s.counts(), lambda s: s.packs())
     assert sorted(found) == sorted(ROWS)
@@ -184,4 +193,4 @@ def test_the_v2_store_reads_by_influxql(influx1):
 def test_a_server_that_answers_no_influxql_is_told(victoria):
     for ask in (lambda s: s.packs(), lambda s: s.counts(), lambda s: s.readings(Wanted())):
         with pytest.raises(IngestError, match="does not answer InfluxQL"):
-            run(victoria.store, lambda store: store.write(ROWS, [LEDGER]), ask)
+            run(victoria.store, lambda store: store.write(FRESH, [LEDGER]), ask)

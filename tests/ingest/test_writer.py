@@ -13,6 +13,7 @@ from ingest.dead_letters import DeadLetters
 from ingest.errors import Refused, Unavailable
 from ingest.metrics import Metrics
 from ingest.registry import Registry
+from ingest.rows import Names, named
 
 
 class Session:
@@ -38,10 +39,11 @@ class FakeStore:
         self.calls += 1
         if self.down:
             raise Unavailable("fake: down")
-        bad = [row[4] for row in rows if row[4] in self.poison]
+        told = [named(row) for row in rows]
+        bad = [row[4] for row in told if row[4] in self.poison]
         if bad or (ledgers and self.ledger_too):
             raise Refused("store", f"bad {bad}")
-        self.rows |= {row[:6]: row[6] for row in rows}
+        self.rows |= {row[:6]: row[6] for row in told}
         self.ledgers |= {ledger[:4]: ledger for ledger in ledgers}
 
     async def close(self):
@@ -68,7 +70,7 @@ class Desk:
         )
 
     def put(self, number, points, refused=(), session=None):
-        rows = [("air", "a", "P", "d", point, 1000 + number, 1.0, None) for point in points]
+        rows = Names().readings(("air", "a", "P", "d", point, 1000 + number, 1.0, None) for point in points)
         pack = Accepted(
             "a", "n", "9f3c21aa", number, rows, list(range(len(rows))), list(refused), newest_ms=1000 + number
         )
@@ -201,7 +203,7 @@ def test_a_hold_ends_with_its_session(run):
 def test_a_ledger_that_is_refused_makes_a_letter_of_the_whole_pack():
     store = FakeStore()
     store.ledger_too = True
-    pack = Accepted("a", "n", "9f3c21aa", 1, [("air", "a", "P", "d", "x", 1, 1.0, None)], [0])
+    pack = Accepted("a", "n", "9f3c21aa", 1, Names().readings([("air", "a", "P", "d", "x", 1, 1.0, None)]), [0])
     asyncio.run(isolate.write(store, [pack], 1000))
     assert [(refusal.record, refusal.reason) for refusal in pack.refused] == [(None, "store")]
 
@@ -216,7 +218,7 @@ def test_isolating_one_bad_row_takes_few_writes():
             "n",
             "9f3c21aa",
             n,
-            [("air", "a", f"P{n}", "d", point, n, 1.0, None) for point in points],
+            Names().readings(("air", "a", f"P{n}", "d", point, n, 1.0, None) for point in points),
             list(range(1000)),
         )
         for n in range(1, 3)

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from ingest.rows import Names
 from ingest.store_url import open_store
 
 NOW_MS = time.time_ns() // 1_000_000
@@ -28,7 +29,7 @@ def url(request, tmp_path):
 
     async def fill():
         store = open_store(url)
-        await store.write(ROWS, [])
+        await store.write(Names().readings(ROWS), [])
         await store.close()
 
     asyncio.run(fill())

@@ -9,7 +9,7 @@ import yaml
 from edge.clock import Clock
 from edge.journal import Journal
 from gateway.disk.spool import Spool
-from ingest.rows import Ledger
+from ingest.rows import Ledger, Names
 from ingest.sqlite_store import SqliteStore
 from pole.broker import free_port
 from pole.demo import reconciliation, repeats
@@ -71,7 +71,7 @@ class Run:
     async def _store(self, rows, ledgers) -> None:
         await repeats.count_in(self.store)
         store = SqliteStore(path=self.store)
-        await store.write(rows, ledgers)
+        await store.write(Names().readings(rows), ledgers)
         await store.close()
 
     def accounts(self):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ingest.rows import Ledger
+from ingest.rows import Ledger, Names
 from ingest.sqlite_store import SqliteStore
 from simulators.truth.recorder import Recorder
 from simulators.world.city_map import city_map
@@ -78,7 +78,9 @@ class StoredRun:
         try:
             for (pole, number), rows in packs.items():
                 area, newest = self.city.area[pole], rows[0][5]
-                await store.write(rows, [Ledger(area, self.node(pole), EPOCH, number, len(rows), 0, 90, newest)])
+                await store.write(
+                    Names().readings(rows), [Ledger(area, self.node(pole), EPOCH, number, len(rows), 0, 90, newest)]
+                )
         finally:
             await store.close()
 

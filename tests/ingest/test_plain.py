@@ -1,0 +1,109 @@
+"""The fast reading of a pack says what the long one says, or leaves it to the long one.
+
+The full million: MUTATIONS=1000000 pytest tests/ingest/test_plain.py --timeout 3600 -s
+"""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from ingest import accept as judging
+from ingest import plain
+from ingest.accept import accept
+from ingest.rows import Place, Rule, named
+from tests.ingest.mutations import DEVICES, good, mutated
+
+COUNT = int(os.environ.get("MUTATIONS", "20000"))
+VECTORS = Path(__file__).parent.parent / "vectors"
+NOW_MS = 1_763_700_000_000
+KNOWN = {
+    f"{device}/": (
+        Place("wuhou", *device.split("/")),
+        {
+            point: Rule(point, "air", "Cel", *((-40, 60) if point == "temperature" else (None, None)))
+            for point in points
+        },
+    )
+    for device, points in DEVICES.items()
+}
+
+
+def told(body, devices):
+    """(what the fast way says, what the long way says): all of a pack, or None where there is more to say."""
+    usual = plain.read(body, devices, NOW_MS + judging.FUTURE_MS)
+    fast = None if usual is None else (*usual[:2], [named(row) for row in usual[2]], *usual[3:])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "read", lambda *_: None)
+        pack = accept("wuhou", "gw-1", body, devices, NOW_MS)
+    whole = None
+    if pack.rows and not pack.refused:
+        whole = pack.epoch, pack.number, [named(row) for row in pack.rows], pack.oldest_ms, pack.newest_ms
+    return fast, whole
+
+
+def kinds(pack):
+    return [type(row[6]) for row in pack[2]]
+
+
+def test_damaged_packs_are_read_alike_or_not_at_all():
+    chance = random.Random(7)
+    fast_ones = 0
+    for _ in range(COUNT):
+        _, body = mutated(chance)
+        fast, whole = told(body, KNOWN)
+        if fast is not None:
+            fast_ones += 1
+            assert fast == whole, body
+            assert kinds(fast) == kinds(whole), body
+    assert fast_ones > COUNT / 50
+    print(f"{COUNT} packs, {fast_ones} of them read fast")
+
+
+def test_good_packs_are_read_fast():
+    chance = random.Random(8)
+    for _ in range(500):
+        body = good(chance)
+        fast, whole = told(body, KNOWN)
+        assert fast == whole
+        if whole is not None:
+            assert fast is not None
+
+
+def devices_of(body):
+    """As if a birth had announced whatever the pack names."""
+    out = {}
+    try:
+        records = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    for record in records if isinstance(records, list) else []:
+        if isinstance(record, dict) and str(record.get("bn", "")).count("/") == 2:
+            pole, device, _ = record["bn"].split("/")
+            out[record["bn"]] = Place("wuhou", pole, device), AnyPoint()
+    return out
+
+
+class AnyPoint(dict):
+    def __missing__(self, point):
+        return Rule(point, "air", "", None, None)
+
+    def get(self, point):
+        return self[point]
+
+
+@pytest.mark.parametrize("name", ["packs-good", "packs-bad", "rfc8428"])
+def test_every_vector_is_read_alike_or_not_at_all(name):
+    read = 0
+    vectors = json.loads((VECTORS / f"{name}.json").read_text())
+    for vector in vectors:
+        body = vector["body"].encode() if isinstance(vector.get("body"), str) else json.dumps(vector).encode()
+        fast, whole = told(body, devices_of(body))
+        assert fast is None or fast == whole, vector["name"]
+        read += fast is not None
+    if name == "packs-good":
+        assert read > len(vectors) / 4
+    if name == "packs-bad":
+        assert read == 0
