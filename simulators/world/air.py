@@ -1,6 +1,6 @@
 """Air quality: the month's background, what traffic adds, what rain washes out, plumes that the wind carries.
 
-All in ug/m3 but CO2, which is in ppm. Levels are such as GB 3095 limits: PM2.5 75 and PM10 150 a day, NO2 200 an hour.
+All in ug/m3 but CO2, which is in ppm. For the order of it: HJ 633-2026 calls a day of 60 (PM2.5) or 120 (PM10) AQI 100.
 """
 
 from collections.abc import Sequence

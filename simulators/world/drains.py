@@ -9,15 +9,12 @@ from simulators.world.noise import chance
 from simulators.world.present import STEP_S, Present
 
 _RUNOFF = 0.7  # of the rain; GB 50014-2021: 0.60 to 0.70 where a city is built densely
-_CAPACITY_MM_H = (
-    18.0,
-    34.0,
-)  # run-off that the pipes carry; Chengdu's storms of 1 in 2 to 5 years bring 45 mm in an hour
+_CAPACITY_MM_H = (16.0, 30.0)  # run-off that pipes carry, as in quarters built long ago: of rain of 23 to 43 mm/h
 _FULL_MM = 1.5  # over the basin: what gullies and pipes hold
 _PIPE_M = 0.9  # from the gully's bottom, where the sensor stands, to the road
 _GATHERS = 60.0  # a hollow takes the water of so much more area than its own
 _DEEPEST_M = 2.5
-_WET_M = 0.02  # of water on the road
+_WET_M = 0.05  # of water on the road: a pole says that it is flooded
 FLOOD_M, DRY_M = 0.15, 0.05  # at a basin's worst pole: when a flood begins and when it has ended
 
 
@@ -57,7 +54,7 @@ class Drains:
     def _standing(self, hollow: FloatArray, held: FloatArray) -> FloatArray:
         """Water on the road, m: the lower a place the more."""
         over = np.maximum(held - _FULL_MM, 0.0) / 1000.0
-        out: FloatArray = np.minimum(over * _GATHERS * hollow**2, _DEEPEST_M)
+        out: FloatArray = np.minimum(over * _GATHERS * hollow**3, _DEEPEST_M)
         return out
 
     def _ponding(self) -> FloatArray:

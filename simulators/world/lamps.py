@@ -12,7 +12,7 @@ from simulators.world.present import STEP_S, Present
 from simulators.world.sun import Sun
 
 DUSK_DEG = -1.5  # the sun's elevation at which lamps are lit; clouds bring it forward
-_RATED_W = np.array([60.0, 120.0, 200.0, 250.0])  # LED, by road: CJJ 45-2015's power densities over 35 m of road
+_RATED_W = np.array([60.0, 120.0, 200.0, 250.0])  # LED, by road
 _PLAN = ((0.0, 60.0), (1.0, 40.0), (5.5, 80.0), (12.0, 100.0), (23.0, 60.0))  # from an hour on, %
 _GEAR_W, _IDLE_W = 5.0, 0.5  # the driver itself; its standby (EU 2019/2020 allows 0.5 W)
 

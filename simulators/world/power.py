@@ -27,7 +27,7 @@ _NODE_W = 6.0  # gateway or controller, and the meter
 _LAMP_VAR, _SCREEN_VAR, _IDLE_VAR, _EV_VAR = 0.33, 0.48, 1.2, 0.10  # var a watt
 _BAD_SHARE = 0.03  # of the poles have an insulation that water gets into
 _SOAKED_MM, _DRIES_S = 3.0, 5_400.0  # rain that soaks a joint, and how long it takes to dry
-TRIPS_MA, RESETS_MA = 500.0, 250.0  # GB 14287.2's alarm range of residual current is 300 to 1,000 mA
+TRIPS_MA, RESETS_MA = 500.0, 250.0  # detectors against fire by leakage warn at 300 mA and alarm at 500 mA
 
 
 class Power:

@@ -7,7 +7,7 @@ from simulators.world.kits import KITS
 from simulators.world.present import Present
 
 _HOURS = (6.5, 23.5)
-_NIGHT, _DAY = 30.0, 90.0  # % of brightness; GB 50034's and CJJ/T 307's limits on glare are met by dimming at night
+_NIGHT, _DAY = 30.0, 90.0  # % of brightness: a screen that is read in the sun dazzles at night
 _OFF_W, _ON_W, _FULL_W = 12.0, 60.0, 600.0
 
 

@@ -170,7 +170,7 @@ class Weather:
         return out
 
     def _wind_gust(self) -> FloatArray:
-        """The strongest three seconds: half as strong again in a city (WMO-No. 8, gust factors 1.4 to 1.7)."""
+        """The strongest three seconds, about half as strong again (WMO-No. 8 defines a gust by three seconds)."""
         steady = np.hypot(self._present["wind_east"], self._present["wind_north"])
         gust = steady * (1.55 + 0.15 * self._fields["gust"].at(self._present.second))
         out: FloatArray = np.maximum(gust, self._present["wind_speed"])

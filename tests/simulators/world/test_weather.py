@@ -61,6 +61,7 @@ def test_wind_comes_from_where_the_front_comes_from(a_world) -> None:  # type: i
     away = (look["wind_direction"] - 315 + 180) % 360 - 180
     assert np.abs(away).mean() < 30
     assert (look["wind_gust"] >= look["wind_speed"]).all()
+    assert look["wind_direction"].max() < 360
 
 
 def test_rain_is_the_sum_of_what_fell(a_world) -> None:  # type: ignore[no-untyped-def]

@@ -16,7 +16,7 @@ from simulators.world.world import QUANTITIES, STEP_S, World
 RANGES = {
     "sun_elevation": (-90, 90), "illuminance": (0, 130_000), "solar_radiation": (0, 1100), "cloud": (0, 1),
     "temperature": (-12, 46), "humidity": (8, 100), "dew_point": (-30, 36), "pressure": (925, 985),
-    "wind_speed": (0, 45), "wind_gust": (0, 60), "wind_direction": (0, 359.9999), "rain_rate": (0, 260),
+    "wind_speed": (0, 45), "wind_gust": (0, 60), "wind_direction": (0, 360), "rain_rate": (0, 260),
     "rain": (0, 500), "pm1": (0, 3000), "pm2_5": (0, 4000), "pm10": (0, 4000), "tsp": (0, 6000),
     "no": (0, 400), "no2": (0, 500),
     "so2": (0, 500), "o3": (0, 400), "co": (0, 10_000), "co2": (400, 900), "noise": (30, 110), "water_level": (0, 3.5),
