@@ -1,7 +1,7 @@
 """What a load showed: for programs one JSON line, for people a table of its stages."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -15,18 +15,27 @@ STYLES = {"held": "green", "not held": "red", "do not trust": "yellow"}
 
 
 @dataclass(frozen=True, kw_only=True)
+class InStore:
+    """Packs in our own store, and how long they took by ingest's clock: from due, which is their readings' time."""
+
+    packs: int
+    p50_ms: int | None
+    p99_ms: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoadOutcome:
-    """in_store: packs that our own store has at the end; None where the store is somebody else's."""
+    """in_store is None where the store is somebody else's."""
 
     result: Result
     broker: str
-    in_store: int | None
+    in_store: InStore | None
     folder: str | None
 
     @property
     def good(self) -> bool:
         """Every stage can be trusted, one was held, and what was confirmed is in the store."""
-        kept = self.in_store is None or self.in_store >= self.result.confirmed
+        kept = self.in_store is None or self.in_store.packs >= self.result.confirmed
         return self.result.trusted and self.result.highest_held is not None and kept
 
     def json_line(self) -> str:
@@ -35,8 +44,8 @@ class LoadOutcome:
         return json.dumps({
             "broker": self.broker, "tls": result.tls, "nodes": result.nodes, "sources": result.sources,
             "readings": result.readings, "confirm": result.confirm, "priority": result.priority,
-                "connected_s": round(result.connected_s, 2),
-            "sent": result.sent, "confirmed": result.confirmed, "in_store": self.in_store,
+            "connected_s": round(result.connected_s, 2), "sent": result.sent, "confirmed": result.confirmed,
+            "in_store": None if self.in_store is None else asdict(self.in_store),
             "highest_held": result.highest_held, "trusted": result.trusted, "lost_connections": result.losses,
             "stages": result.rows, "folder": self.folder,
         })  # fmt: skip
@@ -78,9 +87,14 @@ def _time(milliseconds: float | None) -> str:
 def _sentences(outcome: LoadOutcome) -> list[str]:
     result = outcome.result
     held = "no rate was held" if result.highest_held is None else f"highest rate held: {result.highest_held:g} packs/s"
-    told = [f"{held}; {result.sent} packs sent, {result.confirmed} confirmed; CPU in percent of one core."]
+    ready = f"{result.nodes} nodes were ready in {result.connected_s:.1f} s"
+    packs = f"{result.sent} packs sent, {result.confirmed} confirmed"
+    told = [f"{ready}; {packs}; {held}; CPU in percent of one core."]
     if outcome.in_store is not None:
-        told.append(f"The store has {outcome.in_store} of them.")
+        kept = outcome.in_store
+        told.append(
+            f"The store has {kept.packs} of them; by ingest's clock they took {kept.p50_ms} (p99: {kept.p99_ms}) ms."
+        )
     if not result.trusted:
         told.append("Where it says `do not trust`, the generator was the bottleneck: the figures are its own.")
     told += [f"{row['rate']:g} packs/s {row['verdict']}: {row['why']}." for row in result.rows if row["why"]]

@@ -17,13 +17,13 @@ from device_profiles import loader
 from pole.broker import Broker, BrokerError, free_port
 from pole.demo.folder import INGEST, STORE
 from pole.demo.processes import BrokerPart, Service
-from pole.demo.store import reading
+from pole.demo.store import percentile, reading
 from pole.demo.watch import Watch
 from pole.fleet import certificates, figures
 from pole.fleet.load_order import LoadOrder, OrderError
-from pole.fleet.load_outcome import LoadOutcome
+from pole.fleet.load_outcome import InStore, LoadOutcome
 from simulators.load.generator import Generator
-from simulators.load.result import Moment, Result
+from simulators.load.result import Moment
 from simulators.load.target import Target, loopback, make_room
 
 READY_S = 30.0
@@ -49,7 +49,7 @@ def measure(order: LoadOrder, *, folder: Path | None, told: Callable[[Moment], N
         return LoadOutcome(
             result=result,
             broker="its own" if not order.host else f"{order.host}:{order.port}",
-            in_store=None if parts.store is None else _in_store(parts.store, result),
+            in_store=None if parts.store is None else _in_store(parts.store),
             folder=None if folder is None else str(folder),
         )
 
@@ -147,7 +147,9 @@ def _kept(folder: Path | None) -> Iterator[Path]:
     yield folder.absolute()
 
 
-def _in_store(store: Path, result: Result) -> int:
-    """Packs of the stages that the store has: all but the first one of each node."""
+def _in_store(store: Path) -> InStore:
+    """All but the first pack of each node, which belongs to no stage."""
     with reading(store) as db:
-        return int(db.execute("SELECT count(*) FROM packs").fetchone()[0]) - result.nodes
+        found = db.execute("SELECT latency_ms FROM packs WHERE number > 1 ORDER BY latency_ms").fetchall()
+    took = [row[0] for row in found]
+    return InStore(packs=len(took), p50_ms=percentile(took, 0.5), p99_ms=percentile(took, 0.99))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from pole.fleet import load_order
 from pole.fleet.load import load
 from pole.fleet.load_order import OrderError
-from pole.fleet.load_outcome import LoadOutcome, tables
+from pole.fleet.load_outcome import InStore, LoadOutcome, tables
 from pole.fleet.load_picture import picture
 from simulators.load.account import StageAccount
 from simulators.load.result import Result
@@ -111,12 +111,14 @@ def test_a_load_on_parts_of_its_own_is_stored_and_told(tmp_path):
     folder = tmp_path / "run"
     told = run("--nodes", "20", "--steps", "50,100", "--each", "1s", "--tls", "--json", "--dir", str(folder))
     found = json.loads(told.stdout)
-    assert (found["sent"], found["confirmed"], found["in_store"]) == (150, 150, 150)
+    assert (found["sent"], found["confirmed"], found["in_store"]["packs"]) == (150, 150, 150)
     assert [(row["due"], row["acknowledged"], row["stored"]) for row in found["stages"]] == [(50,) * 3, (100,) * 3]
     for row in found["stages"]:
         assert row["stored_ms"]["p50"] >= row["puback_ms"]["p50"] > 0
         assert row["stored_ms"]["max"] >= row["stored_ms"]["p99"]
         assert set(row["others_cpu"]) == {"broker", "ingest"}
+    kept, slowest = found["in_store"], max(row["stored_ms"]["max"] for row in found["stages"])
+    assert 0 < kept["p50_ms"] <= kept["p99_ms"] <= slowest + 5  # ours has the way back as well
     assert (found["tls"], found["nodes"], found["lost_connections"]) == (True, 20, {})
     assert (told.exit_code == 0) == (found["trusted"] and found["highest_held"] is not None)
     _, tls_port = re.findall(r"^listener (\d+)", (folder / "broker" / "mosquitto.conf").read_text(), re.M)
@@ -138,7 +140,10 @@ def outcome(*, in_store=100, late=0.001, stored=100):
         nodes=5, sources=1, tls=False, readings=10, confirm="stored", priority="usual", connected_s=0.5,
         accounts=[made], losses={"gone": 2},
     )  # fmt: skip
-    return LoadOutcome(result=result, broker="its own", in_store=in_store, folder=None)
+    return LoadOutcome(
+        result=result, broker="its own", folder=None,
+        in_store=None if in_store is None else InStore(packs=in_store, p50_ms=38, p99_ms=39),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ def outcome(*, in_store=100, late=0.001, stored=100):
     [
         ({}, True, "highest rate held: 10 packs/s"),
         ({"in_store": None}, True, "100 packs sent, 100 confirmed"),
-        ({"in_store": 99}, False, "The store has 99 of them."),
+        ({"in_store": 99}, False, "The store has 99 of them; by ingest's clock they took 38 (p99: 39) ms."),
         ({"late": 0.5}, False, "10 packs/s do not trust: the generator itself was late: p99 500"),
         ({"stored": 90}, False, "10 packs/s not held: 10 packs were never confirmed."),
         ({"stored": 90}, False, "40 never never"),
