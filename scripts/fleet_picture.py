@@ -19,7 +19,7 @@ from pole.fleet.view import View
 
 COMMAND = "pole fleet run --scenario storm --poles 500"
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "fleet.svg"
-COLUMNS, LINES = 132, 32
+COLUMNS, LINES = 140, 31
 
 
 class Camera:

@@ -13,10 +13,13 @@ from pole.fleet.state import State
 from pole.fleet.view_map import CityMap, legend
 
 WIDE = 110  # columns from which the map and the figures stand side by side
-FIGURES = 46  # columns of the figures then
+FIGURES = 46  # columns of the figures then, at least
+MAP_FRAME = 4  # columns
+LEGEND_COLUMNS = 64  # with the frame
 FRAME = 2  # lines
 LEGEND_LINES = 2
 LEAST_BODY = 18  # lines of the sides
+CURVE = 26  # columns
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -28,12 +31,14 @@ class View:
 
     def render(self, state: State, columns: int, lines: int) -> RenderableType:
         body = lines - FRAME - 1 - 1 - len(self._commands)
+        city = _map(state)
+        wide = city.columns(columns - FIGURES - MAP_FRAME, body - FRAME - LEGEND_LINES) + MAP_FRAME
         if columns < WIDE or body < LEAST_BODY:
             return self._narrow(state, columns, lines)
         sides = Table.grid(expand=True)
+        sides.add_column(width=max(wide, LEGEND_COLUMNS))
         sides.add_column(ratio=1)
-        sides.add_column(width=FIGURES)
-        sides.add_row(_city(state, columns - FIGURES, body), _side(state, body))
+        sides.add_row(_city(state, city, wide, body), _side(state, body))
         return Group(_way(state, 1), sides, self._help())
 
     def _narrow(self, state: State, columns: int, lines: int) -> RenderableType:
@@ -41,7 +46,7 @@ class View:
         figures = [_weather(state), *_figures(state)]
         told = _lines([*_alarms(state)[-2:], *_news(state)[-2:]])
         height = max(FRAME + LEGEND_LINES + 2, lines - FRAME - 2 - len(figures) - len(told) - 1)
-        return Group(_way(state, 2), _city(state, columns, height), *figures, *told)
+        return Group(_way(state, 2), _city(state, _map(state), columns, height), *figures, *told)
 
     def _help(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))
@@ -82,17 +87,19 @@ def _way(state: State, lines: int) -> RenderableType:
     return Panel(text, title=title, title_align="left", border_style="cyan", height=FRAME + lines)
 
 
-def _city(state: State, columns: int, lines: int) -> RenderableType:
-    said = state.said
-    sun = said["weather"]["sun"]
-    cells = CityMap(cells=said["map"], sun_deg=sun, blink=int(time.monotonic()) % 2 == 0)
+def _map(state: State) -> CityMap:
+    return CityMap(cells=state.said["map"], sun_deg=state.said["weather"]["sun"], blink=int(time.monotonic()) % 2 == 0)
+
+
+def _city(state: State, city: CityMap, columns: int, lines: int) -> RenderableType:
     room = lines - FRAME - LEGEND_LINES
-    drawn = cells.lines(columns - 4, room)[:room]
-    day, _, clock = said["local"].partition("T")
+    drawn = city.lines(columns - MAP_FRAME, room)[:room]
+    day, _, clock = state.said["local"].partition("T")
     below = [[Segment(" ")]] * (room - len(drawn))
     return Panel(
-        Group(_Drawn([*drawn, *below]), legend()), title=f"{clock} · {day} · {_of_day(sun)}", title_align="left",
-        border_style="cyan", padding=(0, 1),
+        Group(_Drawn([*drawn, *below]), legend()),
+        title=f"{clock} · {day} · {_of_day(state.said['weather']['sun'])}", title_align="left", border_style="cyan",
+        padding=(0, 1),
     )  # fmt: skip
 
 
@@ -128,11 +135,11 @@ def _news(state: State) -> list[tuple[str, str]]:
 def _weather(state: State) -> Text:
     weather = state.said["weather"]
     text = Text(no_wrap=True, overflow="ellipsis")
-    for figure, unit in (
-        (f"{weather['temperature']:.1f}", "°C"), (f"{weather['rain']:.1f}", "mm/h"), (f"{weather['wind']:.1f}", "m/s"),
-        (f"{weather['pm2_5']:.0f}", "µg/m³ PM2.5"),
+    for name, figure in (
+        ("", f"{weather['temperature']:.1f} °C"), ("rain ", f"{weather['rain']:.1f} mm/h"),
+        ("wind ", f"{weather['wind']:.1f} m/s"), ("PM2.5 ", f"{weather['pm2_5']:.0f}"),
     ):  # fmt: skip
-        text.append(f"{figure} ", "bold").append(f"{unit}   ", "dim")
+        text.append(name, "dim").append(f"{figure}  ", "bold")
     return text
 
 
@@ -141,7 +148,7 @@ def _figures(state: State) -> list[Text]:
     latency = said["latency_ms"]
     rate = state.rates[-1] if state.rates else 0.0
     shown = [
-        [("readings/s", f"{rate:,.0f} "), (_curve(list(state.rates)[-24:]), "")],
+        [("readings/s", f"{rate:,.0f} "), (_curve(list(state.rates)[-CURVE:]), "")],
         [("readings", f"{said['readings']:,}"), ("packs stored", f"{said['stored']:,}")],
         [("wait", f"{said['pending']:,}"), ("dropped", f"{said['dropped']:,}"), ("resent", f"{said['resent']:,}")],
         [

@@ -43,10 +43,14 @@ class CityMap:
         self._day = _between(sun_deg, NIGHT_DEG, DAY_DEG)
         self._blink = blink
 
+    def columns(self, columns: int, lines: int) -> int:
+        """How many of them the picture takes."""
+        wide: int = self._cells["columns"]
+        return wide * max(1, self._size(columns, lines) // 2 * 2)
+
     def lines(self, columns: int, lines: int) -> list[list[Segment]]:
         """The largest picture that fits; its north is above."""
-        wide, high = self._cells["columns"], self._cells["rows"]
-        size = min(columns // wide, 2 * lines // high)  # columns of a cell, and twice its lines
+        size = self._size(columns, lines)
         if size < 2:
             return self._halved()
         return [
@@ -54,6 +58,10 @@ class CityMap:
             for row in self._rows()
             for _ in range(size // 2)
         ]
+
+    def _size(self, columns: int, lines: int) -> int:
+        """Columns of a cell, and twice its lines."""
+        return int(min(columns // self._cells["columns"], 2 * lines // self._cells["rows"]))
 
     def _halved(self) -> list[list[Segment]]:
         rows = list(self._rows())
