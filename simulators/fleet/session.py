@@ -169,6 +169,7 @@ class Session:
 
     def _hear(self, data: bytes) -> None:
         if len(data) == 4 and data[0] == mqtt_bytes.PUBACK and data[1] == 2:  # nearly all that comes
+            self._in = b""
             self._owner.acknowledged(data[2] << 8 | data[3])
             return
         try:

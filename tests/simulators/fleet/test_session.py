@@ -2,6 +2,7 @@
 
 import os
 import resource
+import socket
 import time
 
 import pytest
@@ -147,3 +148,23 @@ def test_a_publish_that_is_too_short_is_refused(first, body):
 def test_a_packet_of_any_length_is_read_as_it_was_written(size):
     (packet,), taken = mqtt_bytes.packets(written := b"\x30" + mqtt_bytes.length(size) + bytes(size))
     assert (packet, taken) == ((0x30, bytes(size)), len(written))
+
+
+def test_receipts_that_come_in_pieces_are_each_heard_once(loop):
+    heard = Heard()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = Session(loop=loop, owner=heard)
+        one.start(server.getsockname(), b"greeting")
+        accepted, _ = server.accept()
+        with accepted:
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            accepted.sendall(b"\x20\x02\x00\x00")
+            until(loop, lambda: "opened" in heard.said)
+            for number in range(1, 4):
+                receipt = mqtt_bytes.puback(number)
+                for piece in (receipt[:number], receipt[number:]):
+                    accepted.sendall(piece)
+                    loop.turn(0.2)
+                until(loop, lambda wanted=number: ("acknowledged", wanted) in heard.said)
+        one.close()
+    assert heard.said == ["opened", ("acknowledged", 1), ("acknowledged", 2), ("acknowledged", 3)]
