@@ -44,5 +44,6 @@ class Plume:
     def _given_off(self, second: FloatArray) -> FloatArray:
         """ug/m3 at the source then."""
         cause = self._cause
-        part = np.minimum(second - cause.begin_s + STEP_S, cause.end_s - second) / max(cause.fade_s, STEP_S)
+        fade = max(min(cause.fade_s, (cause.end_s - cause.begin_s) / 2), STEP_S)
+        part = np.minimum(second - cause.begin_s + STEP_S, cause.end_s - second) / fade
         return np.clip(part, 0.0, 1.0) * cause.number_of("strength")
