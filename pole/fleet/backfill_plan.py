@@ -43,7 +43,7 @@ class Plan:
         return tuple(replace(cause, number=number) for number, cause in enumerate(moved))
 
     def coming(self) -> Iterator[tuple[str, int]]:
-        """(scenario, second at which it begins): at its own hour of days that lie evenly, but for one that does not fit."""
+        """(scenario, second at which it begins): at its own hour of days that lie evenly; one may not fit."""
         length = timedelta(seconds=self.steps * STEP_S)
         for number, name in enumerate(self.scenarios):
             found = scenarios.load(name)

@@ -18,6 +18,7 @@ import numpy as np
 
 from device_profiles import loader
 from ingest.errors import Unavailable
+from ingest.rows import Reading
 from ingest.store_url import open_store
 from ingest.stores import Store
 from pole.fleet.backfill_plan import STEP_MS, BackfillError, Folder
@@ -90,7 +91,7 @@ class Backfill:
             world=world, city=city, sensors=sensors, every=every, nodes=np.ones(plan.poles, dtype=np.bool_),
             truth=self._recorder, spread=False,
         )  # fmt: skip
-        self._rows = Rows(city=city, tables=sensors.tables)
+        self._rows = Rows(city=city, tables=sensors.tables, by_instant=self._kind == "influx")
         self._stores = [open_store(plan.store, token=token) for _ in range(WRITERS[self._kind])]
         self._free: asyncio.Queue[Store] = asyncio.Queue()
         self._under_way: deque[tuple[int, asyncio.Task[int]]] = deque()  # (its last step, a write), in order
@@ -132,12 +133,11 @@ class Backfill:
         return step
 
     async def _write(self, step: int) -> None:
+        await self._settle(len(self._stores) - 1)
         store = await self._free.get()
-        rows = self._rows.take()
-        self._under_way.append((step, asyncio.create_task(self._put(store, rows))))
-        await self._settle(len(self._stores))
+        self._under_way.append((step, asyncio.create_task(self._put(store, self._rows.take()))))
 
-    async def _put(self, store: Store, rows: list) -> int:  # type: ignore[type-arg]
+    async def _put(self, store: Store, rows: list[Reading]) -> int:
         waits = Backoff(first=0.5, most=16.0)
         for attempt in range(ATTEMPTS):
             try:
