@@ -19,6 +19,11 @@ GOOD = {
     "refused": "kept in ingest's dead letters, with the reason",
     "ended": "the run ended in the middle of its last step",
 }
+HELD = {  # of real nodes alone
+    "told": "the node could not read it, and said why",
+    "unjudged": "what a node tells of itself, and measures by itself: no truth has it",
+    "repeated": "a device told it twice, to a gateway that was killed in between: one row",
+}
 BAD = {
     "lost": "nobody has it, and nobody gave it up",
     "wrong": "another value, kind or quality is stored",
@@ -118,12 +123,6 @@ def _account(title: str, kinds: Counter[str], outcome: Outcome | None) -> Table:
     if outcome is not None:
         rows.add_row("produced", str(outcome.produced), str(outcome.packs["produced"]), "by the truth", style="bold")
     return rows
-
-
-HELD = {
-    "told": "the node could not read it, and said why",
-    "unjudged": "texts, and what a node measures by itself: no truth tells of them",
-}
 
 
 def _reasons(reasons: Counter[str]) -> str:

@@ -42,6 +42,8 @@ def verify_run(
     source = run.source()
     try:
         _verify(run, source, outcome, sample, progress)
+        if run.nodes_from and sample is None:
+            _verify_held(run, source, outcome)
     finally:
         source.close()
     outcome.seconds = time.monotonic() - started
@@ -105,6 +107,16 @@ def _verify(
         progress(outcome.judged, int(chosen.sum()))
     if len(groups) > 1 and not isinstance(source, SqliteSource):
         outcome.notes.append("Readings of poles that the run does not have were not looked for: the store is large.")
+
+
+def _verify_held(run: _Run, source: Source, outcome: Outcome) -> None:
+    from pole.fleet import judge_held  # it builds the devices again, which takes libraries of theirs
+
+    judge_held.judge_held(
+        folder=run.folder, order=run.order, rows=source.rows(judge_held.poles(run.order)), ledger=source.packs(),
+        outcome=outcome,
+    )  # fmt: skip
+    outcome.judged += run.nodes_from
 
 
 def _look_at_truth(reader: Reader, last_step: int, outcome: Outcome) -> None:

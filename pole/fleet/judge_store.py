@@ -41,6 +41,9 @@ class Source(Protocol):
     def stored(self, group: Group, names: dict[str, int], *, others: bool) -> Stored:
         """names: pole -> index. others: also what stands there of poles that are not in names."""
 
+    def rows(self, poles: list[str]) -> Iterator[Row]:
+        """All of some poles, by time."""
+
     def packs(self) -> list[Packs]: ...
 
     def close(self) -> None: ...
@@ -71,6 +74,11 @@ class SqliteSource:
             found = _ordered(self._blocks(db, known))
             rows, count = self._strange(db, strange)
             return Stored(found=found, strange=rows, strangers=count)
+
+    def rows(self, poles: list[str]) -> Iterator[Row]:
+        with reading(self._path) as db:
+            for *name, time_ms, value, code in db.execute(_ROWS, (json.dumps(poles),)):
+                yield (*name, time_ms, bool(value) if isinstance(value, int) else value, code)
 
     def packs(self) -> list[Packs]:
         return asyncio.run(_packs(SqliteStore(path=self._path)))
@@ -123,6 +131,9 @@ _POINTS = f"""
 SELECT series, time, CASE WHEN typeof(points.value) IN ('real', 'integer') THEN points.value ELSE 0.0 END,
     CASE typeof(points.value) WHEN 'real' THEN {NUMBER} WHEN 'integer' THEN {BOOL} ELSE {TEXT} END
 FROM json_each(?) AS wanted CROSS JOIN points ON points.series = wanted.value"""
+_ROWS = """
+SELECT function, area, pole, device, point, time, readings.value, quality
+FROM readings WHERE pole IN (SELECT json_each.value FROM json_each(?)) ORDER BY time"""
 _QUALITIES = "SELECT series, time, code FROM json_each(?) AS wanted CROSS JOIN quality ON quality.series = wanted.value"
 
 
@@ -151,6 +162,10 @@ class StoreSource:
         cells = np.array(parts, dtype=np.float64).reshape(-1, 4).T
         block = (cells[0].astype(np.int64), cells[1].astype(np.int64), cells[2], cells[3].astype(np.uint8))
         return Stored(found=_ordered([block]), strange=strange, strangers=count)
+
+    def rows(self, poles: list[str]) -> Iterator[Row]:
+        wanted = (Wanted(pole=pole, since_ms=self._since_ms, limit=_EVERYTHING) for pole in poles)
+        yield from sorted((row for each in wanted for row in self._ask(each)), key=lambda row: row[5])
 
     def packs(self) -> list[Packs]:
         return self._runner.run(self._store.packs())
