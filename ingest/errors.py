@@ -12,7 +12,11 @@ class IngestError(Exception):
 
 
 class Unavailable(IngestError):
-    pass
+    """retry_after_s: when the server asks for so much time (Retry-After of HTTP, RFC 9110, 10.2.3); else None."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Refused(IngestError):

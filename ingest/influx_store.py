@@ -18,17 +18,20 @@ from ingest.stores import Wanted
 from ingest.worker import Worker
 
 TIMEOUT = urllib3.Timeout(connect=3.0, read=15.0)
+FLIGHTS = 4  # requests at once: a server answers one while it syncs another
 
 
 class InfluxStore:
     """post(lines) writes line protocol, and raises Refused or Unavailable; close() lets go of the server."""
+
+    flights = FLIGHTS
 
     def __init__(self, *, name: str, post: Callable[[bytes], None], ql: InfluxQl, close: Callable[[], None]) -> None:
         self.name = name
         self._post = post
         self._ql = ql
         self._close = close
-        self._worker = Worker(name=name)
+        self._worker = Worker(name=name, threads=FLIGHTS)
 
     async def write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
         await self._worker.run(self._write, rows, ledgers)
@@ -56,7 +59,7 @@ class InfluxStore:
 def influx1(*, server: str, database: str, credentials: str) -> InfluxStore:
     """`/write`; the database is made when it is not there. credentials: "user:password", or empty."""
     name = f"InfluxDB 1 {server}/{database}"
-    http = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
+    http = urllib3.PoolManager(timeout=TIMEOUT, retries=False, maxsize=FLIGHTS)
     headers = dict(urllib3.make_headers(basic_auth=credentials or None))
     ql = InfluxQl(http=http, server=server, database=database, headers=headers)
     url = f"{server}/write?{urlencode({'db': database, 'precision': 'ms'})}"
@@ -85,7 +88,7 @@ def influx2(*, server: str, org: str, bucket: str, token: str) -> InfluxStore:
     name = f"InfluxDB 2 {server}/{org}/{bucket}"
     client = InfluxDBClient(url=server, token=token, org=org, timeout=15_000, retries=False)
     api = client.write_api(write_options=SYNCHRONOUS)
-    http = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
+    http = urllib3.PoolManager(timeout=TIMEOUT, retries=False, maxsize=FLIGHTS)
     headers = {"Authorization": f"Token {token}"} if token else {}
 
     def post(body: bytes) -> None:

@@ -48,6 +48,8 @@ _Cells = tuple[int, int, float | bool | str | None]
 class SqliteStore:
     """Opens lazily, so that a folder that is not there yet is waited for like a server that is down."""
 
+    flights = 1  # a file has one writer
+
     def __init__(self, *, path: Path) -> None:
         self.name = f"SQLite {path}"
         self._path = path

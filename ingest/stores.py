@@ -22,6 +22,7 @@ class Store(Protocol):
     """Where readings go. Every call raises Unavailable when a later attempt may succeed."""
 
     name: str
+    flights: int  # writes that it takes at once
 
     async def write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
         """Stores all of it, durably. Raises Refused when some of it can never be stored. Writing twice is harmless."""

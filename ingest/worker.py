@@ -1,4 +1,4 @@
-"""One thread for blocking calls (SQLite, HTTP), so that the keep-alive goes on while a disk or a server is slow."""
+"""Threads for blocking calls (SQLite: one, HTTP: some), so that the keep-alive goes on while disk or server is slow."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,24 +11,25 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Calls run one after the other. A call that outlasts its timeout goes on, and the next one waits for it."""
+    """So many calls at a time. One that outlasts its timeout goes on and keeps its thread; who has none waits."""
 
-    def __init__(self, *, name: str, timeout_s: float = 30.0) -> None:
+    def __init__(self, *, name: str, timeout_s: float = 30.0, threads: int = 1) -> None:
         self._name = name
         self._timeout_s = timeout_s
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._running: asyncio.Future[Any] | None = None
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads = threads
+        self._running: set[asyncio.Future[Any]] = set()
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
         """The call's result. Raises what it raises, and Unavailable when it takes too long."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout_s):
-                while self._running is not None and not self._running.done():
-                    await asyncio.wait([self._running])
+                while len(self._running) >= self._threads:
+                    await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
                 future = loop.run_in_executor(self._executor, call, *args)
-                future.add_done_callback(_retrieve)
-                self._running = future
+                self._running.add(future)
+                future.add_done_callback(self._ended)
                 return await asyncio.shield(future)
         except TimeoutError as error:
             raise Unavailable(f"{self._name} did not answer within {self._timeout_s:g} s") from error
@@ -40,8 +41,7 @@ class Worker:
         finally:
             self._executor.shutdown(wait=False)
 
-
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    # A call whose caller has gone: its exception is of no use to anyone, and asyncio would complain about it.
-    if not future.cancelled():
-        future.exception()
+    def _ended(self, future: asyncio.Future[Any]) -> None:
+        self._running.discard(future)
+        if not future.cancelled():
+            future.exception()  # its caller may have gone, and asyncio would complain about what nobody looked at
