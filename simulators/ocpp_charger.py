@@ -98,14 +98,15 @@ class EmulatedCharger:
     async def follow(self, *, plugged: bool, charging: bool) -> None:
         """What drivers do: a car is there or not, and takes power or does not."""
         status = self.device.value("status")
-        if plugged and status == "Available":
-            await self.plug()
-        elif not plugged and status in ("Preparing", "Charging", "Finishing"):
-            await self.unplug()
-        if charging and not self._session:
-            await self.start()
-        elif not charging:
-            await self.stop()
+        with contextlib.suppress(*AWAY):  # what it could not tell, it tells with its next status
+            if plugged and status == "Available":
+                await self.plug()
+            elif not plugged and status in ("Preparing", "Charging", "Finishing"):
+                await self.unplug()
+            if charging and not self._session:
+                await self.start()
+            elif not charging:
+                await self.stop()
 
     async def fail(self, error: str) -> None:
         """It breaks, with one of OCPP's error codes; NoError mends it."""

@@ -47,6 +47,7 @@ __all__ = ["DepthError", "Depths", "check", "users"]
 
 READY_S = 60.0  # for the wires to be there
 LOOK_S = 0.1  # between two looks at what the wires say
+APART_S = 0.4  # between two starts: ten at once leave the wires no time to answer in
 DRAIN_S = 60.0  # for the spools to empty at the end, at most
 CATCH_UP_S = 3.0  # a node that is started again for its spool's sake runs this long
 GLANCE_S = 0.05
@@ -100,8 +101,11 @@ class Depths:
         for part in self.parts:
             if isinstance(part, Controller):
                 await asyncio.to_thread(part.flash)
-            if part.name not in self.state["dark_nodes"]:
+        dark = self.state["dark_nodes"]
+        for part in self.parts:
+            if part.name not in dark:
                 await part.start()
+                await asyncio.sleep(APART_S)
         self._following = asyncio.create_task(self._follow(), name="depths")
 
     async def kill_random(self, source: random.Random) -> str | None:
@@ -115,18 +119,26 @@ class Depths:
         return part.name
 
     async def stop(self) -> None:
-        """The nodes hand over what they hold, but for those that are dark or cut off; then all ends."""
+        """The nodes hand over what they hold, but for those that are dark or cut off; then all ends.
+
+        Raises DepthError where the wires had ended before: their devices told nothing from then on.
+        """
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
+        began, died = bool(self.state), not self._wires.running
         try:
-            if self.state:
+            if began:
                 await self._drain()
         finally:
             for part in (*self.parts, self._wires):
                 await (part.stop() if part is self._wires else part.kill())
+        if not began:
+            return
         text = json.dumps(self.accounts(), indent=1, ensure_ascii=False)
         (self._folder / "depths.json").write_text(text + "\n", encoding="utf-8")
+        if died:
+            raise DepthError(f"the devices on wires ended by themselves. {self._log_end()}")
 
     def accounts(self) -> dict[str, Any]:
         """As depths.json has it. The nodes must have ended."""
@@ -146,10 +158,12 @@ class Depths:
         deadline = time.monotonic() + READY_S
         while not self.state:
             if not self._wires.running or time.monotonic() > deadline:
-                log = self._logs / "wires.log"
-                end = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
-                raise DepthError("the devices on wires did not start. The end of their log:\n" + "\n".join(end))
+                raise DepthError(f"the devices on wires did not start. {self._log_end()}")
             await asyncio.sleep(GLANCE_S)
+
+    def _log_end(self) -> str:
+        lines = (self._logs / "wires.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        return "The end of their log:\n" + "\n".join(lines[-5:])
 
     async def _follow(self) -> None:
         """Nodes go with the mains of their pole, and come with it; what ended by itself is started again."""
@@ -164,6 +178,7 @@ class Depths:
                     self.crashes += part.wanted
                     self._switch_on(part.name)
                     await part.start()
+                    await asyncio.sleep(APART_S)
 
     async def _switch_off(self, part: Service) -> None:
         await part.kill()
