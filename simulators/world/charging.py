@@ -82,7 +82,7 @@ class Charging:
         seed, at = self._present.seed, self.at[coming]
         self._connected[coming] = True
         self._soc[coming] = 0.1 + 0.6 * chance(seed, "soc", at, step)
-        self._holds[coming] = 40.0 + 40.0 * chance(seed, "battery", at, step)
+        self._holds[coming] = 40.0 + 40.0 * chance(seed, "car battery", at, step)
         self._session[coming] = 0.0
         stays = 1.0 + 6.0 * chance(seed, "stays", at, step) ** 2
         self._leaves[coming] = step + (stays * 3600.0 / STEP_S).astype(np.int64)

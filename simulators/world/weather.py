@@ -103,7 +103,7 @@ class Weather:
         cloud = usual + 0.15 * self._fields["cloud"].at(self._present.second) + self._added("cloud")
         for front in self._near():
             cloud = np.maximum(cloud, front.cloud(self._present.second))
-        out: FloatArray = np.clip(cloud, 0.0, 1.0)
+        out: FloatArray = np.clip(np.maximum(cloud, 1.0 - np.exp(-self._present["rain_rate"])), 0.0, 1.0)
         return out
 
     def _temperature(self) -> FloatArray:
