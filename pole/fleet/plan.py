@@ -9,7 +9,7 @@ from simulators.causes import STEP_S
 
 STORE = "sqlite:readings.db"
 BIRTHS_S = 800  # that ingest takes in a second, before the first readings
-DEPTHS_LEAD_S = 15  # for gateways and agents to start
+DEPTHS_LEAD_S, WIRE_S, AGENT_S = 10.0, 0.1, 1.2  # for gateways and agents to start: together, and for each pole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,8 @@ class Plan:
         """
         step = 1000 * STEP_S
         if self.speed == 1.0:
-            lead_s = len(self.nodes) / BIRTHS_S + (DEPTHS_LEAD_S if self.wires + self.agents else 0)
+            lead_s = len(self.nodes) / BIRTHS_S + WIRE_S * self.wires + AGENT_S * self.agents
+            lead_s += DEPTHS_LEAD_S if self.wires + self.agents else 0
             return (now_ms + round(1000 * lead_s) + step // 2) // step * step
         return (now_ms - 1000 * self.for_s) // step * step
 
