@@ -1,6 +1,7 @@
 """Collects judged packs until it is time to write them."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.accept import Accepted
@@ -9,6 +10,7 @@ from ingest.connection import Message, Session
 MAX_ROWS = 5000
 MAX_AGE_S = 0.1
 QUIET_S = 0.004  # the broker sends no more until we acknowledge, or has no more: a full window looks like silence
+LEAST_WINDOW = 10  # fewer messages than this under way are a quiet hour, and no full window
 
 
 @dataclass(slots=True)
@@ -22,9 +24,15 @@ class Entry:
 
 
 class Batcher:
-    """A queue whose reader takes all of it at once: when it is quiet, full, or the oldest entry has waited enough."""
+    """A queue whose reader takes all of it at once: when it is quiet, full, or the oldest entry has waited enough.
 
-    def __init__(self) -> None:
+    under_way tells how many messages the broker waits for; where it was seen to send no more at so many, its window is
+    full then, and nobody waits for silence.
+    """
+
+    def __init__(self, *, under_way: Callable[[], int] = lambda: 0) -> None:
+        self._under_way = under_way
+        self._window = 0
         self._entries: list[Entry] = []
         self._rows = 0
         self._oldest = 0.0
@@ -42,7 +50,7 @@ class Batcher:
         self._entries.append(entry)
         self._rows += len(entry.pack.rows)
         self._some.set()
-        if self._rows >= MAX_ROWS:
+        if self._rows >= MAX_ROWS or self._under_way() == self._window >= LEAST_WINDOW:
             self._full.set()
 
     async def next(self) -> list[Entry]:
@@ -54,6 +62,8 @@ class Batcher:
                     await self._full.wait()
             except TimeoutError:
                 continue
+        if not self._full.is_set():
+            self._window = self._under_way()
         return self._take()
 
     def forget(self, session: Session) -> None:

@@ -6,6 +6,7 @@ References are to MQTT 5.0 (OASIS, 2019). The codec is `mqtt5`; this module is t
 import asyncio
 import contextlib
 import ssl
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -24,6 +25,8 @@ WRITE_LIMIT_BYTES = 1024 * 1024  # above it, `down/stored` is dropped: the node 
 READ_BYTES = 64 * 1024
 
 _GRANTED = (mqtt5.SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE, mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE)
+
+_PUBACK = struct.Struct("!BBH")
 
 log = structlog.get_logger("ingest")
 
@@ -50,13 +53,26 @@ class Session:
         self._reader = reader
         self._writer = writer
         self.keep_alive_s = keep_alive_s
-        self._buffer = bytearray()
+        self._buffer = b""
         self._heard = asyncio.Event()
         self._subscriptions = 0
+        self._packets: list[mqtt5.Packet] = []  # read and not yet received
+        self._out: list[bytes] = []
 
     def send(self, packet: mqtt5.Packet) -> None:
+        self.put(packet.write())
+
+    def put(self, data: bytes) -> None:
+        """What is put in one turn of the loop leaves in one piece: a batch's receipts are one system call."""
         if self.open:
-            self._writer.write(packet.write())
+            if not self._out:
+                asyncio.get_running_loop().call_soon(self._write)
+            self._out.append(data)
+
+    def _write(self) -> None:
+        if self._out and self.open:
+            self._writer.write(b"".join(self._out))
+        self._out.clear()
 
     def subscribe(self, filters: list[str], qos: mqtt5.QoS) -> None:
         self._subscriptions = self._subscriptions % 65535 + 1  # a packet id, 1 to 65535
@@ -69,10 +85,14 @@ class Session:
 
     async def receive(self) -> mqtt5.Packet:
         """The next packet. Raises BrokerGone."""
-        while True:
-            packet = self._parse()
-            if packet is not None:
-                return packet
+        if not self._packets:
+            self._packets = (await self.receive_some())[::-1]
+        return self._packets.pop()
+
+    async def receive_some(self) -> list[mqtt5.Packet]:
+        """All packets that are here, and at least one. Raises BrokerGone."""
+        found, self._packets = self._packets[::-1], []
+        while not found:
             try:
                 data = await self._reader.read(READ_BYTES)
             except OSError as error:
@@ -80,22 +100,25 @@ class Session:
             if not data:
                 raise BrokerGone("the broker closed the connection")
             self._heard.set()
-            self._buffer += data
+            self._buffer = self._buffer + data if self._buffer else data
+            found = self._parse()
+        return found
 
-    def _parse(self) -> mqtt5.Packet | None:
-        if not self._buffer:
-            return None
+    def _parse(self) -> list[mqtt5.Packet]:
+        found: list[mqtt5.Packet] = []
+        at, view = 0, memoryview(self._buffer)
         try:
-            with memoryview(self._buffer) as view:
-                packet, size = mqtt5.read(view)
+            while at < len(view):
+                packet, size = mqtt5.read(view[at:])
+                found.append(packet)
+                at += size
         except IndexError:  # not all of it is here yet
-            if len(self._buffer) > MAX_PACKET_BYTES + READ_BYTES:
+            if len(self._buffer) - at > MAX_PACKET_BYTES + READ_BYTES:
                 raise BrokerGone("the broker sent a packet above the stated maximum") from None
-            return None
         except ValueError as error:
             raise BrokerGone(f"the broker sent what is not MQTT 5: {error}") from error
-        del self._buffer[:size]
-        return packet
+        self._buffer = self._buffer[at:]
+        return found
 
     async def ping(self, paused: Callable[[], bool]) -> NoReturn:
         """Pings for ever. Raises BrokerGone when the broker has fallen silent (section 3.1.2.10)."""
@@ -112,11 +135,13 @@ class Session:
 
     async def flush(self) -> None:
         """Waits until what was sent has gone out, for two seconds at most: what did not is sent again later."""
+        self._write()
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(2):
                 await self._writer.drain()
 
     def close(self) -> None:
+        self._write()
         self.open = False
         self._writer.close()
 
@@ -132,7 +157,7 @@ class Message:
 
     def acknowledge(self) -> None:
         if self.packet_id is not None:
-            self.session.send(mqtt5.PubAckPacket(self.packet_id))
+            self.session.put(_PUBACK.pack(0x40, 2, self.packet_id))  # section 3.4: without a reason, success
 
     @property
     def stale(self) -> bool:
@@ -239,7 +264,8 @@ class Connection:
                 self.room_made.clear()
                 await self.room_made.wait()
             self._paused = False
-            self._take(session, await session.receive())
+            for packet in await session.receive_some():
+                self._take(session, packet)
 
     def _take(self, session: Session, packet: mqtt5.Packet) -> None:
         if isinstance(packet, mqtt5.PublishPacket):

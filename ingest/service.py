@@ -25,6 +25,7 @@ from wire import topics
 from wire.errors import MessageError, TopicError
 
 FILTERS = ["poles/+/+/up/" + channel for channel in ("birth", "status", "event", "telemetry", "backfill")]
+_PACKS_UP = [["up", channel] for channel in topics.PACK_CHANNELS]
 SET_AFTER_MS = 1_735_689_600_000  # 2025-01-01: a clock before it was never set
 FINISH_S = 3.0  # what is under way when we are told to stop has this long to be stored
 
@@ -38,7 +39,7 @@ class Ingest:
         """Raises IngestError where the births cannot be read, and FileProblem for a secret or a certificate."""
         self._metrics = Metrics()
         self._nodes = Nodes(metrics=self._metrics)
-        self._batcher = Batcher()
+        self._batcher = Batcher(under_way=self._under_way)
         self._room = 2 * config.receive_max  # messages at QoS 0 are not in the broker's window
         self._waiting = Waiting(most=config.receive_max)
         self._impatient: set[tuple[str, str]] = set()
@@ -102,6 +103,10 @@ class Ingest:
 
     def _take(self, message: Message) -> None:
         # One publish from the broker. It does not wait, and no topic or payload makes it raise.
+        parts = message.topic.split("/")
+        if len(parts) == 5 and parts[3:] in _PACKS_UP and self._registry.devices(parts[1], parts[2]):
+            self._take_pack(parts[1], parts[2], message, patient=True)  # a node that is known has a good name
+            return
         try:
             area, node, _, channel = topics.parse(message.topic)
         except TopicError as error:

@@ -8,6 +8,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -60,17 +61,27 @@ class Writer:
     async def run(self) -> NoReturn:
         """First waits for the store, then writes batch after batch."""
         await self._write([], lasting=True)
+        free = asyncio.Semaphore(self._store.flights)
+        async with asyncio.TaskGroup() as flights:
+            while True:
+                await free.acquire()
+                entries = await self._next()
+                self.writing += len(entries)
+                flight = flights.create_task(self._batch(entries), name="batch")
+                flight.add_done_callback(partial(self._landed, free, len(entries)))
+
+    async def _next(self) -> list[Entry]:
         while True:
             try:
                 async with asyncio.timeout(PROBE_S):
-                    entries = await self._batcher.next()
+                    return await self._batcher.next()
             except TimeoutError:
                 await self._write([], lasting=True)
-                continue
-            self.writing = len(entries)
-            await self._batch(entries)
-            self.writing = 0
-            self._on_done()
+
+    def _landed(self, free: asyncio.Semaphore, count: int, _: asyncio.Task[None]) -> None:
+        self.writing -= count
+        free.release()
+        self._on_done()
 
     async def close(self) -> None:
         """Lets go of both stores."""

@@ -54,6 +54,23 @@ def test_a_batch_leaves_at_its_age_though_more_comes(monkeypatch):
     asyncio.run(work())
 
 
+def test_a_broker_that_sends_no_more_at_a_number_is_not_waited_for_again(monkeypatch):
+    monkeypatch.setattr(batch, "MAX_AGE_S", 60)
+
+    async def work():
+        batcher = Batcher(under_way=lambda: len(batcher))
+        for _ in range(20):
+            batcher.put(entry())
+        assert len(await batcher.next()) == 20, "the broker fell silent"
+        monkeypatch.setattr(batch, "QUIET_S", 60)
+        for _ in range(20):
+            batcher.put(entry())
+        async with asyncio.timeout(20):
+            assert len(await batcher.next()) == 20, "and nobody waits for its silence again"
+
+    asyncio.run(work())
+
+
 def test_a_batch_holds_no_more_rows_than_the_most():
     async def work():
         batcher = Batcher()

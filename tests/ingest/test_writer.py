@@ -22,14 +22,15 @@ class Session:
     def __init__(self):
         self.open, self.acknowledged = True, []
 
-    def send(self, packet):
-        self.acknowledged.append(packet.packet_id)
+    def put(self, data):
+        self.acknowledged.append(int.from_bytes(data[2:4], "big"))
 
 
 class FakeStore:
     """Rows whose point is in `poison` are refused, all is while `down`; `ledger_too` refuses the ledger's lines."""
 
     name = "fake"
+    flights = 1
 
     def __init__(self):
         self.down, self.ledger_too, self.poison = False, False, set()
