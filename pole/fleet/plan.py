@@ -9,7 +9,7 @@ from simulators.causes import STEP_S
 
 STORE = "sqlite:readings.db"
 BIRTHS_S = 800  # that ingest takes in a second, before the first readings
-DEPTHS_LEAD_S, WIRE_S, AGENT_S = 10.0, 0.1, 1.2  # for gateways and agents to start: together, and for each pole
+DEPTHS_LEAD_S, WIRE_S, AGENT_S = 14.0, 0.1, 1.0  # for gateways and agents to start: together, and for each pole
 
 
 @dataclass(frozen=True, kw_only=True)
