@@ -1,5 +1,5 @@
 """Exception
-└── LoadError    the load cannot begin; the message says what to do
+└── LoadError    the load cannot begin or go on; the message says what to do
 """
 
 

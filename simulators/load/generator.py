@@ -34,7 +34,7 @@ _ACKNOWLEDGED, _STORED = 1, 2
 
 
 class Generator:
-    """One run. told is called about once a second; stopped ends the run early."""
+    """One run. told is called about once a second."""
 
     def __init__(
         self,
@@ -48,7 +48,8 @@ class Generator:
         self._target = target
         self._schedule = schedule
         self._told = told
-        self._packs = Packs(profiles=profiles, readings=readings, epoch=secrets.token_hex(4))
+        self.epoch = secrets.token_hex(4)
+        self._packs = Packs(profiles=profiles, readings=readings, epoch=self.epoch)
         self._loop = Loop()
         self._nodes = [
             Node(index=index, name=user, topic=topic(user, "telemetry"), loop=self._loop, run=self)
@@ -68,7 +69,7 @@ class Generator:
         self._losses: Counter[str] = Counter()
 
     def run(self) -> Result:
-        """Blocks. Raises LoadError where the nodes cannot begin."""
+        """Blocks. Raises LoadError where the nodes cannot begin, or ingest says what it must not."""
         started = time.monotonic()
         make_room(len(self._nodes))
         try:
@@ -99,9 +100,8 @@ class Generator:
         self._open += 1
         name = node.name.decode()
         now_ms = time.time_ns() // 1_000_000
-        node.session.send(mqtt_bytes.subscribe(1, [heard(name)]))
-        node.session.send(mqtt_bytes.publish(topic(name, "birth"), self._packs.birth(name, now_ms), BIRTH_ID))
-        node.send(self._packs.pack(node.name, 1, now_ms))
+        birth = mqtt_bytes.publish(topic(name, "birth"), self._packs.birth(name, now_ms), BIRTH_ID)
+        node.send(self._packs.pack(node.name, 1, now_ms), before=mqtt_bytes.subscribe(1, [heard(name)]) + birth)
 
     def acknowledged(self, node: Node, first: int, last: int) -> None:
         self._heard(node, first, last, _ACKNOWLEDGED, self._target.confirm == "broker")
@@ -185,7 +185,7 @@ class Generator:
             while self._next < self._schedule.count:
                 self._send(time.monotonic())
                 self._loop.turn(0)
-        account.seconds = time.monotonic() - began
+        account.seconds = max(0.001, time.monotonic() - began)  # one that we are late for may be over at once
         account.waiting = self._next - self._confirmed
         account.cost = self._meter.lap()
 

@@ -1,18 +1,22 @@
 """One node of a load: its MQTT session, its numbers. It sends when it is told to, whatever is still unconfirmed."""
 
-import json
 from typing import Protocol
 
 from simulators.fleet import mqtt_bytes
 from simulators.fleet.loop import Loop
 from simulators.fleet.session import OPEN, Session
+from simulators.load.errors import LoadError
+from wire import stored
+from wire.errors import MessageError
 
 BIRTH_ID = 0xFFFF  # packet id of the birth: as if it were pack 0
 KEEP_ALIVE_S = 300  # the most that mosquitto.conf allows; a node sends more often than that and needs no pings
 
 
 class Run(Protocol):
-    """Who keeps the account."""
+    """Who keeps the account. epoch: that of all packs of the run."""
+
+    epoch: str
 
     def begun(self, node: "Node") -> None: ...
     def acknowledged(self, node: "Node", first: int, last: int) -> None: ...
@@ -37,10 +41,11 @@ class Node:
     def connected(self) -> bool:
         return self.session.state == OPEN
 
-    def send(self, payload: bytes) -> None:
-        """The next pack. Only while connected."""
-        self.session.send(mqtt_bytes.publish(self.topic, payload, self.head % 0xFFFF + 1))
+    def send(self, payload: bytes, *, before: bytes = b"") -> None:
+        """The next pack, with packets that go before it. Only while connected."""
+        packet_id = self.head % 0xFFFF + 1
         self.head += 1
+        self.session.send(before + mqtt_bytes.publish(self.topic, payload, packet_id))
 
     def skip(self) -> None:
         """The next pack falls due, and there is no connection to send it on."""
@@ -55,9 +60,14 @@ class Node:
             self._run.acknowledged(self, number, number)
 
     def received(self, topic: bytes, payload: bytes) -> None:
-        # ours is the only subscription: all of it is down/stored, of ingest and of our epoch
-        for first, last in json.loads(payload)["sq"]:
-            self._run.stored(self, first, last)
+        # down/stored is the only subscription; what an earlier run left under way has another epoch
+        try:
+            epoch, ranges = stored.decode(payload)
+        except MessageError as error:
+            raise LoadError(f"{topic.decode(errors='replace')}: {error}: that is no down/stored.") from None
+        if epoch == self._run.epoch:
+            for first, last in ranges:
+                self._run.stored(self, first, min(last, self.head))
 
     def lost(self, reason: str) -> None:
         self._run.lost(self, reason)

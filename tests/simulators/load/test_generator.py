@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+import paho.mqtt.client as mqtt
 import pytest
 
 from device_profiles import loader
@@ -13,6 +14,7 @@ from simulators.load.errors import LoadError
 from simulators.load.generator import Generator
 from simulators.load.priority import real_time
 from simulators.load.target import RESERVED, Target, loopback, make_room
+from wire import packs, stored
 
 NODES = tuple(f"L{number:05}" for number in range(20))
 with_nodes = pytest.mark.parametrize("broker", [NODES], indirect=True)
@@ -114,3 +116,54 @@ def test_priority_is_taken_for_the_time_of_the_measurement_only():
         inside = os.sched_getscheduler(0)
     assert os.sched_getscheduler(0) == before
     assert (inside != before) == (priority == "real-time")
+
+
+def confirmed_by(broker, say):
+    """Two nodes for a second, and an ingest that answers say(pack) on down/stored: (result, the numbers that it heard)."""
+    heard = []
+
+    def on_message(client, userdata, message):
+        if message.topic.endswith("/up/telemetry"):
+            pack = packs.decode(message.payload)
+            heard.append(pack.number)
+            for payload in say(pack):
+                client.publish(message.topic.replace("/up/telemetry", "/down/stored"), payload)
+
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="ingest")
+    client.username_pw_set("ingest", broker.passwords["ingest"])
+    client.on_message = on_message
+    client.connect("127.0.0.1", broker.port)
+    client.subscribe("poles/+/+/up/#", 1)
+    client.loop_start()
+    users = {node: broker.passwords[node] for node in NODES[:2]}
+    try:
+        return made(broker, schedule.steps([50], 1.0), users=users, confirm="stored").run(), heard
+    finally:
+        client.loop_stop()
+        client.disconnect()
+
+
+with_ingest = pytest.mark.parametrize("broker", [(*NODES[:2], "ingest")], indirect=True)
+
+
+@with_ingest
+def test_packs_count_as_stored_when_their_own_epoch_and_number_are_confirmed(broker, monkeypatch):
+    def say(pack):
+        foreign = "0" * 8 if pack.epoch != "0" * 8 else "1" * 8
+        return [
+            stored.encode(foreign, [[1, 50]]),
+            stored.encode(pack.epoch, [[pack.number, pack.number]] if pack.number % 2 else [[900, 999]]),
+        ]
+
+    monkeypatch.setattr(generator, "DRAIN_QUIET_S", 0.5)
+    result, heard = confirmed_by(broker, say)
+    (row,) = result.rows
+    assert (row["due"], row["acknowledged"], len(heard)) == (50, 50, 52)
+    assert row["stored"] == sum(number % 2 for number in heard) - 2 == 24
+    assert row["verdict"] != "held"
+
+
+@with_ingest
+def test_an_ingest_that_says_something_else_ends_the_load(broker):
+    with pytest.raises(LoadError, match=r"poles/load/L0000./down/stored: .* that is no down/stored"):
+        confirmed_by(broker, lambda pack: [b'{"ep":"9f3c21aa"}'])
