@@ -11,6 +11,7 @@ import numpy as np
 from device_profiles.schema import duration_text
 from simulators.causes import FOREVER, Cause
 from simulators.scenario import Scenario
+from simulators.scenarios.kinds import KINDS
 from simulators.world.city_map import CityMap
 from simulators.world.sun import elevation
 
@@ -72,8 +73,8 @@ def light(scenario: Scenario, columns: int) -> str:
 
 
 def summary(cause: Cause) -> str:
-    """Its values in short: `rain 70, wind 17`; what is 0 says nothing."""
-    return ", ".join(f"{key} {_short(value)}" for key, value in cause.values.items() if value)
+    """Its values in short: `rain 70 mm/h, wind 17 m/s`; what is 0 says nothing."""
+    return ", ".join(_said(cause.kind, key, value) for key, value in cause.values.items() if value)
 
 
 def as_data(scenario: Scenario, city: CityMap, seed: int) -> dict[str, Any]:
@@ -119,5 +120,11 @@ def _light(moment: datetime) -> str:
     return "█" if height > 0 else "▒" if height > TWILIGHT_DEG else " "
 
 
-def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+def _said(kind: str, key: str, value: float | str) -> str:
+    if key == "from_deg":
+        return f"from {value:g}°"
+    if key == "width_m":
+        return f"{value:g} m deep"
+    field = KINDS[kind].model_fields[key]
+    unit = field.json_schema_extra.get("unit", "") if isinstance(field.json_schema_extra, dict) else ""
+    return f"{key} {value if isinstance(value, str) else f'{value:g}'}{f' {unit}' if unit else ''}"

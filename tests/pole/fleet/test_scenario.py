@@ -52,6 +52,9 @@ def test_show_draws_when_a_cause_is_at_work(mine):
     assert bar == " " * column + "█" * 2 * column + " " * column
     assert outage[:left].split() == ["outage", "1h", "2h"]
     assert "It is dark. · 停电。" in outage
+    assert "speed 5 m/s, rain 20 mm/h, wind 8 m/s, cooling 4 K, pressure 2 hPa, from 315°, 500 m deep" in " ".join(
+        " ".join(lines).split()
+    )
     sun = next(line for line in lines if line.startswith("light"))[left : left + 4 * column]
     assert sun.strip("█▒ ") == ""
     assert sun.startswith("█" * column)  # an hour before sunset
