@@ -119,7 +119,7 @@ def test_priority_is_taken_for_the_time_of_the_measurement_only():
 
 
 def confirmed_by(broker, say):
-    """Two nodes for a second, and an ingest that answers say(pack) on down/stored: (result, the numbers that it heard)."""
+    """Two nodes for a second, and an ingest that answers say(pack): (result, the numbers that it heard)."""
     heard = []
 
     def on_message(client, userdata, message):
