@@ -20,6 +20,7 @@ GOOD = {
     "ended": "the run ended in the middle of its last step",
 }
 HELD = {  # of real nodes alone
+    "right": "a value that its device held at that time",
     "told": "the node could not read it, and said why",
     "unjudged": "what a node tells of itself, and measures by itself: no truth has it",
     "repeated": "a device told it twice, to a gateway that was killed in between: one row",
@@ -48,7 +49,7 @@ class Example:
 class Outcome:
     """kinds: readings by what became of them, keys of GOOD and BAD. packs: of nodes, by what became of them.
 
-    held: the same of poles on wires and of agents, where a value is compared with what its device held (judge_held).
+    held: of poles on wires and of agents, where a value is compared with what its device held (judge_held); HELD too.
     faults: sentences, each of which makes the run not good. notes: what was not looked at.
     """
 
@@ -113,7 +114,7 @@ def _account(title: str, kinds: Counter[str], outcome: Outcome | None) -> Table:
     if outcome is not None:
         rows.add_column("packs", justify="right")
     rows.add_column("which is to say")
-    for kind, text in {**GOOD, **HELD, **BAD}.items():
+    for kind, text in {**GOOD, **(HELD if outcome is None else {}), **BAD}.items():
         if not kinds[kind] and kind not in ("right", *BAD):
             continue
         style = "bold red" if kind in BAD and kinds[kind] else ""
