@@ -76,14 +76,19 @@ class Registry:
         return True
 
     def keep(self, nodes: set[tuple[str, str]]) -> None:
-        """Writes what these nodes announced to disk. Raises Unavailable."""
-        for key in nodes & self._unkept:
-            self._unkept.discard(key)  # before it is read: a birth that comes meanwhile marks it again
-            try:
-                self._db.execute("INSERT OR REPLACE INTO births VALUES (?, ?, ?)", (*key, _text(self._nodes[key])))
-            except sqlite3.Error as error:
-                self._unkept.add(key)
-                raise Unavailable(f"births: {self._path}: {error}") from error
+        """Writes what these nodes announced to disk, as one transaction. Raises Unavailable."""
+        new = nodes & self._unkept
+        self._unkept -= new  # before they are read: a birth that comes meanwhile marks its node again
+        try:
+            self._db.execute("BEGIN")
+            rows = ((*key, _text(self._nodes[key])) for key in new)
+            self._db.executemany("INSERT OR REPLACE INTO births VALUES (?, ?, ?)", rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._unkept |= new
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise Unavailable(f"births: {self._path}: {error}") from error
 
     def claimed_twice(self, area: str, node: str) -> list[tuple[str, str]]:
         """(device, other node) for each device of this node that another node of the area announced too."""
