@@ -49,15 +49,14 @@ class Sensor:
         self.count = 0
 
     def payload(self) -> bytes:
-        """The Milesight payload of what it holds now."""
+        """The Milesight payload of what it would hold now: also what is out of its range, as a broken sensor tells."""
         parts: dict[str, bytearray] = {}
         for name, point in self.device.points.items():
             item = point.item
-            value = self.device.value(name)
-            if item is None or item.number is None or value is None:
+            if item is None or item.number is None:
                 continue
             held = parts.setdefault(item.name, bytearray(milesight.LENGTHS[item.name]))
-            _put(held, item, value)
+            _put(held, item, self.device.wanted(name))
         return milesight.encode({name: bytes(value) for name, value in sorted(parts.items())})
 
     def uplink(self) -> dict[str, Any]:

@@ -40,6 +40,16 @@ def test_the_payload_is_the_makers_for_what_is_held(name):
     assert one.payload().hex() == payload
 
 
+def test_a_value_out_of_range_is_told_as_it_is():
+    source = {"angle_x": 198.0}.get
+    device = EmulatedDevice(
+        profile=loader.profiles()["em310-tilt"], pole="P1", name="tilt-1", address=EUI,
+        source=lambda point, time_ms: source(point),
+    )  # fmt: skip
+    assert device.value("angle_x") is None
+    assert "03cf" + (19800).to_bytes(2, "little").hex() in Sensor(device=device).payload().hex()
+
+
 def test_an_event_has_chirpstacks_fields():
     one = sensor("em500-swl")
     one.device.hold("rssi", -77)
