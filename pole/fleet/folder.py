@@ -21,7 +21,7 @@ from pole.fleet.plan import Plan
 
 LOCK = "fleet.lock"  # also the mark of a folder that is ours
 RECEIVE_MAX = 1000  # packs under way from broker to ingest: as many as mosquitto.conf allows
-PER_SOURCE = 20_000  # connections from one loopback address: Linux has 28,000 ports for them
+PER_SOURCE = 10_000  # connections from one loopback address: from about 14,000 on Linux searches long for a free port
 
 
 class RunFolder:
