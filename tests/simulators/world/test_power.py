@@ -113,3 +113,14 @@ def test_rain_raises_leakage_and_a_pole_that_leaks_too_much_loses_charger_and_sc
     assert look["screen_on"].sum() > 0
     look.play(3 * 3600)
     assert look["tripped"].sum() == 0
+
+
+def test_a_breaker_that_tripped_stays_so_while_its_pole_has_no_power(a_world) -> None:  # type: ignore[no-untyped-def]
+    wet = Cause(kind="weather", begin_s=60, end_s=3600, values={"rain": 70.0})
+    dark = Cause(kind="outage", begin_s=3000, end_s=3300, number=1)
+    look = a_world(wet, dark, start=NIGHT, poles=600).play(2990)
+    tripped = look["tripped"]
+    assert tripped.sum() > 0
+    look.play(60)
+    assert look["leakage_current"].sum() == 0
+    assert (look["tripped"] == tripped).all()
