@@ -1,6 +1,7 @@
 """What became of packs, by the nodes' own account, by the ledger in the store, and by ingest's dead letters.
 
-account.json: {"nodes": {"P00017-node": {"ep", "head", "stored", "pending": [[first, last], …], "dropped": [[…]]}}}
+account.json: {"nodes": {"P00017-node": {"ep", "head", "stored", "pending": [[first, last], …], "dropped": [[…]], "end":
+"up" (or "dark", "offline", "down", "clock": what keeps it from sending when the run ends)}}}
 """
 
 import json
@@ -60,7 +61,7 @@ def _key(poles: IntArray, numbers: IntArray) -> IntArray:
 
 @dataclass(frozen=True, kw_only=True)
 class Fates:
-    """heads: packs that each pole's node counted, -1 where no account tells. last_step: of the truth."""
+    """heads: packs that each pole's node counted, -1 where no account tells. last_step: of the truth. ends: by pole."""
 
     ledger: Ranges
     pending: Ranges
@@ -68,6 +69,7 @@ class Fates:
     heads: IntArray
     last_step: int
     refusals: Refusals = field(default_factory=dict)
+    ends: Mapping[int, str] = field(default_factory=dict)
 
     def why(self, poles: IntArray, numbers: IntArray, steps: IntArray) -> NDArray[np.uint8]:
         """Why packs are not in the store; what was refused of them is asked for reading by reading."""

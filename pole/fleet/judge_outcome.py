@@ -50,6 +50,7 @@ class Outcome:
     """kinds: readings by what became of them, keys of GOOD and BAD. packs: of nodes, by what became of them.
 
     held: of poles on wires and of agents, where a value is compared with what its device held (judge_held); HELD too.
+    reasons: of refused readings those of the dead letters, of pending ones what their nodes are at the end.
     faults: sentences, each of which makes the run not good. notes: what was not looked at.
     """
 
@@ -58,7 +59,7 @@ class Outcome:
     produced: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     packs: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)  # of refused readings
+    reasons: dict[str, Counter[str]] = field(default_factory=dict)
     held: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Example]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -80,7 +81,7 @@ class Outcome:
         told = {
             "good": self.good, "poles": self.poles, "judged": self.judged, "produced": self.produced,
             **{kind: self.kinds[kind] for kind in (*GOOD, *BAD)}, "packs": dict(self.packs),
-            "refused_for": dict(self.reasons), "held": dict(self.held),
+            "reasons": self.reasons, "held": dict(self.held),
             "examples": {kind: [asdict(each) for each in shown] for kind, shown in self.examples.items()},
             "faults": self.faults, "notes": self.notes, "seconds": round(self.seconds, 2),
         }  # fmt: skip
@@ -119,15 +120,15 @@ def _account(title: str, kinds: Counter[str], outcome: Outcome | None) -> Table:
             continue
         style = "bold red" if kind in BAD and kinds[kind] else ""
         packs = [] if outcome is None else [str(outcome.packs.get(kind, ""))]
-        why = f" ({_reasons(outcome.reasons)})" if outcome is not None and kind == "refused" else ""
+        why = _reasons(outcome.reasons.get(kind)) if outcome is not None else ""
         rows.add_row(kind, str(kinds[kind]), *packs, text + why, style=style)
     if outcome is not None:
         rows.add_row("produced", str(outcome.produced), str(outcome.packs["produced"]), "by the truth", style="bold")
     return rows
 
 
-def _reasons(reasons: Counter[str]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+def _reasons(reasons: Counter[str] | None) -> str:
+    return f" ({', '.join(f'{count} {reason}' for reason, count in reasons.most_common())})" if reasons else ""
 
 
 def _examples(kind: str, shown: list[Example]) -> Table:

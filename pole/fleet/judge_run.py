@@ -66,7 +66,8 @@ class _Run:
             raise AccountError(f"{folder / 'run.json'} is damaged: {type(error).__name__} {error}") from error
         self.folder = folder
         self.token = token
-        self.elsewhere = store is not None or not self.url.startswith("sqlite:")
+        self.given = store is not None
+        self.elsewhere = not self.url.startswith("sqlite:")
         self.reader = Reader(folder=folder / "truth")
         self.areas = city_map(seed=self.order["seed"], poles=self.order["poles"]).area
         self.poles = {f"P{pole + 1:05}": pole for pole in range(self.order["poles"])}
@@ -76,7 +77,7 @@ class _Run:
     def source(self) -> Source:
         kind, _, rest = self.url.partition(":")
         if kind == "sqlite":
-            path = (self.folder / rest).absolute()
+            path = (Path(rest) if self.given else self.folder / rest).absolute()
             if not path.exists():
                 raise AccountError(f"{path} is not there: nothing was stored, or it stands elsewhere (--store)")
             return SqliteSource(path=path, codes=self.codes)
@@ -136,7 +137,7 @@ def _fates(run: _Run, source: Source, made: IntArray, columns: IntArray, last_st
         heads[pole] = node["head"]
     return Fates(
         ledger=held, pending=accounts.told_ranges(told, "pending"), dropped=accounts.told_ranges(told, "dropped"),
-        heads=heads, last_step=last_step,
+        heads=heads, last_step=last_step, ends={pole: node.get("end", "up") for pole, node in told.nodes.items()},
         refusals=accounts.refusals(run.folder / "dead-letters.db", names=run.nodes, account=told),
     )  # fmt: skip
 

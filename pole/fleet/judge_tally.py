@@ -1,5 +1,6 @@
 """Counts verdicts, and puts the bad ones into words."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +51,10 @@ def tally(outcome: Outcome, fate: GroupFate, stored: Stored, judged: Judged, cod
     outcome.kinds.update({each.name.lower(): int(counts[each]) for each in Became})
     outcome.kinds["false"] += len(judged.false) + stored.strangers
     for reading in np.flatnonzero(judged.became == Became.REFUSED).tolist():
-        outcome.reasons[fate.reason(reading)] += 1
+        outcome.reasons.setdefault("refused", Counter())[fate.reason(reading)] += 1
+    waiting = fate.produced.pack_pole[fate.produced.row[judged.became == Became.PENDING]]
+    for pole, count in zip(*(each.tolist() for each in np.unique(waiting, return_counts=True)), strict=True):
+        outcome.reasons.setdefault("pending", Counter())[fate.fates.ends.get(pole, "up")] += count
     for kind in (Became.LOST, Became.WRONG, Became.MOVED):
         for reading in np.flatnonzero(judged.became == kind)[:SHOWN].tolist():
             outcome.add(kind.name.lower(), _bad(fate, stored.found, judged, reading, codes))

@@ -130,9 +130,12 @@ class Engine:
     def account(self) -> dict[str, object]:
         """By node: what became of its packs, for those who compare it with the store. After drain()."""
         told: dict[str, dict[str, object]] = {
-            node.name: {"ep": node.epoch, "head": node.head, "stored": node.stored, "pending": [], "dropped": []}
+            node.name: {
+                "ep": node.epoch, "head": node.head, "stored": node.stored, "pending": [], "dropped": [],
+                "end": self._end(node.index),
+            }
             for node in self.nodes.values()
-        }
+        }  # fmt: skip
         for label, numbers in (("pending", self._spool.pending()), ("dropped", self._spool.dropped())):
             for index, number, *_ in numbers:
                 found = told[self.nodes[index].name][label]
@@ -344,6 +347,12 @@ class Engine:
             node, online=online, readings=int(self._readings[node.index]), version=self._version_of(node),
             time_ms=self._now_ms(),
         )  # fmt: skip
+
+    def _end(self, index: int) -> str:
+        """What keeps a node from sending when the run ends; up: nothing."""
+        world = self.world
+        states = (("dark", world.powered), ("offline", world.reachable), ("down", world.running))
+        return next((name for name, good in states if not good[index]), "up" if self.nodes[index].clock else "clock")
 
     def _version_of(self, node: Node) -> str:
         return self.world.versions[int(self.world.version[node.index])]

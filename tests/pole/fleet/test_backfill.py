@@ -19,13 +19,13 @@ from pole.fleet.judge_run import verify_run
 from pole.fleet.verb import app
 from simulators.truth.blocks import FILE
 
-STEPS = 120
+STEPS = 60
 BEGAN_MS = 1_784_106_000_000
 
 
 def plan(folder, **changed):
     asked = Plan(
-        poles=20, seed=3, every_s=60, steps=STEPS, scenarios=("quiet-day",),
+        poles=10, seed=3, every_s=60, steps=STEPS, scenarios=("quiet-day",),
         store=f"sqlite:{folder / 'readings.db'}", began_ms=BEGAN_MS,
     )  # fmt: skip
     return replace(asked, **changed)
@@ -48,7 +48,7 @@ def run(folder, asked, *, stop_at=None):
 
 @pytest.fixture
 def small_writes(monkeypatch):
-    monkeypatch.setattr(backfill_run, "ROWS_A_WRITE", {"sqlite": 500, "influx": 500})
+    monkeypatch.setattr(backfill_run, "ROWS_A_WRITE", {"sqlite": 200, "influx": 200})
 
 
 def test_everything_that_the_world_made_is_stored_and_right(tmp_path):
@@ -56,10 +56,10 @@ def test_everything_that_the_world_made_is_stored_and_right(tmp_path):
     assert (outcome.complete, outcome.stored) == (True, STEPS)
     verdict = verify_run(tmp_path / "run")
     assert verdict.good
-    assert verdict.kinds["right"] == verdict.produced == outcome.readings > 20 * 5 * 20
+    assert verdict.kinds["right"] == verdict.produced == outcome.readings > 10 * 5 * 10
     with sqlite3.connect(tmp_path / "run" / "readings.db") as db:
         times, poles = db.execute("SELECT count(DISTINCT time / 60000), count(DISTINCT pole) FROM readings").fetchone()
-        assert (times, poles) == (20, 20)
+        assert (times, poles) == (10, 10)
         assert db.execute("SELECT count(*) FROM series").fetchone()[0] <= outcome.series
         first, last = db.execute("SELECT min(time), max(time) FROM readings").fetchone()
     assert BEGAN_MS <= first < last < BEGAN_MS + STEPS * 10_000
@@ -71,12 +71,12 @@ def test_everything_that_the_world_made_is_stored_and_right(tmp_path):
 def test_one_that_was_stopped_is_right_so_far_and_goes_on_to_the_same_truth(tmp_path):
     whole = run(tmp_path / "whole", plan(tmp_path / "whole"))
     folder = tmp_path / "parts"
-    first = run(folder, plan(folder), stop_at=40)
+    first = run(folder, plan(folder), stop_at=20)
     assert not first.complete
-    assert 40 <= first.stored < STEPS
+    assert 20 <= first.stored < STEPS
     assert 0 < first.readings < whole.readings
     assert verify_run(folder).good
-    second = run(folder, plan(folder, began_ms=BEGAN_MS + 777_000), stop_at=80)  # later, so it would end later
+    second = run(folder, plan(folder, began_ms=BEGAN_MS + 777_000), stop_at=40)  # later, so it would end later
     assert first.stored < second.stored < STEPS
     assert verify_run(folder).good
     third = run(folder, plan(folder))
@@ -91,7 +91,7 @@ def test_one_that_was_stopped_is_right_so_far_and_goes_on_to_the_same_truth(tmp_
 @pytest.mark.usefixtures("small_writes")
 def test_one_that_is_stopped_while_it_catches_up_keeps_its_truth(tmp_path):
     folder = tmp_path / "run"
-    first = run(folder, plan(folder), stop_at=60)
+    first = run(folder, plan(folder), stop_at=30)
 
     async def stopped_at_once():
         stop = asyncio.Event()
@@ -128,7 +128,7 @@ def test_a_store_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away
 
 def test_a_folder_of_another_plan_or_of_something_else_is_refused(tmp_path):
     Folder(tmp_path / "run", plan(tmp_path / "run"))
-    with pytest.raises(BackfillError, match="poles 20 there, 30 asked for"):
+    with pytest.raises(BackfillError, match="poles 10 there, 30 asked for"):
         Folder(tmp_path / "run", plan(tmp_path / "run", poles=30))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter.txt").write_text("mine", encoding="utf-8")
@@ -158,7 +158,7 @@ def test_scenarios_come_once_each_at_their_own_hour_on_days_of_their_own(tmp_pat
 
 
 def test_a_real_influxdb_gets_the_same_as_a_file(tmp_path, influx1, monkeypatch):
-    monkeypatch.setattr(backfill_run, "ROWS_A_WRITE", {"sqlite": 500, "influx": 500})
+    monkeypatch.setattr(backfill_run, "ROWS_A_WRITE", {"sqlite": 200, "influx": 200})
     asked = plan(tmp_path / "run", poles=5, store=influx1.store)
     outcome = run(tmp_path / "run", asked)
     assert (outcome.complete, outcome.store_bytes) == (True, None)
@@ -171,7 +171,7 @@ def test_a_real_influxdb_gets_the_same_as_a_file(tmp_path, influx1, monkeypatch)
             await store.close()
 
     found = asyncio.run(counts())
-    assert found.points + found.qualities == outcome.readings > 500
+    assert found.points + found.qualities == outcome.readings > 300
     verdict = verify_run(tmp_path / "run")
     assert verdict.good
     assert verdict.kinds["right"] == outcome.readings

@@ -190,6 +190,24 @@ def test_what_waits_and_what_was_given_up_is_explained(tmp_path, kind):
     assert outcome.packs[kind] == 3
 
 
+def test_what_waits_is_told_with_what_keeps_its_node_from_sending(tmp_path):
+    run = StoredRun(tmp_path, lacking={(3, 4), (4, 4)})
+    run.account[run.node(3)]["end"] = "dark"
+    run.has(3, "pending", (4, 4))
+    run.has(4, "pending", (4, 4))
+    outcome = verify_run(run.folder)
+    assert outcome.good
+    assert outcome.reasons["pending"] == {"dark": len(run.packs[3, 4]), "up": len(run.packs[4, 4])}
+
+
+def test_another_store_is_named_from_where_one_stands(run, tmp_path, monkeypatch):
+    (run.folder / "readings.db").rename(run.folder / "other.db")
+    monkeypatch.chdir(run.folder.parent)
+    assert verify_run(run.folder, store=f"sqlite:{run.folder.name}/other.db").good
+    with pytest.raises(AccountError, match=r"other\.db is not there"):
+        verify_run(run.folder, store="sqlite:other.db")
+
+
 def test_a_pack_that_is_stored_and_still_waits_for_its_confirmation_is_right(run):
     run.has(3, "pending", (2, 4))
     outcome = verify_run(run.folder)
@@ -211,7 +229,7 @@ def test_what_was_refused_is_explained_by_its_dead_letter(tmp_path):
     letters.close()
     outcome = verify_run(run.folder)
     assert outcome.kinds["refused"] == len(whole) + 1
-    assert outcome.reasons == {"size": len(whole), "future": 1}
+    assert outcome.reasons == {"refused": {"size": len(whole), "future": 1}}
     assert bad(outcome) == {"lost": len(single) - 1}  # of that pack one record alone was refused
     assert_whole(outcome, run)
 
