@@ -58,4 +58,4 @@ async def picture(at_s: int, speed: float, root: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        asyncio.run(picture(int((sys.argv[1:] or ["600"])[0]), float((sys.argv[2:] or ["1"])[0]), Path(name)))
+        asyncio.run(picture(int((sys.argv[1:] or ["115"])[0]), float((sys.argv[2:] or ["1"])[0]), Path(name)))
