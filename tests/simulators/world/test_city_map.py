@@ -6,6 +6,7 @@ import pytest
 from device_profiles import loader
 from simulators.world.city_map import CENTRE, DISTRICTS, MAIN_ROAD, SQUARE, city_map
 from simulators.world.kits import KITS
+from simulators.world.zones import zones
 
 
 @pytest.mark.parametrize("poles", [1, 2, 7, 50, 333])
@@ -71,6 +72,14 @@ def test_zones_keep_their_limits_and_hang_together() -> None:
         assert len(set(city.feeder[city.circuit == circuit].tolist())) == 1
     assert city.far.min() == 0
     assert city.far.max() == 1
+
+
+@pytest.mark.parametrize(("poles", "limit", "most"), [(64, 16, 16), (65, 16, 16), (16, 16, 16), (17, 16, 9), (5, 1, 1)])
+def test_a_zone_is_halved_as_soon_as_it_has_one_too_many(poles: int, limit: int, most: int) -> None:
+    x = np.arange(poles, dtype=np.float64)
+    sizes = np.bincount(zones(x, np.zeros(poles), limit))
+    assert sizes.max() == most
+    assert sizes.sum() == poles
 
 
 def _spread(numbers: np.ndarray, values: np.ndarray) -> float:
