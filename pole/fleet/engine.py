@@ -65,7 +65,7 @@ class Engine:
         code = await self._process.wait()
         self._watch.remove(self._process.pid)
         if self.end is None or code:
-            raise EngineFailed(f"the emulator ended with {code}. The end of {self._log}:\n{self._log_end()}")
+            raise EngineFailed(f"the emulator ended with {code}. The end of {self._log}:\n{end_of(self._log)}")
 
     def stop(self) -> None:
         """Tells it to end the world and to hand over what is under way; its last line says when that is done."""
@@ -79,5 +79,7 @@ class Engine:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    def _log_end(self) -> str:
-        return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:])
+
+def end_of(log: Path) -> str:
+    """What a part said last."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:])

@@ -10,7 +10,7 @@ from pole.demo.folder import INGEST, OPERATOR
 from pole.demo.processes import BrokerPart, Part, Service
 from pole.demo.watch import Watch
 from pole.fleet import figures
-from pole.fleet.engine import Engine, EngineFailed
+from pole.fleet.engine import Engine, EngineFailed, end_of
 from pole.fleet.folder import RunFolder
 from pole.fleet.judge_run import verify_run
 from pole.fleet.outcome import Outcome
@@ -99,7 +99,8 @@ class Run:
             if stop.is_set():
                 return
             if time.monotonic() > deadline or not self._ingest.running:
-                raise NotReady(f"ingest does not come up: {'; '.join(waiting)}. Its log: {self._ingest.log}")
+                log = end_of(self._ingest.log)
+                raise NotReady(f"ingest does not come up: {'; '.join(waiting)}. The end of {self._ingest.log}:\n{log}")
             await asyncio.sleep(GLANCE_S)
         self._say(f"started ingest, into {self._plan.store}")
 
@@ -182,7 +183,7 @@ class Run:
     async def _judge(self) -> Outcome:
         end = self._engine.end
         assert end is not None
-        if not end["packs"]:
+        if not end["packs"] and self._depths is None:
             raise NothingProduced("stopped before the first reading was taken: there is nothing to count")
         seconds = self._state.seconds
         self._say("comparing the store with the truth, reading by reading")
