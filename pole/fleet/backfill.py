@@ -72,7 +72,9 @@ def _plan(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--store") from error
     if kind == "sqlite":
-        store = f"sqlite:{(folder / rest if len(Path(rest).parts) == 1 else Path(rest)).absolute()}"
+        file, mark, options = rest.partition("?")
+        path = folder / file if len(Path(file).parts) == 1 else Path(file)
+        store = f"sqlite:{path.absolute()}{mark}{options}"
     names = tuple(scenario or SCENARIOS)
     for name in names:
         scenarios.load(name)

@@ -6,7 +6,6 @@ them small enough for its limits.
 """
 
 import asyncio
-import os
 import shutil
 import time
 from collections import deque
@@ -206,7 +205,7 @@ class Backfill:
     def _check_room(self) -> None:
         if self._kind != "sqlite":
             return
-        path = Path(self._plan.store.partition(":")[2])
+        path = file_of(self._plan.store)
         needed = self.estimate * BYTES_A_READING * (1 - (self._folder.stored + 1) / self._plan.steps)
         free = shutil.disk_usage(path.parent).free
         if needed > free:
@@ -216,9 +215,14 @@ class Backfill:
             )
 
 
+def file_of(store: str) -> Path:
+    """Of a SQLite store's URL."""
+    return Path(store.removeprefix("sqlite:").partition("?")[0])
+
+
 def size(store: str) -> int | None:
     """Bytes of a SQLite store on the disk; None of another."""
-    kind, _, path = store.partition(":")
-    if kind != "sqlite":
+    if not store.startswith("sqlite:"):
         return None
-    return sum(os.path.getsize(path + end) for end in ("", "-wal") if os.path.exists(path + end))
+    path = file_of(store)
+    return sum(each.stat().st_size for each in (path, path.with_name(f"{path.name}-wal")) if each.exists())

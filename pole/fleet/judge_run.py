@@ -44,6 +44,8 @@ def verify_run(
         _verify(run, source, outcome, sample, progress)
         if run.nodes_from and sample is None:
             _verify_held(run, source, outcome)
+        elif run.nodes_from:
+            outcome.notes.append("A sample is of nodes alone: poles on wires and with agents were not looked at.")
     finally:
         source.close()
     outcome.seconds = time.monotonic() - started
@@ -77,7 +79,8 @@ class _Run:
     def source(self) -> Source:
         kind, _, rest = self.url.partition(":")
         if kind == "sqlite":
-            path = (Path(rest) if self.given else self.folder / rest).absolute()
+            file = rest.partition("?")[0]  # options follow
+            path = (Path(file) if self.given else self.folder / file).absolute()
             if not path.exists():
                 raise AccountError(f"{path} is not there: nothing was stored, or it stands elsewhere (--store)")
             return SqliteSource(path=path, codes=self.codes)
