@@ -20,6 +20,7 @@ Tcp = Annotated[int, typer.Option("--tcp", min=0, help="Modbus TCP devices.")]
 Days = Annotated[float, typer.Option("--days", min=0.01, help="How long there is no network.")]
 Backlog = Annotated[int, typer.Option("--backlog", min=1, help="Packs in the spool when the network is back.")]
 Profile = Annotated[bool, typer.Option("--profile", help="Also where the CPU goes; needs py-spy.")]
+Telegraf = Annotated[str | None, typer.Option("--telegraf", help="Its program, where it is not on PATH.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="CPU and memory, a row each 10 s.")]
 
 
@@ -62,6 +63,18 @@ def size_(
     )  # fmt: skip
     _told(result, size.show, json)
     if not all(row["kept"] for row in result["verdicts"]):
+        raise typer.Exit(1)
+
+
+@app.command("ingest")
+def ingest_(quick: Quick = False, telegraf: Telegraf = None, json: Json = False) -> None:
+    """From the broker into the store: rate, CPU and latency, beside Telegraf and others who do it. 10 minutes."""
+    from bench import ingest
+
+    size = ingest.QUICK if quick else ingest.Size()
+    result = _watched(lambda told: ingest.run(size=size, telegraf=telegraf, told=told), json)
+    _told(result, ingest.show, json)
+    if not quick and not all(row["kept"] for row in result["verdicts"]):
         raise typer.Exit(1)
 
 

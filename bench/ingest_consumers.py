@@ -1,0 +1,160 @@
+"""Who carries packs from the broker into the store: ours, Telegraf, and two that one writes oneself.
+
+Each is a command that runs until it is ended, with a client id that the broker's log names when it has subscribed.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from device_profiles import loader
+from pole.broker import free_port
+from simulators.load.packs import PROFILE
+
+USER = "ingest"
+WINDOW = 1000  # messages under way to one client: mosquitto.conf's max_inflight_messages
+FILTER = "poles/+/+/up/telemetry"
+BATCH = 5000  # readings in one write of those that we write here, as in ingest.batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What a consumer is told. store: ingest's URL; http, database: the same for others; readings: of a pack."""
+
+    folder: Path
+    port: int
+    password: str
+    store: str
+    http: str
+    database: str
+    readings: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consumer:
+    """client_id: as the broker logs it. lines: of the line protocol for one pack, its line in the ledger included;
+    more_values: that line's fields."""
+
+    name: str
+    client_id: str
+    command: Callable[[Place], list[str]]
+    lines: int
+    more_values: int = 0
+    births: bool = False  # it wants to know devices before packs
+    stores: tuple[str, ...] = ("influx1", "victoria")
+
+
+def ours(place: Place) -> list[str]:
+    """`pole ingest run`."""
+    (place.folder / "password").write_text(place.password)
+    config = {
+        "broker": f"mqtt://{USER}@127.0.0.1:{place.port}", "password_file": "password", "receive_max": WINDOW,
+        "store": place.store, "dead_letters": "dead-letters.db", "http": f"127.0.0.1:{free_port()}",
+    }  # fmt: skip
+    path = place.folder / "ingest.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return [sys.executable, "-m", "pole", "ingest", "run", str(path)]
+
+
+def telegraf(program: str, *, by_place: bool) -> Callable[[Place], list[str]]:
+    """mqtt_consumer with persistent_session: acknowledged when written. No parser of Telegraf knows SenML.
+
+    by_place: each reading is named by its place in the pack, as if all packs were the same: one line a pack with the
+    right names and times, the least that Telegraf can be asked to do. Otherwise any pack is understood, each record by
+    itself: a line for every reading, without device and time, because those stand in the first record alone.
+    """
+
+    def command(place: Place) -> list[str]:
+        parser = _by_place(place.readings) if by_place else _by_record()
+        path = place.folder / "telegraf.conf"
+        path.write_text(_TELEGRAF.format(**vars(place), user=USER, filter=FILTER, window=WINDOW) + parser)
+        return [program, "--config", str(path)]
+
+    return command
+
+
+# What was found to be the fastest for it: writes of half a window, so that the next half comes meanwhile; no gzip.
+_TELEGRAF = """
+[agent]
+  omit_hostname = true
+  interval = "1s"
+  flush_interval = "200ms"
+  metric_batch_size = {batch}
+  metric_buffer_limit = 100000
+[[outputs.influxdb]]
+  urls = ["{http}"]
+  database = "{database}"
+  skip_database_creation = true
+  content_encoding = "identity"
+  timeout = "30s"
+[[inputs.mqtt_consumer]]
+  servers = ["tcp://127.0.0.1:{port}"]
+  topics = ["{filter}"]
+  username = "{user}"
+  password = "{password}"
+  client_id = "telegraf"
+  qos = 1
+  persistent_session = true
+  max_undelivered_messages = {window}
+  topic_tag = ""
+  data_format = "json_v2"
+""".replace("{batch}", "500")
+
+
+def _by_place(readings: int) -> str:
+    points = list(loader.profiles()[PROFILE].points)[:readings]
+    out = [
+        "[[inputs.mqtt_consumer.json_v2]]",
+        'measurement_name = "air"',
+        'timestamp_path = "0.bt"',
+        'timestamp_format = "unix"',
+        "[[inputs.mqtt_consumer.json_v2.tag]]",
+        'path = "0.bn"',
+        'rename = "device"',
+    ]
+    for number, point in enumerate(points):
+        out += ["[[inputs.mqtt_consumer.json_v2.field]]", f'path = "{number}.v"', f'rename = "{point}"']
+    return "\n".join(out) + "\n"
+
+
+def _by_record() -> str:
+    return """
+[[inputs.mqtt_consumer.topic_parsing]]
+  topic = "poles/+/+/+/+"
+  tags = "_/area/node/_/_"
+[[inputs.mqtt_consumer.json_v2]]
+  measurement_name = "air"
+  [[inputs.mqtt_consumer.json_v2.object]]
+    path = "@this"
+    included_keys = ["n", "v"]
+    tags = ["n"]
+"""
+
+
+def peer(kind: str) -> Callable[[Place], list[str]]:
+    """paho-mqtt or aiomqtt, as one writes it oneself: bench.ingest_peers."""
+
+    def command(place: Place) -> list[str]:
+        path = place.folder / "peer.json"
+        order = {"port": place.port, "user": USER, "password": place.password, "filter": FILTER, "window": WINDOW}
+        path.write_text(json.dumps({**order, "http": place.http, "database": place.database, "batch": BATCH}))
+        return [sys.executable, "-m", "bench.ingest_peers", kind, str(path)]
+
+    return command
+
+
+def known(telegraf_program: str | None, readings: int) -> dict[str, Consumer]:
+    """All that can run here, by name."""
+    found = [Consumer(name="ours", client_id="ingest-1", command=ours, lines=2, more_values=4, births=True,
+                      stores=("influx1", "victoria", "sqlite"))]  # fmt: skip
+    if telegraf_program is not None:
+        for name, by_place, lines in (("telegraf", True, 1), ("telegraf by record", False, readings)):
+            command = telegraf(telegraf_program, by_place=by_place)
+            found.append(Consumer(name=name, client_id="telegraf", command=command, lines=lines))
+    for kind in ("paho-mqtt", "aiomqtt"):
+        found.append(Consumer(name=kind, client_id=kind, command=peer(kind), lines=1, stores=("influx1",)))
+    return {each.name: each for each in found}

@@ -1,0 +1,108 @@
+"""The same points straight to the store: what it takes with no broker and no ingest before it.
+
+Bodies are made before the clock runs and hold the readings of 500 packs, as ingest writes them; one follows the other.
+"""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from bench.ingest_stores import DATABASE, STORES, Sqlite, Store
+from bench.size_process import sample
+from device_profiles import loader
+from ingest import lines
+from ingest.accept import accept
+from ingest.registry import Devices, Registry
+from ingest.rows import Reading
+from ingest.sqlite_store import SqliteStore
+from simulators.load.packs import AREA, Packs
+
+BATCH = 500  # packs
+
+
+def measure(store: str, *, poles: int, readings: int, packs: int) -> dict[str, Any]:
+    """A run into an empty store whose series are known."""
+    with tempfile.TemporaryDirectory(prefix="pole-bench-direct-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        running = STORES[store](folder=folder / "store")
+        first, *bodies = _bodies(folder, poles, readings, packs)
+        running.start()
+        try:
+            return _measured(running, first, bodies, packs * readings)
+        finally:
+            running.stop()
+
+
+def _measured(store: Store, first: list[Reading], bodies: list[list[Reading]], readings: int) -> dict[str, Any]:
+    if isinstance(store, Sqlite):
+        seconds = asyncio.run(_rows(store, first, bodies))
+        cpu = {"store": seconds[1]}
+        took = seconds[0]
+    else:
+        took, cpu = _posted(store, first, bodies)
+    return {
+        "readings_per_s": round(readings / took), "seconds": round(took, 3),
+        "cpu_us": {part: round(1e6 * spent / readings, 2) for part, spent in cpu.items()},
+    }  # fmt: skip
+
+
+def _posted(store: Store, first: list[Reading], bodies: list[list[Reading]]) -> tuple[float, dict[str, float]]:
+    http = urllib3.PoolManager()
+    kind, _, url = store.url.partition(":")
+    root = url.split("/", 3)
+    server = "/".join(root[:3])
+    path = f"/write?db={DATABASE}" if kind == "influx1" else f"/api/v2/write?org={DATABASE}&bucket={DATABASE}"
+    encoded = [lines.encode(body, []) for body in (first, *bodies)]
+
+    def post(body: bytes) -> None:
+        answer = http.request("POST", f"{server}{path}&precision=ms", body=body)
+        if answer.status != 204:
+            raise RuntimeError(f"{server}: {answer.status} {answer.data.decode()}")
+
+    assert store.pid is not None
+    post(encoded[0])
+    before, ours, began = sample(store.pid), time.process_time(), time.monotonic()
+    for body in encoded[1:]:
+        post(body)
+    took = time.monotonic() - began
+    return took, {"store": sample(store.pid).cpu - before.cpu, "writer": time.process_time() - ours}
+
+
+async def _rows(store: Sqlite, first: list[Reading], bodies: list[list[Reading]]) -> tuple[float, float]:
+    ours = SqliteStore(path=Path(store.url.partition(":")[2]))
+    await ours.write(first, [])
+    spent, began = time.process_time(), time.monotonic()
+    for body in bodies:
+        await ours.write(body, [])
+    took, spent = time.monotonic() - began, time.process_time() - spent
+    await ours.close()
+    return took, spent
+
+
+def _bodies(folder: Path, poles: int, readings: int, packs: int) -> list[list[Reading]]:
+    """The first is one pack of each pole; the others are what is measured."""
+    made = Packs(profiles=loader.profiles(), readings=readings, epoch="0badcafe")
+    registry = Registry(path=folder / "births.db")
+    now_ms = time.time_ns() // 1_000_000
+    known: list[tuple[str, Devices]] = []
+    for number in range(poles):
+        name = f"P{number + 1:06}"
+        registry.learn(AREA, name, made.birth(name, now_ms))
+        known.append((name, registry.devices(AREA, name)))
+    registry.close()
+    began_ms = now_ms - (packs // poles + 2) * 1000
+    rows: list[Reading] = []
+    out: list[list[Reading]] = []
+    for pack in range(poles + packs):
+        number, pole = divmod(pack, poles)
+        name, devices = known[pole]
+        payload = made.pack(name.encode(), number + 1, began_ms + number * 1000)
+        rows += accept(AREA, name, payload, devices, now_ms).rows
+        if pack + 1 == poles or (pack >= poles and (pack + 1 - poles) % BATCH == 0):
+            out.append(rows)
+            rows = []
+    return [*out, rows] if rows else out
