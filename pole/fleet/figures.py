@@ -5,6 +5,7 @@ import os
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +24,14 @@ def cpu_s(pid: int | None) -> float | None:
     return (int(after_name[11]) + int(after_name[12])) / _TICKS
 
 
-def sessions(broker_log: Path, others: frozenset[str]) -> int:
-    """Names that have connected by an MQTT session of their own, as the broker's log has them, but for the others."""
+def sessions(broker_log: Path, nodes: Iterable[str]) -> int:
+    """How many of these have had an MQTT session of their own, as the broker's log has it."""
     names: set[bytes] = set()
     with broker_log.open("rb") as log:
         for line in log:
             if found := _CONNECTED.search(line):
                 names.add(found[1])
-    return len({name.decode(errors="replace") for name in names} - others)
+    return sum(node.encode() in names for node in nodes)
 
 
 @dataclass(frozen=True, kw_only=True)

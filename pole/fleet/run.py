@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pole.demo.display import Display
-from pole.demo.folder import INGEST, OPERATOR
+from pole.demo.folder import INGEST
 from pole.demo.processes import BrokerPart, Part, Service
 from pole.demo.watch import Watch
 from pole.fleet import figures
@@ -189,10 +189,9 @@ class Run:
         self._say("comparing the store with the truth, reading by reading")
         token = self._plan.token_file.read_text().strip() if self._plan.token_file else ""
         verdict = await asyncio.to_thread(verify_run, self._folder.path, token=token)
-        others = frozenset((INGEST, OPERATOR, "ingest-1"))
         return Outcome(
             plan=self._plan, end=end, verdict=verdict, cpu_s=self._costs.totals(),
-            connected=figures.sessions(self._broker.log, others), seconds=round(seconds, 1), restarts=self._restarts,
+            connected=figures.sessions(self._broker.log, self._plan.nodes), seconds=round(seconds, 1), restarts=self._restarts,
         )  # fmt: skip
 
     def _say(self, text: str) -> None:

@@ -151,7 +151,7 @@ def test_sessions_are_counted_by_name(tmp_path):
     line = "2026-11-21T22:00:00: New client connected from 127.0.0.1:{} as {} (p2, c1, k60, u'x').\n"
     names = ["P00001-node", "P00002-node", "P00001-node", "ingest-1"]
     log.write_text("".join(line.format(40000 + port, name) for port, name in enumerate(names)))
-    assert figures.sessions(log, frozenset({"ingest-1"})) == 2
+    assert figures.sessions(log, ["P00001-node", "P00002-node", "P00003-node"]) == 2
 
 
 def test_the_cpu_of_a_process_grows_and_that_of_none_is_unknown():
