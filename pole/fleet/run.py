@@ -191,7 +191,8 @@ class Run:
         verdict = await asyncio.to_thread(verify_run, self._folder.path, token=token)
         return Outcome(
             plan=self._plan, end=end, verdict=verdict, cpu_s=self._costs.totals(),
-            connected=figures.sessions(self._broker.log, self._plan.nodes), seconds=round(seconds, 1), restarts=self._restarts,
+            connected=figures.sessions(self._broker.log, self._plan.nodes), seconds=round(seconds, 1),
+            restarts=self._restarts,
         )  # fmt: skip
 
     def _say(self, text: str) -> None:
