@@ -186,7 +186,7 @@ def test_the_verb_ends_about_now_and_says_what_is_wrong(tmp_path):
     assert (told["complete"], told["steps"]) == (True, 35)
     order = json.loads((folder / "run.json").read_text(encoding="utf-8"))["order"]
     ends_ms = order["began_ms"] + 35 * 10_000
-    assert 0 <= time.time() * 1000 - ends_ms < 60_000
+    assert 0 <= time.time() * 1000 - ends_ms < 3_600_000
     again = CliRunner().invoke(app, asked)
     assert (again.exit_code, "complete already" in again.output) == (2, True)
     for wrong, said in (
