@@ -1,5 +1,7 @@
 """Ingest's configuration: one YAML file, checked before anything starts."""
 
+import re
+import socket
 import ssl
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +15,8 @@ from device_profiles.schema import Name
 from ingest.connection import Address
 from ingest.store_url import check_url
 
+# What the broker keeps for one that is alone waits for it; what it keeps for one of several, others could have had.
+ALONE_EXPIRY_S, SHARED_EXPIRY_S = 7 * 86400, 120
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
@@ -52,11 +56,24 @@ class Config(BaseModel):
     dead_letter_megabytes: int = Field(256, ge=1)
     http: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9464"
     _folder: Path = PrivateAttr(Path())
+    _worker: int | None = PrivateAttr(None)
+    _careful: bool = PrivateAttr(False)
 
     @property
     def registry(self) -> Path:
-        """Where the nodes' births are kept: beside the dead letters."""
-        return self.path(self.dead_letters).with_name("births.db")
+        """Where the nodes' births are kept: beside the dead letters, for each worker by itself."""
+        worker = "" if self._worker is None else f"-{self._worker}"
+        return self.path(self.dead_letters).with_name(f"births{worker}.db")
+
+    @property
+    def worker(self) -> int | None:
+        """Which of several workers this is, from 1; None: it takes all packs."""
+        return self._worker
+
+    @property
+    def careful(self) -> bool:
+        """It notes each pack down before it looks at it: one of the last ones ended it."""
+        return self._careful
 
     @property
     def folder(self) -> Path:
@@ -71,6 +88,18 @@ class Config(BaseModel):
         told = self.model_dump(exclude_unset=True) | changes
         changed: Config = problems.check(Config, told, "the command line")
         changed._folder = self._folder
+        changed._worker = self._worker
+        return changed
+
+    def of_worker(self, number: int, *, http: str, careful: bool = False) -> "Config":
+        """The configuration of one of several workers; careful: one pack at a time.
+
+        Its client id has the machine's name in it: the same command on another machine shares the same load.
+        """
+        host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:32]
+        name = f"{self.client_id[:24]}-{host}-{number}"
+        changed = self.with_changes({"client_id": name, "http": http} | ({"receive_max": 1} if careful else {}))
+        changed._worker, changed._careful = number, careful
         return changed
 
     def address(self) -> Address:
@@ -84,6 +113,7 @@ class Config(BaseModel):
             password=self.secret("password_file").encode() or None,
             tls=self._tls() if parts.scheme == "mqtts" else None,
             receive_max=self.receive_max,
+            expiry_s=ALONE_EXPIRY_S if self._worker is None else SHARED_EXPIRY_S,
         )
 
     def secret(self, key: str) -> str:

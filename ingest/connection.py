@@ -17,7 +17,6 @@ import structlog
 from ingest.errors import BrokerGone
 from wire.backoff import Backoff
 
-SESSION_EXPIRY_S = 7 * 86400
 MAX_PACKET_BYTES = 1024 * 1024
 CONNECT_TIMEOUT_S = 10.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.2, 10.0
@@ -43,6 +42,7 @@ class Address:
     tls: ssl.SSLContext | None = None
     keep_alive_s: int = 30
     receive_max: int = 200
+    expiry_s: int = 7 * 86400  # how long the broker keeps the session of one that is away
 
 
 class Session:
@@ -311,7 +311,7 @@ async def _greet(session: Session, address: Address, filters: list[str], *, keep
             password=address.password,
             clean_start=not keep,
             keep_alive=address.keep_alive_s,
-            session_expiry_interval=SESSION_EXPIRY_S if keep else 0,
+            session_expiry_interval=address.expiry_s if keep else 0,
             receive_max=address.receive_max,
             max_packet_size=MAX_PACKET_BYTES,
         )

@@ -19,17 +19,25 @@ from ingest.metrics import CONTENT_TYPE, Metrics
 from ingest.nodes import Nodes
 from ingest.registry import Registry
 from ingest.store_url import open_store
+from ingest.suspects import Suspects
 from ingest.waiting import Waiting
 from ingest.writer import Writer
 from wire import topics
 from wire.errors import MessageError, TopicError
 
-FILTERS = ["poles/+/+/up/" + channel for channel in ("birth", "status", "event", "telemetry", "backfill")]
+_UP = "poles/+/+/up/"
+SHARE = "$share/ingest/"  # of several workers each gets a part of the packs; births are for all
 _PACKS_UP = [["up", channel] for channel in topics.PACK_CHANNELS]
 SET_AFTER_MS = 1_735_689_600_000  # 2025-01-01: a clock before it was never set
 FINISH_S = 3.0  # what is under way when we are told to stop has this long to be stored
 
 log = structlog.get_logger("ingest")
+
+
+def filters(*, shared: bool) -> list[str]:
+    """What is subscribed to: packs, births and statuses; of several workers each takes a share of the packs."""
+    packs = [(SHARE if shared else "") + _UP + channel for channel in topics.PACK_CHANNELS]
+    return [_UP + "birth", _UP + "status", *packs]
 
 
 class Ingest:
@@ -45,9 +53,10 @@ class Ingest:
         self._impatient: set[tuple[str, str]] = set()
         self._clock: str | None = None  # what is wrong with it
         self._registry = Registry(path=config.registry)
+        self._suspects = Suspects(folder=config.registry.parent, number=config.worker or 0, careful=config.careful)
         self._connection = Connection(
             address=config.address(),
-            filters=FILTERS,
+            filters=filters(shared=config.worker is not None),
             on_message=self._take,
             on_lost=self._forget,
             room=lambda: self._under_way() < self._room,
@@ -124,6 +133,10 @@ class Ingest:
             self._refuse(message, Accepted(area, node), error.reason, error.detail)
 
     def _take_pack(self, area: str, node: str, message: Message, *, patient: bool) -> None:
+        crashed = self._suspects.refused(area, node, message.topic, message.body)
+        if crashed is not None:
+            self._batcher.put(Entry(message, crashed))
+            return
         pack = accept(area, node, message.body, self._registry.devices(area, node), _now_ms())
         if pack.unknown and patient and (area, node) not in self._impatient:
             if self._waiting.put((area, node), message):  # its retained birth would come after all that is queued
@@ -154,6 +167,7 @@ class Ingest:
         # Ends the patience with packs that wait for a birth, and keeps the gauges.
         while True:
             await asyncio.sleep(0.2)
+            self._suspects.look()
             for message in self._waiting.due():
                 area, node, _, _ = topics.parse(message.topic)
                 self._impatient.add((area, node))  # one node's unknown devices must not slow the others for ever

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ingest.config import Config
 
 P = ParamSpec("P")
@@ -24,8 +26,18 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @app.command()
-def run(config: _Config, json: _Json = False) -> None:
-    """Stores what the nodes send, until SIGTERM or Ctrl-C."""
+def run(
+    config: _Config,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, max=64, help="So many processes share the packs; also with other machines."),
+    ] = None,
+    json: _Json = False,
+    worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
+    http: Annotated[str, typer.Option("--http", hidden=True)] = "",
+    careful: Annotated[bool, typer.Option("--careful", hidden=True)] = False,
+) -> None:
+    """Stores what the nodes send, until SIGTERM or Ctrl-C. With --workers, SIGHUP starts them anew one by one."""
     import asyncio
 
     from ingest import config as configuration
@@ -35,11 +47,73 @@ def run(config: _Config, json: _Json = False) -> None:
 
     logs.set_up(as_json=json)
     try:
-        ingest = Ingest(config=configuration.load(config))
-        asyncio.run(signals.until_stopped(ingest.run))
+        settings = configuration.load(config)
+        if workers is not None:
+            asyncio.run(signals.until_stopped(_several(settings, config, workers, json)))
+            return
+        if worker is not None:
+            settings = settings.of_worker(worker, http=http, careful=careful)
+        ingest = Ingest(config=settings)
+        asyncio.run(signals.until_stopped(ingest.run if worker is None else _with_parent(ingest.run)))
     except IngestError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error
+
+
+def _with_parent(
+    service: "Callable[[asyncio.Event], Coroutine[None, None, None]]",
+) -> "Callable[[asyncio.Event], Coroutine[None, None, None]]":
+    """A worker stops when whoever watches it is gone: the next one starts workers with the same names."""
+    import asyncio
+    import os
+
+    async def run(stop: asyncio.Event) -> None:
+        parent = os.getppid()
+
+        async def watch() -> None:
+            while os.getppid() == parent:
+                await asyncio.sleep(0.5)
+            stop.set()
+
+        watching = asyncio.create_task(watch())
+        try:
+            await service(stop)
+        finally:
+            watching.cancel()
+
+    return run
+
+
+def _several(
+    settings: "Config", path: Path, count: int, json: bool
+) -> "Callable[[asyncio.Event], Coroutine[None, None, None]]":
+    from ingest.dead_letters import DeadLetters
+    from ingest.workers import Workers
+
+    def command(number: int, http: str, careful: bool) -> list[str]:
+        options = ["--json"] * json + ["--careful"] * careful
+        return [
+            sys.executable,
+            "-m",
+            "pole",
+            "ingest",
+            "run",
+            str(path),
+            "--worker",
+            str(number),
+            "--http",
+            http,
+            *options,
+        ]
+
+    async def run(stop: "asyncio.Event") -> None:
+        letters = DeadLetters(path=settings.path(settings.dead_letters), megabytes=settings.dead_letter_megabytes)
+        several = Workers(
+            count=count, command=command, http=settings.http, folder=settings.registry.parent, letters=letters
+        )
+        await several.run(stop)
+
+    return run
 
 
 @letters_app.command("list")

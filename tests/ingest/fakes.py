@@ -159,6 +159,7 @@ class Service:
             **options,
         }
         self.config.write_text("".join(f"{key}: {value}\n" for key, value in settings.items()))
+        self.arguments = []
         self._process = None
 
     def __enter__(self):
@@ -170,10 +171,10 @@ class Service:
 
     def start(self, ready=True):
         with (self.folder / "log").open("ab") as log:
-            command = [sys.executable, "-m", "pole", "ingest", "run", str(self.config), "--json"]
+            command = [sys.executable, "-m", "pole", "ingest", "run", str(self.config), "--json", *self.arguments]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
         if ready:
-            wait_until(lambda: self.health()[0] == 200, what="health of ingest")
+            wait_until(lambda: self.health()[0] == 200, 60.0, what="health of ingest")
 
     @property
     def pid(self):

@@ -1,0 +1,164 @@
+"""Several workers that share the packs, on a real broker: killed, started anew, and one pack that ends its readers."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+from ingest import config, workers
+from ingest.dead_letters import DeadLetters
+from ingest.workers import Workers
+from tests.ingest.fakes import EPOCH, Node, Service, readings, wait_until
+from wire import packs
+
+PACKS = 400
+
+
+def running(service):
+    """Process ids of the workers, by their supervisor."""
+    told = subprocess.run(["pgrep", "-P", str(service.pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in told.stdout.split()]
+
+
+def numbers(service):
+    with sqlite3.connect(service.folder / "readings.db", timeout=5) as db:
+        return db.execute("SELECT number, readings FROM packs ORDER BY number").fetchall()
+
+
+def rows(service):
+    with sqlite3.connect(service.folder / "readings.db", timeout=5) as db:
+        return db.execute("SELECT count(*) FROM readings").fetchone()[0]
+
+
+def test_four_workers_lose_nothing_and_store_nothing_twice_though_they_are_killed(broker, tmp_path):
+    chance = random.Random(3)
+    service = Service(tmp_path / "ingest", broker)
+    service.arguments = ["--workers", "4"]
+    node = Node(broker)
+    with service:
+        assert len(running(service)) == 4
+        node.birth()
+        killed = 0
+        for number in range(1, PACKS + 1):
+            node.pack(readings(number))
+            if number % 40 == 0:
+                alive = running(service)
+                os.kill(chance.choice(alive), signal.SIGKILL)
+                killed += 1
+                time.sleep(0.2)
+        node.wait_confirmed(seconds=60)
+        assert killed == PACKS // 40
+        assert numbers(service) == [(number, 3) for number in range(1, PACKS + 1)]
+        assert rows(service) == 3 * PACKS
+        wait_until(lambda: len(running(service)) == 4, what="four workers again")
+        assert service.stop() == 0
+        assert running(service) == []
+    node.close()
+
+
+def test_each_worker_takes_a_share_and_one_page_tells_of_all(broker, tmp_path):
+    service = Service(tmp_path / "ingest", broker)
+    service.arguments = ["--workers", "2"]
+    node = Node(broker)
+    with service:
+        node.birth()
+        for number in range(1, 101):
+            node.pack(readings(number))
+        node.wait_confirmed(seconds=30)
+        wait_until(lambda: service.metric("packs_stored_total") >= 100, what="the page")
+        shares = [service.metric(f'packs_stored_total{{worker="{number}"}}') for number in (1, 2)]
+        assert sum(shares) >= 100
+        assert min(shares) > 20
+    node.close()
+
+
+def test_a_rolling_restart_replaces_every_worker_and_keeps_confirming(broker, tmp_path):
+    service = Service(tmp_path / "ingest", broker)
+    service.arguments = ["--workers", "2"]
+    node = Node(broker)
+    with service:
+        before = running(service)
+        node.birth()
+        os.kill(service.pid, signal.SIGHUP)
+        number = 0
+        while set(running(service)) & set(before) or len(running(service)) < 2:
+            number += 1
+            node.pack(readings(number))
+            time.sleep(0.05)
+            assert number < 1000
+        node.wait_confirmed(seconds=30)
+        assert [stored for stored, _ in numbers(service)] == list(range(1, number + 1))
+    node.close()
+
+
+def test_workers_end_with_the_one_who_watches_them(broker, tmp_path):
+    service = Service(tmp_path / "ingest", broker)
+    service.arguments = ["--workers", "2"]
+    with service:
+        left = running(service)
+        assert len(left) == 2
+        service.kill()
+        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/cwd") for pid in left), what="the workers' end")
+
+
+DIES = """
+import os, sys
+from ingest import plain
+usual = plain.read
+plain.read = lambda body, *rest: os._exit(9) if b"boom" in body else usual(body, *rest)
+from pole.command import main
+main()
+"""
+
+
+def test_a_pack_that_ends_workers_is_set_aside_and_the_others_are_stored(broker, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "RESTART_FIRST_S", 0.05)
+    service = Service(tmp_path / "ingest", broker)  # its folder and its configuration; it is not started
+    settings = config.load(service.config)
+    letters = DeadLetters(path=settings.path(settings.dead_letters))
+    node = Node(broker)
+
+    def command(number, http, careful):
+        options = ["--worker", str(number), "--http", http] + ["--careful"] * careful
+        return [sys.executable, "-c", DIES, "ingest", "run", str(service.config), *options]
+
+    def done():
+        return numbers(service) if (service.folder / "readings.db").exists() else []
+
+    async def scene():
+        several = Workers(count=2, command=command, http=settings.http, folder=service.folder, letters=letters)
+        stop = asyncio.Event()
+        running = asyncio.create_task(several.run(stop))
+        await asyncio.to_thread(wait_until, lambda: service.health()[0] == 200, 60, "health")
+        node.birth()
+        for number in range(1, 41):
+            node.pack(readings(number))
+        boom = packs.encode(EPOCH, 41, [("P0001/air-1", "note", readings(1)[0][2], "boom", None)])
+        node.send(41, boom)
+        await asyncio.to_thread(node.wait_confirmed, None, 60)
+        stop.set()
+        await running
+
+    asyncio.run(scene())
+    assert [number for number, _ in done()] == list(range(1, 42))
+    (letter,) = letters.all()
+    assert [refusal.reason for refusal in letter.refused] == ["crash"]
+    assert b"boom" in letter.body
+    letters.close()
+    node.close()
+
+
+def test_pages_of_workers_become_one():
+    page = (
+        "# HELP multipole_ingest_refused_total Records\n# TYPE multipole_ingest_refused_total counter\n"
+        'multipole_ingest_refused_total{reason="a \\"b\\""} 2.0\n'
+    )
+    told = workers.merged([(1, page), (2, page)]).decode()
+    assert told.count("# TYPE multipole_ingest_refused_total counter") == 1
+    assert 'multipole_ingest_refused_total{reason="a \\"b\\"",worker="2"} 2.0' in told
+    assert json.dumps(told)
