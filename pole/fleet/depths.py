@@ -27,6 +27,7 @@ DepthError
 """
 
 import asyncio
+import contextlib
 import json
 import random
 import sys
@@ -76,6 +77,8 @@ class Depths:
         )  # fmt: skip
         self.parts: list[Service] = [self._part(node, watch) for node in self._nodes]
         self._off: dict[str, list[list[int | None]]] = {part.name: [] for part in self.parts}
+        self._said: dict[str, Any] = {}
+        self._written = 0  # when what they said was, ns
         self._following: asyncio.Task[None] | None = None
 
     @property
@@ -86,11 +89,12 @@ class Depths:
     @property
     def state(self) -> dict[str, Any]:
         """What the wires last said: {"step", "dark": [poles], "cut": [nodes], ...}; empty before they are ready."""
-        try:
-            said: dict[str, Any] = json.loads((self._home / "state.json").read_text(encoding="utf-8"))
-        except OSError:
-            return {}
-        return said
+        path = self._home / "state.json"
+        with contextlib.suppress(FileNotFoundError):
+            written = path.stat().st_mtime_ns
+            if written != self._written:
+                self._said, self._written = json.loads(path.read_text(encoding="utf-8")), written
+        return self._said
 
     async def start(self) -> None:
         """Returns when all are started. Broker and ingest run. Raises DepthError, FlashError, FileProblem."""
