@@ -21,16 +21,15 @@ def backfill(
     poles: Annotated[int, typer.Option(min=1, max=99_999, help="Size of the city.")] = 500,
     every: Annotated[str, typer.Option(help="Between two readings of a pole, in steps of 10s.")] = "5m",
     store: Annotated[
-        str, typer.Option(metavar="URL", help="sqlite:FILE, influx1:URL/DATABASE or influx2:URL/ORG/BUCKET.")
-    ] = "sqlite:readings.db",
+        str | None,
+        typer.Option(metavar="URL", help="As in ingest's configuration.  [default: sqlite:readings.db, in --dir]"),
+    ] = None,
     token_file: Annotated[Path | None, typer.Option(help="The store's token, or user:password.")] = None,
     scenario: Annotated[
         list[str] | None, typer.Option(help="What comes over the city, each once, on a day of its own. Repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number is another city.")] = 1,
-    folder: Annotated[
-        Path, typer.Option("--dir", help="For the truth, and a store named without a folder; goes on where it was.")
-    ] = Path("fleet-backfill"),
+    folder: Annotated[Path, typer.Option("--dir", help="For the truth, and how far it is.")] = Path("fleet-backfill"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """Fill a store with days of a city, as fast as it goes. Ctrl-C stops it in order; the same command goes on."""
@@ -45,7 +44,7 @@ def backfill(
     try:
         token = secret.read("--token-file", token_file) if token_file else ""
         where = Folder(folder, plan)
-        with _show(where, quiet=json) as show:
+        with _Show(where, quiet=json) as show:
             job = Backfill(folder=where, token=token, show=show)
             _announce(job, where)
             outcome = _run(job)
@@ -58,7 +57,7 @@ def backfill(
 
 
 def _plan(
-    days: float, poles: int, every: str, store: str, scenario: list[str] | None, seed: int, folder: Path
+    days: float, poles: int, every: str, store: str | None, scenario: list[str] | None, seed: int, folder: Path
 ) -> "Plan":
     """Raises BadParameter, FileProblem."""
     import time
@@ -67,21 +66,20 @@ def _plan(
     from pole.fleet.backfill_plan import SCENARIOS, STEP_MS, Plan
     from simulators import scenario as scenarios
 
+    url = store or f"sqlite:{folder / 'readings.db'}"
     try:
-        kind, _, rest = check_url(store).partition(":")
+        kind, _, rest = check_url(url).partition(":")
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--store") from error
     if kind == "sqlite":
-        file, mark, options = rest.partition("?")
-        path = folder / file if len(Path(file).parts) == 1 else Path(file)
-        store = f"sqlite:{path.absolute()}{mark}{options}"
+        url = f"sqlite:{Path(rest).absolute()}"
     names = tuple(scenario or SCENARIOS)
     for name in names:
         scenarios.load(name)
     steps = max(1, round(days * 86_400_000 / STEP_MS))
     now = time.time_ns() // 1_000_000 // STEP_MS * STEP_MS  # the step that is not over yet
     return Plan(
-        poles=poles, seed=seed, every_s=_every(every), steps=steps, scenarios=names, store=store,
+        poles=poles, seed=seed, every_s=_every(every), steps=steps, scenarios=names, store=url,
         began_ms=now - steps * STEP_MS,
     )  # fmt: skip
 
@@ -126,7 +124,7 @@ def _run(job: "Backfill") -> "Outcome":
     return outcomes[0]
 
 
-class _show:
+class _Show:
     """A bar with rate and time left on standard error, or a line now and then where nobody sees a bar."""
 
     def __init__(self, folder: "Folder", *, quiet: bool) -> None:

@@ -34,7 +34,7 @@ def verify(
 
     try:
         token = secret.read("--token-file", token_file) if token_file else ""
-        with _progress(json) as progress:
+        with _Bar(json) as progress:
             outcome = verify_run(folder, store=store, token=token, sample=sample, progress=progress)
     except (AccountError, TruthError, IngestError, sqlite3.Error, ValueError) as error:
         print(error, file=sys.stderr)
@@ -44,7 +44,7 @@ def verify(
         raise typer.Exit(NOT_GOOD)
 
 
-class _progress:
+class _Bar:
     """A bar on standard error where a person waits: (poles done, poles in all)."""
 
     def __init__(self, quiet: bool) -> None:

@@ -177,6 +177,16 @@ def test_a_real_influxdb_gets_the_same_as_a_file(tmp_path, influx1, monkeypatch)
     assert verdict.kinds["right"] == outcome.readings
 
 
+def test_a_store_that_is_named_stands_where_one_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = ["backfill", "--days", "0.002", "--poles", "2", "--store", "sqlite:month.db", "--dir", "folder"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "month.db").exists()
+    assert "pole fleet verify folder --sample 20" in done.output
+    assert verify_run(tmp_path / "folder").good
+
+
 def test_the_verb_ends_about_now_and_says_what_is_wrong(tmp_path):
     folder = tmp_path / "run"
     asked = ["backfill", "--days", "0.004", "--poles", "3", "--every", "1m", "--dir", str(folder)]
@@ -187,6 +197,7 @@ def test_the_verb_ends_about_now_and_says_what_is_wrong(tmp_path):
     order = json.loads((folder / "run.json").read_text(encoding="utf-8"))["order"]
     ends_ms = order["began_ms"] + 35 * 10_000
     assert 0 <= time.time() * 1000 - ends_ms < 3_600_000
+    assert (folder / "readings.db").exists()
     again = CliRunner().invoke(app, asked)
     assert (again.exit_code, "complete already" in again.output) == (2, True)
     for wrong, said in (
