@@ -20,10 +20,14 @@ class Unavailable(IngestError):
 
 
 class Refused(IngestError):
-    def __init__(self, reason: str, detail: str) -> None:
+    """rows: positions of those that the store blames, where it says so; every: it refused each single one of them."""
+
+    def __init__(self, reason: str, detail: str, *, rows: frozenset[int] = frozenset(), every: bool = False) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.rows = rows
+        self.every = every
 
 
 class BrokerGone(IngestError):

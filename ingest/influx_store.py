@@ -1,124 +1,194 @@
-"""InfluxDB 1, 2 and 3, and what speaks like them. They differ in how lines are posted; InfluxQL reads them all."""
+"""InfluxDB 1, 2 and 3, and VictoriaMetrics: line protocol over HTTP, several requests at once."""
 
-import json
+import gzip
 from collections.abc import Callable
-from urllib.parse import urlencode
+from typing import Any, Protocol
+from urllib.parse import urlencode, urlsplit
 
+import structlog
 import urllib3
-from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
-from influxdb_client.domain.write_precision import WritePrecision
-from influxdb_client.rest import ApiException
 
-from ingest import lines
-from ingest.errors import Refused, Unavailable
+from ingest import dialects, lines, victoria_rows
+from ingest.dialects import Answer
+from ingest.errors import IngestError, Refused, Unavailable
+from ingest.influx_setup import Setup, Setup1, Setup2, Setup3
 from ingest.influxql import InfluxQl
 from ingest.rows import Counts, Ledger, Packs, Reading, Row
+from ingest.store_options import DEFAULT, Options
 from ingest.stores import Wanted
 from ingest.worker import Worker
 
 TIMEOUT = urllib3.Timeout(connect=3.0, read=15.0)
 FLIGHTS = 4  # requests at once: a server answers one while it syncs another
+NEAR = ("127.0.0.1", "localhost", "::1")  # there gzip takes more of the CPU than it saves anybody
+GZIP_LEVEL = 1  # of 9: the higher ones take three times as long for a fifth less
+
+log = structlog.get_logger("ingest")
+
+
+class Reader(Protocol):
+    """Who answers questions. Blocking; raises Unavailable and Refused."""
+
+    def readings(self, wanted: Wanted) -> list[Row]: ...
+
+    def packs(self) -> list[Packs]: ...
+
+    def counts(self) -> Counts: ...
 
 
 class InfluxStore:
-    """post(lines) writes line protocol, and raises Refused or Unavailable; close() lets go of the server."""
+    """setup makes what is not there yet; None: nothing can be made on that server."""
 
     flights = FLIGHTS
 
-    def __init__(self, *, name: str, post: Callable[[bytes], None], ql: InfluxQl, close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        http: urllib3.PoolManager,
+        url: str,
+        headers: dict[str, str],
+        compress: bool,
+        reader: Reader,
+        setup: Setup | None = None,
+        encode: Callable[[list[Reading], list[Ledger]], bytes] = lines.encode,
+    ) -> None:
         self.name = name
-        self._post = post
-        self._ql = ql
-        self._close = close
+        self._http = http
+        self._url = url
+        self._headers = headers | {"Content-Type": "text/plain; charset=utf-8"}
+        self._compress = compress
+        self._reader = reader
+        self._setup = setup
+        self._due = setup is not None and setup.due
+        self._encode = encode
         self._worker = Worker(name=name, threads=FLIGHTS)
 
     async def write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
         await self._worker.run(self._write, rows, ledgers)
 
     async def readings(self, wanted: Wanted) -> list[Row]:
-        return await self._worker.run(self._ql.readings, wanted)
+        return await self._worker.run(self._reader.readings, wanted)
 
     async def packs(self) -> list[Packs]:
-        return await self._worker.run(self._ql.packs)
+        return await self._worker.run(self._reader.packs)
 
     async def counts(self) -> Counts:
-        return await self._worker.run(self._ql.counts)
+        return await self._worker.run(self._reader.counts)
 
     async def close(self) -> None:
-        await self._worker.close(self._close)
+        await self._worker.close(self._http.clear)
 
     def _write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
         try:
-            body = lines.encode(rows, ledgers)
+            body = self._encode(rows, ledgers)
         except UnicodeEncodeError as error:
             raise Refused("text", str(error)) from error
-        self._post(body)
+        problem = self._make() if self._due else ""
+        answer = self._post(body)
+        if answer.status == 404 and self._setup is not None and self._setup.is_missing(answer.text):
+            self._setup.make()
+            answer = self._post(body)
+        dialects.check(self.name, answer, rows, len(ledgers))
+        self._due = False
+        if problem:
+            log.warning("the server does not keep and thin as asked", store=self.name, reason=problem)
+
+    def _make(self) -> str:
+        # Once a start. Whoever may only write goes on without it; while the server is down nothing is said of it.
+        try:
+            if self._setup is not None:
+                self._setup.make()
+        except IngestError as error:
+            return str(error)
+        return ""
+
+    def _post(self, body: bytes) -> Answer:
+        headers = self._headers
+        if self._compress and body:
+            body, headers = gzip.compress(body, GZIP_LEVEL, mtime=0), headers | {"Content-Encoding": "gzip"}
+        try:
+            answer = self._http.request("POST", self._url, body=body, headers=headers)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unavailable(f"{self.name}: {error}") from error
+        text = answer.data[:200_000].decode(errors="replace").strip()
+        return Answer(answer.status, text, answer.headers.get("Retry-After", ""))
 
 
-def influx1(*, server: str, database: str, credentials: str) -> InfluxStore:
-    """`/write`; the database is made when it is not there. credentials: "user:password", or empty."""
-    name = f"InfluxDB 1 {server}/{database}"
-    http = urllib3.PoolManager(timeout=TIMEOUT, retries=False, maxsize=FLIGHTS)
-    headers = dict(urllib3.make_headers(basic_auth=credentials or None))
+def influx1(*, server: str, database: str, credentials: str, options: Options = DEFAULT) -> InfluxStore:
+    """`/write`. credentials: "user:password", or empty."""
+    http, headers = _http(), _basic(credentials)
     ql = InfluxQl(http=http, server=server, database=database, headers=headers)
-    url = f"{server}/write?{urlencode({'db': database, 'precision': 'ms'})}"
-
-    def once(body: bytes) -> tuple[int, str]:
-        text = {**headers, "Content-Type": "text/plain; charset=utf-8"}
-        try:
-            answer = http.request("POST", url, body=body, headers=text)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(f"{name}: {error}") from error
-        return answer.status, message(answer.data)
-
-    def post(body: bytes) -> None:
-        status, said = once(body)
-        if status == 404 and "database not found" in said:
-            quoted = database.replace("\\", "\\\\").replace('"', '\\"')
-            ql.query(f'CREATE DATABASE "{quoted}"', method="POST")
-            status, said = once(body)
-        check(name, status, said)
-
-    return InfluxStore(name=name, post=post, ql=ql, close=http.clear)
+    return InfluxStore(
+        name=f"InfluxDB 1 {server}/{database}",
+        http=http,
+        url=f"{server}/write?{urlencode({'db': database, 'precision': 'ms'})}",
+        headers=headers,
+        compress=_compresses(server, options),
+        reader=ql,
+        setup=Setup1(ql=ql, database=database, options=options),
+    )
 
 
-def influx2(*, server: str, org: str, bucket: str, token: str) -> InfluxStore:
-    """The v2 write API, by `influxdb-client`. Reading needs a server that answers InfluxQL for the bucket's name."""
-    name = f"InfluxDB 2 {server}/{org}/{bucket}"
-    client = InfluxDBClient(url=server, token=token, org=org, timeout=15_000, retries=False)
-    api = client.write_api(write_options=SYNCHRONOUS)
-    http = urllib3.PoolManager(timeout=TIMEOUT, retries=False, maxsize=FLIGHTS)
-    headers = {"Authorization": f"Token {token}"} if token else {}
-
-    def post(body: bytes) -> None:
-        try:
-            api.write(bucket, record=body, write_precision=WritePrecision.MS)  # type: ignore[arg-type]
-        except ApiException as error:
-            check(name, error.status or 0, message((error.body or "").encode()))
-            raise Unavailable(f"{name}: {error}") from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(f"{name}: {error}") from error
-
-    ql = InfluxQl(http=http, server=server, database=bucket, headers=headers)
-    return InfluxStore(name=name, post=post, ql=ql, close=client.close)
+def influx2(*, server: str, org: str, bucket: str, token: str, options: Options = DEFAULT) -> InfluxStore:
+    """The v2 write API. Reading needs a server that answers InfluxQL for the bucket's name."""
+    http, headers = _http(), _token(token)
+    return InfluxStore(
+        name=f"InfluxDB 2 {server}/{org}/{bucket}",
+        http=http,
+        url=f"{server}/api/v2/write?{urlencode({'org': org, 'bucket': bucket, 'precision': 'ms'})}",
+        headers=headers,
+        compress=_compresses(server, options),
+        reader=InfluxQl(http=http, server=server, database=bucket, headers=headers),
+        setup=Setup2(http=http, server=server, org=org, bucket=bucket, headers=headers, options=options),
+    )
 
 
-def message(body: bytes) -> str:
-    """What an InfluxDB says of an error: the text in its JSON, or the body itself."""
-    text = body[:2000].decode(errors="replace").strip()
-    try:
-        told = json.loads(text)
-        return str(told.get("error") or told.get("message") or text)
-    except (ValueError, AttributeError):
-        return text
+def influx3(*, server: str, database: str, token: str, options: Options = DEFAULT) -> InfluxStore:
+    """The v3 write API, which says of each line what is wrong with it. It makes databases by itself."""
+    http, headers = _http(), _bearer(token)
+    told = {"db": database, "precision": "millisecond", "accept_partial": "true"}
+    return InfluxStore(
+        name=f"InfluxDB 3 {server}/{database}",
+        http=http,
+        url=f"{server}/api/v3/write_lp?{urlencode(told)}",
+        headers=headers,
+        compress=_compresses(server, options),
+        reader=InfluxQl(http=http, server=server, database=database, headers=headers),
+        setup=Setup3(http=http, server=server, database=database, headers=headers, options=options),
+    )
 
 
-def check(name: str, status: int, said: str) -> None:
-    """Raises by the status of a write: Refused where these very lines are at fault, Unavailable for all else."""
-    if status < 300:
-        return
-    if status in (400, 413, 422):
-        reason = "field-type" if "field type conflict" in said else "too-large" if status == 413 else "store"
-        raise Refused(reason, f"{name}: {said[:400]}")
-    raise Unavailable(f"{name}: {status} {said[:300] or 'without a word'}")
+def victoria(*, server: str, credentials: str, options: Options = DEFAULT) -> InfluxStore:
+    """VictoriaMetrics by InfluxDB 1's `/write`. credentials: a bearer token, "user:password", or empty."""
+    http = _http()
+    headers = _basic(credentials) if ":" in credentials else _bearer(credentials)
+    return InfluxStore(
+        name=f"VictoriaMetrics {server}",
+        http=http,
+        url=f"{server}/write?precision=ms",
+        headers=headers,
+        compress=_compresses(server, options),
+        reader=victoria_rows.Export(http=http, server=server, headers=headers),
+        encode=victoria_rows.encode,
+    )
+
+
+def _http(**more: Any) -> urllib3.PoolManager:
+    return urllib3.PoolManager(timeout=TIMEOUT, retries=False, maxsize=FLIGHTS, block=False, **more)
+
+
+def _basic(credentials: str) -> dict[str, str]:
+    return dict(urllib3.make_headers(basic_auth=credentials or None))
+
+
+def _token(token: str) -> dict[str, str]:
+    return {"Authorization": f"Token {token}"} if token else {}
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _compresses(server: str, options: Options) -> bool:
+    return urlsplit(server).hostname not in NEAR if options.gzip is None else options.gzip

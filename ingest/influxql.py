@@ -14,7 +14,7 @@ from wire.stored import ranges
 
 T = TypeVar("T")
 
-_OWN = ("pack", "quality")  # measurements that are no function
+OWN = ("pack", "quality")  # measurements that are no function
 _TAGS = ("area", "pole", "device")
 
 
@@ -75,8 +75,8 @@ class InfluxQl:
 
     def _counts(self) -> Counts:
         packs = self._packs()
-        every = [name for name in self._measurements() if name not in _OWN]
-        points = sum(self._count(f'SELECT count(*) FROM "{_quoted(name)}"') for name in every)
+        every = [name for name in self._measurements() if name not in OWN]
+        points = sum(self._count(f'SELECT count(*) FROM "{quoted(name)}"') for name in every)
         qualities = self._count('SELECT count(code) FROM "quality"')
         numbers = sum(last - first + 1 for pack in packs for first, last in pack.ranges)
         return Counts(points, qualities, numbers, sum(pack.readings for pack in packs), sum(p.refused for p in packs))
@@ -84,14 +84,14 @@ class InfluxQl:
     def _functions(self, wanted: Wanted) -> list[str]:
         if wanted.function is not None:
             return [wanted.function]
-        return [name for name in self._measurements() if name not in _OWN]
+        return [name for name in self._measurements() if name not in OWN]
 
     def _measurements(self) -> list[str]:
         return [row[0] for series in self._series("SHOW MEASUREMENTS") for row in series["values"]]
 
     def _values(self, function: str, wanted: Wanted) -> list[Row]:
-        fields = f'"{_quoted(wanted.point)}"' if wanted.point is not None else "*::field"
-        sql = f'SELECT {fields} FROM "{_quoted(function)}" WHERE {_where(wanted)}'
+        fields = f'"{quoted(wanted.point)}"' if wanted.point is not None else "*::field"
+        sql = f'SELECT {fields} FROM "{quoted(function)}" WHERE {_where(wanted)}'
         rows: list[Row] = []
         for series in self._series(f"{sql} GROUP BY area, pole, device ORDER BY time DESC LIMIT {wanted.limit}"):
             area, pole, device = (series["tags"][tag] for tag in _TAGS)
@@ -152,7 +152,7 @@ def _where(wanted: Wanted) -> str:
     return " AND ".join(terms)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
 

@@ -1,9 +1,18 @@
-"""Writes packs, and where the store refuses them finds out which rows it means, by halves."""
+"""Writes packs, and where the store refuses them finds out which rows it means.
+
+What the store blames is tried by itself, and the others without it; where it blames nothing, each half. A row counts
+as bad when it was refused alone, or in a write of which the store says that it took nothing.
+"""
 
 from ingest.accept import Accepted, Refusal
 from ingest.errors import Refused
-from ingest.rows import Reading
+from ingest.rows import LANES, Ledger, Reading
 from ingest.stores import Store
+
+PATIENCE = 4  # times that the others are tried as one without what was blamed; a server may name one row at a time
+
+_Some = dict[int, Reading]  # by position in the batch
+_Bad = dict[int, Refused]
 
 
 async def write(store: Store, packs: list[Accepted], now_ms: int) -> None:
@@ -15,37 +24,64 @@ async def write(store: Store, packs: list[Accepted], now_ms: int) -> None:
     ledgers = [ledger for pack in packs if (ledger := pack.ledger(now_ms)) is not None]
     try:
         await store.write(rows, ledgers)
-    except Refused as refused:
-        if len(packs) > 1:
-            half = len(packs) // 2
-            await write(store, packs[:half], now_ms)
-            await write(store, packs[half:], now_ms)
-        elif packs:
-            await _one(store, packs[0], now_ms, refused)
+    except Refused as told:
+        if packs:
+            await _apart(store, packs, dict(enumerate(rows)), told)
+            await _account(store, packs, now_ms)
 
 
-async def _one(store: Store, pack: Accepted, now_ms: int, refused: Refused) -> None:
-    bad = await _bad(store, pack.rows, 0)
-    for position in sorted(bad, reverse=True):
-        index = pack.indexes.pop(position)
-        pack.rows.pop(position)
-        pack.refused.append(Refusal(index, bad[position].reason, bad[position].detail))
-    ledger = pack.ledger(now_ms)
-    try:
-        await store.write(pack.rows, [ledger] if ledger is not None else [])
-    except Refused as error:  # the rows go one by one, but not together or not with their line in the ledger
-        pack.refused.append(Refusal(None, error.reason, error.detail))
+async def _apart(store: Store, packs: list[Accepted], rows: _Some, told: Refused) -> None:
+    # The ledger's lines were in that write too, so a refusal that blames no row is not yet one of the rows.
+    blames = told.every or bool(told.rows)
+    bad = await (_split(store, rows, told, PATIENCE) if blames else _try(store, rows, PATIENCE))
+    end = len(rows)
+    for pack in reversed(packs):
+        end -= len(pack.rows)
+        for place in [place for place in reversed(range(len(pack.rows))) if end + place in bad]:
+            refused = bad[end + place]
+            pack.rows.pop(place)
+            pack.refused.append(Refusal(pack.indexes.pop(place), refused.reason, refused.detail))
 
 
-async def _bad(store: Store, rows: list[Reading], first: int) -> dict[int, Refused]:
-    # Position of each refused row -> what the store said of it.
-    if not rows:
+async def _try(store: Store, some: _Some, patience: int) -> _Bad:
+    if not some:
         return {}
     try:
-        await store.write(rows, [])
-    except Refused as refused:
-        if len(rows) == 1:
-            return {first: refused}
-        half = len(rows) // 2
-        return await _bad(store, rows[:half], first) | await _bad(store, rows[half:], first + half)
+        await store.write(list(some.values()), [])
+    except Refused as told:
+        return await _split(store, some, told, patience)
     return {}
+
+
+async def _split(store: Store, some: _Some, told: Refused, patience: int) -> _Bad:
+    if told.every or len(some) == 1:
+        return dict.fromkeys(some, told)
+    positions = list(some)
+    blamed = {positions[place] for place in told.rows}
+    left = patience - 1
+    if not left or not 0 < len(blamed) < len(some):
+        blamed, left = set(positions[len(some) // 2 :]), PATIENCE
+    others = {position: row for position, row in some.items() if position not in blamed}
+    bad = await _try(store, others, left)  # first, for where two types meet in a new field most of them should win
+    return bad | await _try(store, {position: some[position] for position in blamed}, PATIENCE)
+
+
+async def _account(store: Store, packs: list[Accepted], now_ms: int, *, moved: bool = False) -> None:
+    # The ledger, once its rows are stored. A pack that is older than all the store keeps stands there as of now.
+    ledgers = [(pack, ledger) for pack in packs if (ledger := pack.ledger(now_ms)) is not None]
+    try:
+        if ledgers:
+            await store.write([], [_as_of_now(ledger, now_ms) if moved else ledger for _, ledger in ledgers])
+    except Refused as told:
+        if len(ledgers) > 1:
+            half = len(ledgers) // 2
+            for some in (ledgers[:half], ledgers[half:]):
+                await _account(store, [pack for pack, _ in some], now_ms, moved=moved)
+        elif told.reason == "retention" and not moved:
+            await _account(store, packs, now_ms, moved=True)
+        else:
+            ledgers[0][0].refused.append(Refusal(None, told.reason, told.detail))
+
+
+def _as_of_now(ledger: Ledger, now_ms: int) -> Ledger:
+    return ledger._replace(time_ms=now_ms - ledger.number // LANES % 1000)

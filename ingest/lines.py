@@ -31,6 +31,23 @@ def encode(readings: list[Reading], ledgers: list[Ledger]) -> bytes:
     return "\n".join([*out, *map(_pack, ledgers)]).encode()
 
 
+def rows_of_lines(readings: list[Reading]) -> list[list[int]]:
+    """Positions of the readings that stand in each line of `encode`, in its order."""
+    out: list[list[int]] = []
+    line: list[int] = []
+    open_now: tuple[Place, str, int] | None = None
+    for position, (place, rule, time_ms, _, quality) in enumerate(readings):
+        if quality is not None:
+            out.append([position])
+            continue
+        if open_now is None or place is not open_now[0] or (rule.function, time_ms) != open_now[1:]:
+            if line:
+                out.append(line)
+            open_now, line = (place, rule.function, time_ms), []
+        line.append(position)
+    return [*out, line] if line else out
+
+
 def _head(place: Place, function: str) -> str:
     """Measurement and tags; kept with the place."""
     head = place.heads.get(function)

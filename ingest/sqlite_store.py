@@ -12,6 +12,7 @@ from typing import TypeVar
 from ingest import durable
 from ingest.errors import Refused, Unavailable
 from ingest.rows import Counts, Ledger, Packs, Place, Reading, Row, Rule
+from ingest.store_options import DEFAULT, Options
 from ingest.stores import Wanted
 from ingest.worker import Worker
 from wire.stored import ranges
@@ -50,9 +51,10 @@ class SqliteStore:
 
     flights = 1  # a file has one writer
 
-    def __init__(self, *, path: Path) -> None:
+    def __init__(self, *, path: Path, options: Options = DEFAULT) -> None:
         self.name = f"SQLite {path}"
         self._path = path
+        self._options = options
         self._worker = Worker(name="sqlite-store")
         self._db: sqlite3.Connection | None = None
         self._series: dict[Place, dict[Rule, int]] = {}

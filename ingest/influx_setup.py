@@ -1,0 +1,171 @@
+"""What ingest makes on a server when it is not there: database or bucket with its retention, and what thins it.
+
+InfluxDB 1: a retention policy and a continuous query (Query language reference: CREATE DATABASE, CREATE RETENTION
+POLICY, CREATE CONTINUOUS QUERY). InfluxDB 2: buckets and a Flux task (API reference: /api/v2/buckets, /api/v2/tasks).
+InfluxDB 3: a database with its retention (/api/v3/configure/database). What is there already is left as it is.
+"""
+
+import json
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import urllib3
+
+from ingest.errors import Unavailable
+from ingest.influxql import OWN, InfluxQl, quoted
+from ingest.store_options import Options
+
+THINNED = "thinned"  # name of the retention policy, the continuous query and the task; end of the bucket's name
+LATE_S = 21_600  # a pack that comes six hours late is still counted in what is thinned
+_EXISTS = "already exists"
+
+
+class Setup(Protocol):
+    """Blocking calls; several threads may make them at once. due: there is more to make than a bare database."""
+
+    due: bool
+
+    def is_missing(self, said: str) -> bool:
+        """Whether a 404 that says this means that there is no such database."""
+
+    def make(self) -> None:
+        """Database or bucket, and what thins it. Raises Unavailable."""
+
+
+class Setup1:
+    """mean, min and max of numbers and the last of everything go into the retention policy `thinned`."""
+
+    def __init__(self, *, ql: InfluxQl, database: str, options: Options) -> None:
+        self.due = options.keep_s is not None
+        self._ql = ql
+        self._name = database
+        self._database = f'"{quoted(database)}"'
+        self._options = options
+
+    def is_missing(self, said: str) -> bool:
+        return "database not found" in said
+
+    def make(self) -> None:
+        keep = self._options.keep_s
+        if [self._name] not in [row for series in self._ql.query("SHOW DATABASES") for row in series.get("values", [])]:
+            policy = f' WITH DURATION {keep}s REPLICATION 1 NAME "kept"' if keep is not None else ""
+            self._ql.query(f"CREATE DATABASE {self._database}{policy}", method="POST")
+        if self._options.thin_every_s is not None:
+            self._thin()
+
+    def _thin(self) -> None:
+        every, keep = self._options.thin_every_s, self._options.thin_keep_s
+        name, database = f'"{THINNED}"', self._database
+        long = f"{keep}s" if keep is not None else "INF"
+        self._ql.query(f"CREATE RETENTION POLICY {name} ON {database} DURATION {long} REPLICATION 1", method="POST")
+        select = (
+            f"SELECT mean(*), min(*), max(*), last(*) INTO {database}.{name}.:MEASUREMENT"
+            f" FROM /{all_but(OWN)}/ GROUP BY time({every}s), *"
+        )
+        resample = f"RESAMPLE EVERY {every}s FOR {max(LATE_S, 2 * (every or 0))}s"
+        self._ql.query(f"CREATE CONTINUOUS QUERY {name} ON {database} {resample} BEGIN {select} END", method="POST")
+
+
+class Setup2:
+    """The mean of each number goes into the bucket NAME-thinned."""
+
+    def __init__(
+        self,
+        *,
+        http: urllib3.PoolManager,
+        server: str,
+        org: str,
+        bucket: str,
+        headers: dict[str, str],
+        options: Options,
+    ) -> None:
+        self.due = options.keep_s is not None
+        self._http = http
+        self._server = server
+        self._org = org
+        self._bucket = bucket
+        self._headers = headers
+        self._options = options
+
+    def is_missing(self, said: str) -> bool:
+        return "bucket" in said
+
+    def make(self) -> None:
+        self._make_bucket(self._bucket, self._options.keep_s)
+        if self._options.thin_every_s is not None:
+            self._thin()
+
+    def _thin(self) -> None:
+        self._make_bucket(f"{self._bucket}-{THINNED}", self._options.thin_keep_s)
+        name = f"{self._bucket} {THINNED}"
+        if not self._ask("GET", "/api/v2/tasks", {"org": self._org, "name": name})["tasks"]:
+            self._ask("POST", "/api/v2/tasks", body={"org": self._org, "flux": self._flux(name)})
+
+    def _make_bucket(self, name: str, keep_s: int | None) -> None:
+        rules = [{"type": "expire", "everySeconds": keep_s}] if keep_s is not None else []
+        org = self._ask("GET", "/api/v2/orgs", {"org": self._org})["orgs"][0]["id"]
+        self._ask("POST", "/api/v2/buckets", body={"orgID": org, "name": name, "retentionRules": rules})
+
+    def _flux(self, name: str) -> str:
+        every, own = self._options.thin_every_s, " and ".join(f'r._measurement != "{name}"' for name in OWN)
+        return (
+            'import "types"\n'
+            f"option task = {{name: {json.dumps(name)}, every: {every}s, offset: 1m}}\n"
+            f"from(bucket: {json.dumps(self._bucket)}) |> range(start: -{max(LATE_S, 2 * (every or 0))}s)\n"
+            f'  |> filter(fn: (r) => {own} and types.isType(v: r._value, type: "float"))\n'
+            f"  |> aggregateWindow(every: {every}s, fn: mean, createEmpty: false)\n"
+            f"  |> to(org: {json.dumps(self._org)}, bucket: {json.dumps(f'{self._bucket}-{THINNED}')})\n"
+        )
+
+    def _ask(self, method: str, path: str, fields: dict[str, str] | None = None, body: Any = None) -> dict[str, Any]:
+        query = f"?{urlencode(fields)}" if fields else ""
+        return ask(self._http, method, f"{self._server}{path}{query}", self._headers, body)
+
+
+class Setup3:
+    """Only for keep: a database without retention is made by its first write."""
+
+    def __init__(
+        self, *, http: urllib3.PoolManager, server: str, database: str, headers: dict[str, str], options: Options
+    ) -> None:
+        self._http = http
+        self._url = f"{server}/api/v3/configure/database"
+        self._database = database
+        self._headers = headers
+        self._keep_s = options.keep_s
+        self.due = options.keep_s is not None
+
+    def is_missing(self, said: str) -> bool:
+        return "database" in said
+
+    def make(self) -> None:
+        body: dict[str, object] = {"db": self._database}
+        if self._keep_s is not None:
+            body["retention_period"] = f"{self._keep_s}s"
+        ask(self._http, "POST", self._url, self._headers, body)
+
+
+def ask(http: urllib3.PoolManager, method: str, url: str, headers: dict[str, str], body: Any) -> dict[str, Any]:
+    """A question in JSON. What exists already is no error: two workers may make it at once. Raises Unavailable."""
+    try:
+        answer = (
+            http.request(method, url, headers=headers, json=body)
+            if body
+            else http.request(method, url, headers=headers)
+        )
+        said = answer.data.decode(errors="replace")
+        told = json.loads(said) if said.strip().startswith("{") else {}
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise Unavailable(f"{url}: {error}") from error
+    if answer.status >= 300 and _EXISTS not in said:
+        raise Unavailable(f"{url}: {answer.status} {said[:300]}")
+    return told if isinstance(told, dict) else {}
+
+
+def all_but(names: tuple[str, ...]) -> str:
+    """A regular expression for all names but these; RE2, which InfluxDB has, knows no look-ahead."""
+    words = [f"^{name}.+$" for name in names]
+    for prefix in sorted({name[:length] for name in names for length in range(len(name))}):
+        following = "".join(sorted({name[len(prefix)] for name in names if name.startswith(prefix)}))
+        words += [f"^{prefix}[^{following}].*$"] + ([f"^{prefix}$"] if prefix else [])
+    return "|".join(words)

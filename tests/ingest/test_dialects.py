@@ -1,0 +1,161 @@
+"""Bad records among good ones, in the words of each server: the good ones are stored, the bad ones found soon."""
+
+import asyncio
+from email.utils import formatdate
+from time import time
+
+import pytest
+
+from ingest import dialects, isolate, lines
+from ingest.accept import Accepted
+from ingest.dialects import Answer
+from ingest.errors import Refused, Unavailable
+from ingest.rows import Names
+from ingest.store_url import open_store
+from tests.ingest.servers import Database, Dialect
+
+AT = 1_790_000_000_000
+URLS = {"v2": "influx2:{}/org/bucket", "v3": "influx3:{}/city", "v3_whole": "influx2:{}/org/bucket",
+        "cloud": "influx2:{}/org/bucket", "multi": "influx2:{}/org/bucket"}  # fmt: skip
+MOST = {"v2": 5, "v3": 5, "v3_whole": 7, "cloud": 12, "multi": 48}  # writes that two bad ones among 1,000 may take
+
+
+def packs(count=100, bad=()):
+    """Packs of five points on two devices, which are two lines; bad: numbers of packs whose pm10 is a text."""
+    names, out = Names(), []
+    for number in range(1, count + 1):
+        rows = [
+            ("air", "wuhou", f"P{number}", "air-1", "pm2_5", AT, 35.25, None),
+            ("air", "wuhou", f"P{number}", "air-1", "pm10", AT, "many" if number in bad else 61.0, None),
+            ("air", "wuhou", f"P{number}", "air-1", "no2", AT, None, "timeout"),
+            ("meter", "wuhou", f"P{number}", "meter-1", "voltage", AT, 230.0, None),
+            ("meter", "wuhou", f"P{number}", "meter-1", "current", AT, 1.5, None),
+        ]
+        indexes = list(range(5))
+        out.append(Accepted("wuhou", f"gw-{number}", "9f3c21aa", 7, names.readings(rows), indexes, newest_ms=AT))
+    return out
+
+
+def write(url, *batches):
+    async def work():
+        store = open_store(url)
+        try:
+            for batch in batches:
+                await isolate.write(store, batch, AT)
+        finally:
+            await store.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("manner", URLS)
+def test_each_dialect_gives_its_bad_records_away(manner):
+    with Dialect(Database(manner)) as server:
+        batch = packs(200, bad=(17, 120))
+        write(URLS[manner].format(server.url), packs(1), batch)
+        refused = {pack.node: [(r.record, r.reason) for r in pack.refused] for pack in batch if pack.refused}
+        reason = "store" if manner in ("cloud", "multi") else "field-type"
+        assert refused == {"gw-17": [(1, reason)], "gw-120": [(1, reason)]}
+        assert batch[16].indexes == [0, 2, 3, 4]
+        stored = server.answer.lines
+        wanted = [lines.encode(pack.rows, [pack.ledger(AT)]).decode().split("\n") for pack in batch]
+        assert {line for pack in wanted for line in pack} <= stored
+        assert len(server.writes) - 1 <= MOST[manner]
+
+
+def test_a_batch_in_which_all_are_bad_takes_few_writes():
+    """A profile's point has changed its type: a thousand poles say a text where a number was."""
+    for manner, count, most in (("v2", 300, 5), ("v3", 300, 12), ("v3_whole", 30, 70)):
+        with Dialect(Database(manner)) as server:
+            batch = packs(count, bad=range(1, count + 1))
+            write(URLS[manner].format(server.url), packs(1), batch)
+            assert all([refusal.record for refusal in pack.refused] == [1] for pack in batch)
+            assert len(server.writes) - 1 <= most, manner
+
+
+def test_a_server_that_names_one_line_at_a_time_is_not_followed_for_ever():
+    class OneByOne(Database):
+        def _v3(self, good, bad):
+            return self._v3_whole(good, bad)
+
+    with Dialect(OneByOne("v3")) as server:
+        bad = range(1, 60, 5)
+        batch = packs(60, bad=bad)
+        write(URLS["v3"].format(server.url), packs(1), batch)
+        assert [number for number, pack in enumerate(batch, 1) if pack.refused] == list(bad)
+        assert len(server.writes) < 120
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "pause"),
+    [
+        (429, {"Retry-After": "7"}, 7),
+        (503, {"Retry-After": "100000"}, dialects.LONGEST_PAUSE_S),
+        (503, {}, None),
+        (500, {}, None),
+        (502, {"Retry-After": "soon"}, None),
+        (401, {}, None),
+        (403, {}, None),
+        (404, {}, None),
+        (301, {}, None),
+        (202, {}, None),
+    ],
+)
+def test_what_may_pass_is_waited_for(status, headers, pause):
+    with Dialect(lambda *_: (status, "please wait", headers)) as server:
+        for url in (f"influx1:{server.url}/db", f"influx2:{server.url}/o/b", f"influx3:{server.url}/db"):
+            with pytest.raises(Unavailable, match=str(status)) as told:
+                write(url, packs(1))
+            assert told.value.retry_after_s == pause
+
+
+def test_a_date_is_a_pause_too():
+    assert 50 < dialects.pause_s(formatdate(time() + 60, usegmt=True)) <= 60
+    assert dialects.pause_s(formatdate(time() - 60, usegmt=True)) == 0
+
+
+def test_nobody_else_can_refuse_readings():
+    """A web server in front that answers 400 in HTML must not make dead letters of good packs."""
+    with Dialect(lambda *_: (400, "<html>The plain HTTP request was sent to HTTPS port</html>", {})) as server:
+        batch = packs(3)
+        with pytest.raises(Unavailable, match="something else at this address"):
+            write(f"influx1:{server.url}/db", batch)
+        assert not any(pack.refused for pack in batch)
+
+
+def test_a_batch_that_is_too_large_is_written_in_parts():
+    def answer(_method, _path, _fields, body):
+        return (413, "", {}) if len(body) > 3000 else (204, "", {})
+
+    with Dialect(answer) as server:
+        batch = packs(100)
+        write(f"influx2:{server.url}/o/b", batch)
+        assert not any(pack.refused for pack in batch)
+        good = [line.split(" ") for *_, body in server.writes if len(body) <= 3000 for line in body.split("\n")]
+        fields = {(head, field) for head, told, _ in good for field in told.split(",")}
+        for pack in batch:
+            assert (f"air,area=wuhou,pole=P{pack.node[3:]},device=air-1", "pm10=61.0") in fields
+            assert any(f"node={pack.node}," in head for head, _ in fields)
+
+
+def test_a_half_stored_batch_is_not_taken_for_stored():
+    for status in (200, 201, 207):
+        with pytest.raises(Refused):
+            dialects.check("x", Answer(status, '{"message": "some failed"}', ""), packs(1)[0].rows, 0)
+    dialects.check("x", Answer(204, "", ""), [], 0)
+    dialects.check("x", Answer(200, "", ""), [], 0)
+
+
+def test_lines_are_numbered_as_they_are_written():
+    rows = [row for pack in packs(20) for row in pack.rows]
+    rows = rows[::2] + rows[1::2]  # torn apart, so that devices come twice
+    written = lines.encode(rows, []).decode().split("\n")
+    told = lines.rows_of_lines(rows)
+    assert [lines.encode([rows[place] for place in line], []).decode() for line in told] == written
+    assert sorted(place for line in told for place in line) == list(range(len(rows)))
+
+
+def test_gzip_is_what_the_url_says():
+    with Dialect(Database("v2")) as server:
+        write(f"influx2:{server.url}/o/b?gzip=yes", packs(3))
+        assert len(server.answer.lines) == 3 * 4
