@@ -34,7 +34,7 @@ def measure(store: str, *, poles: int, readings: int, packs: int) -> dict[str, A
         try:
             return _measured(running, first, bodies, packs * readings)
         finally:
-            running.stop()
+            running.kill()
 
 
 def _measured(store: Store, first: list[Reading], bodies: list[list[Reading]], readings: int) -> dict[str, Any]:

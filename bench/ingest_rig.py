@@ -76,7 +76,7 @@ class Rig:
         with contextlib.ExitStack() as stack:
             self.store: Store = STORES[self.store_kind](folder=self.folder / "store")
             self.store.start()
-            stack.callback(self.store.stop)
+            stack.callback(self.store.kill)
             passwords = {USER: "ingest-secret", ingest_load.USER: "load-secret"}
             self.broker = Broker(folder=self.folder / "broker", passwords=passwords, more=MORE)
             acl = self.folder / "broker" / "mosquitto.acl"

@@ -25,12 +25,13 @@ class Store(Protocol):
     """Where the readings go. url: as ingest's configuration names it; per_pack: by how much written grows."""
 
     name: str
-    pid: int | None
 
+    @property
+    def pid(self) -> int | None: ...
     @property
     def url(self) -> str: ...
     def start(self) -> None: ...
-    def stop(self) -> None: ...
+    def kill(self) -> None: ...
     def written(self) -> int: ...
     def readings(self) -> int: ...
 
@@ -44,8 +45,13 @@ class _Server:
         self.folder = folder
         self.port = free_port()
         self.http = f"http://127.0.0.1:{self.port}"
-        self.pid: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """While it runs."""
+        running = self._process is not None and self._process.poll() is None
+        return self._process.pid if running and self._process else None
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -56,20 +62,18 @@ class _Server:
             self._process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self.pid = self._process.pid
         deadline = time.monotonic() + START_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
+                self.kill()
                 raise RuntimeError(f"{self.name} did not start; its log: {self.folder / 'log'}")
             time.sleep(0.05)
 
-    def stop(self) -> None:
-        """As a power cut does: what it holds is not wanted any more."""
+    def kill(self) -> None:
+        """SIGKILL, and wait."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self.pid = None
 
     def get(self, path: str, fields: dict[str, str] | None = None) -> bytes:
         data = None if fields is None else urllib.parse.urlencode(fields).encode()
@@ -166,8 +170,8 @@ class Sqlite:
     def start(self) -> None:
         """Nothing to start."""
 
-    def stop(self) -> None:
-        """Nor to stop."""
+    def kill(self) -> None:
+        """Nor to end."""
 
     def written(self) -> int:
         return self._count("packs")

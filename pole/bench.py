@@ -21,6 +21,12 @@ Days = Annotated[float, typer.Option("--days", min=0.01, help="How long there is
 Backlog = Annotated[int, typer.Option("--backlog", min=1, help="Packs in the spool when the network is back.")]
 Profile = Annotated[bool, typer.Option("--profile", help="Also where the CPU goes; needs py-spy.")]
 Telegraf = Annotated[str | None, typer.Option("--telegraf", help="Its program, where it is not on PATH.")]
+Soak = Annotated[
+    str | None, typer.Option("--soak", help="Only this: a low rate for so long, as in 1h; memory over time.")
+]
+Faults = Annotated[int, typer.Option("--faults", min=1, help="How many, one after the other.")]
+Seed = Annotated[int, typer.Option("--seed", help="Another one, other faults.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Of `pole ingest run`.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="CPU and memory, a row each 10 s.")]
 
 
@@ -67,15 +73,41 @@ def size_(
 
 
 @app.command("ingest")
-def ingest_(quick: Quick = False, telegraf: Telegraf = None, json: Json = False) -> None:
+def ingest_(quick: Quick = False, telegraf: Telegraf = None, soak: Soak = None, json: Json = False) -> None:
     """From the broker into the store: rate, CPU and latency, beside Telegraf and others who do it. 10 minutes."""
-    from bench import ingest
+    from bench import ingest, ingest_soak
 
+    if soak is not None:
+        long = _watched(lambda told: ingest_soak.run(seconds=_soaked(soak), told=told), json)
+        _told(long, ingest_soak.show, json)
+        if not long["flat"] or long["missing"]:
+            raise typer.Exit(1)
+        return
     size = ingest.QUICK if quick else ingest.Size()
     result = _watched(lambda told: ingest.run(size=size, telegraf=telegraf, told=told), json)
     _told(result, ingest.show, json)
     if not quick and not all(row["kept"] for row in result["verdicts"]):
         raise typer.Exit(1)
+
+
+@app.command("ingest-chaos")
+def ingest_chaos_(faults: Faults = 1000, seed: Seed = 1, workers: Workers = 1, json: Json = False) -> None:
+    """Kills, cuts, stalls, a full disk, a store that errs, at random; then every reading is looked for. 10 minutes."""
+    from bench import ingest_chaos
+
+    result = _watched(lambda told: ingest_chaos.run(faults=faults, seed=seed, workers=workers, told=told), json)
+    _told(result, ingest_chaos.show, json)
+    if not result["kept"]:
+        raise typer.Exit(1)
+
+
+def _soaked(text: str) -> float:
+    from device_profiles.schema import seconds
+
+    try:
+        return max(1.0, seconds(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"--soak {text}: {error}") from None
 
 
 def _watched(work: "Callable[[Callable[[str], None]], dict[str, Any]]", json: bool, first: str = "") -> dict[str, Any]:

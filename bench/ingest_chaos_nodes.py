@@ -1,0 +1,158 @@
+"""The nodes of `pole bench ingest-chaos`: each keeps its packs until ingest has confirmed them, and sends them again.
+
+All speak over one connection. What they made is the truth that the store is held to.
+"""
+
+import asyncio
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bench.ingest_load import USER
+from device_profiles import loader
+from simulators.fleet import mqtt_bytes
+from simulators.load.packs import AREA, Packs, topic
+
+AGAIN_S = 3.0  # an unconfirmed pack is sent again after so long
+WINDOW = 2000  # packs under way over the connection; what is beyond waits for confirmations
+STEP_MS = 100  # between two packs of a node, in their own time
+TURN_S = 0.02
+
+
+@dataclass(slots=True)
+class Node:
+    """Packs 1 to head; waiting: those that are not confirmed, with when they were last sent."""
+
+    name: str
+    head: int = 0
+    waiting: dict[int, float] = field(default_factory=dict)
+
+
+class Nodes:
+    """Makes packs_per_s over all nodes in turn while `making`, and never forgets one."""
+
+    def __init__(self, *, count: int, readings: int, packs_per_s: float) -> None:
+        self.packs = Packs(profiles=loader.profiles(), readings=readings, epoch=secrets.token_hex(4))
+        self.nodes = [Node(f"P{number + 1:06}") for number in range(count)]
+        self.began_ms = time.time_ns() // 1_000_000
+        self.making = False
+        self.again = 0  # packs that were sent more than once
+        self._by_name = {node.name: node for node in self.nodes}
+        self._rate = packs_per_s
+        self._made = 0.0
+        self._writer: asyncio.StreamWriter | None = None
+        self._packet = 0
+        self._confirmed_at = time.monotonic()
+
+    @property
+    def waiting(self) -> int:
+        """Packs that nobody has confirmed."""
+        return sum(len(node.waiting) for node in self.nodes)
+
+    @property
+    def made(self) -> int:
+        return sum(node.head for node in self.nodes)
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing was confirmed."""
+        return time.monotonic() - self._confirmed_at
+
+    def time_ms(self, number: int) -> int:
+        """Of a node's pack."""
+        return self.began_ms - 3_600_000 + number * STEP_MS
+
+    def payload(self, node: Node, number: int) -> bytes:
+        return self.packs.pack(node.name.encode(), number, self.time_ms(number))
+
+    async def run(self, port: int, password: str) -> None:
+        """Connects again and again, until cancelled."""
+        making = asyncio.create_task(self._make(), name="make")
+        try:
+            while True:
+                with contextlib.suppress(OSError, EOFError, TimeoutError, mqtt_bytes.Malformed):
+                    async with asyncio.timeout(None) as patience:
+                        await self._session(port, password, patience)
+                self._writer = None
+                await asyncio.sleep(0.1)
+        finally:
+            making.cancel()
+
+    async def _session(self, port: int, password: str, patience: asyncio.Timeout) -> None:
+        loop = asyncio.get_running_loop()
+        patience.reschedule(loop.time() + 5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(mqtt_bytes.connect(USER, user=USER, password=password, keep_alive_s=0))
+            writer.write(mqtt_bytes.subscribe(1, [b"poles/+/+/down/stored"]))
+            rest = b""
+            while data := await reader.read(1 << 16):
+                patience.reschedule(None)
+                found, taken = mqtt_bytes.packets(rest + data)
+                rest = (rest + data)[taken:]
+                for first, body in found:
+                    self._hear(writer, first, body)
+        finally:
+            writer.close()
+
+    def _hear(self, writer: asyncio.StreamWriter, first: int, body: bytes) -> None:
+        kind = first & 0xF0
+        if kind == mqtt_bytes.SUBACK:  # now we hear confirmations, so packs may go
+            for node in self.nodes:
+                birth = self.packs.birth(node.name, self.began_ms)
+                writer.write(mqtt_bytes.publish(topic(node.name, "birth"), birth, self._id(), retain=True))
+                node.waiting = dict.fromkeys(node.waiting, 0.0)
+            self._writer = writer
+        elif kind == mqtt_bytes.PUBLISH:
+            where, payload, packet_id = mqtt_bytes.published(first, body)
+            if packet_id:
+                writer.write(mqtt_bytes.puback(packet_id))
+            self._confirmed_at = time.monotonic()
+            node = self._by_name[where.split(b"/", 3)[2].decode()]
+            for low, high in json.loads(payload)["sq"]:
+                for number in range(low, high + 1):
+                    node.waiting.pop(number, None)
+
+    async def _make(self) -> None:
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(TURN_S)
+            now = time.monotonic()
+            if self.making:
+                self._made += (now - last) * self._rate
+                while self._made >= 1:
+                    self._made -= 1
+                    node = self.nodes[self.made % len(self.nodes)]
+                    node.head += 1
+                    node.waiting[node.head] = 0.0
+            last = now
+            self._send(now)
+
+    def _send(self, now: float) -> None:
+        if self._writer is None or self._writer.transport.get_write_buffer_size() > 1 << 20:
+            return
+        room = WINDOW - sum(sent > now - AGAIN_S for node in self.nodes for sent in node.waiting.values())
+        for node, number in self._due(now):
+            if room <= 0:
+                return
+            room -= 1
+            self.again += node.waiting[number] > 0
+            node.waiting[number] = now
+            data = mqtt_bytes.publish(topic(node.name, "telemetry"), self.payload(node, number), self._id())
+            self._writer.write(data)
+
+    def _due(self, now: float) -> Iterator[tuple[Node, int]]:
+        for node in self.nodes:
+            for number, sent in list(node.waiting.items()):
+                if sent < now - AGAIN_S:
+                    yield node, number
+
+    def _id(self) -> int:
+        self._packet = self._packet % 0xFFFF + 1
+        return self._packet
+
+
+__all__ = ["AREA", "Node", "Nodes"]

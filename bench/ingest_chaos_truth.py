@@ -1,0 +1,68 @@
+"""The account of a chaos run: what the nodes made against what the store gives back, reading by reading."""
+
+import json
+from typing import Any
+
+from bench.ingest_chaos_nodes import Node, Nodes
+from bench.ingest_stores import DATABASE, Influx1
+from ingest.store_url import open_store
+from simulators.load.packs import AREA
+
+_Points = dict[tuple[int, str], float]  # by (ms, point)
+
+
+async def account(nodes: Nodes, store: Influx1) -> dict[str, Any]:
+    """lost: made and not there; false: there and never made; wrong: with another value. Readings, and packs of the
+    ledger; twice: numbers that stand in the ledger more than once."""
+    found = {"lost": 0, "wrong": 0, "false": 0}
+    for node in nodes.nodes:
+        made, there = _made(nodes, node), _there(store, node)
+        found["lost"] += len(made.keys() - there.keys())
+        found["false"] += len(there.keys() - made.keys())
+        found["wrong"] += sum(there[key] != value for key, value in made.items() if key in there)
+    ledger = open_store(store.url)
+    try:
+        stored = {pack.node: pack.ranges for pack in await ledger.packs() if pack.area == AREA}
+    finally:
+        await ledger.close()
+    wanted = {node.name: [[1, node.head]] for node in nodes.nodes if node.head}
+    lines = sum(_count(store, node) for node in nodes.nodes)
+    out: dict[str, Any] = {
+        **found,
+        "nodes_with_gaps": sum(stored.get(name) != ranges for name, ranges in wanted.items()),
+        "twice": lines - sum(node.head for node in nodes.nodes),
+    }
+    return {**out, "kept": not any(out.values())}
+
+
+def _made(nodes: Nodes, node: Node) -> _Points:
+    return {
+        (nodes.time_ms(number), record["n"]): float(record["v"])
+        for number in range(1, node.head + 1)
+        for record in json.loads(nodes.payload(node, number))
+    }
+
+
+def _there(store: Influx1, node: Node) -> _Points:
+    points: _Points = {}
+    for row in _rows(store, f"SELECT * FROM air WHERE pole = '{node.name}'"):
+        for name, value in row.items():
+            if isinstance(value, int | float) and name != "time":
+                points[row["time"], name] = float(value)
+    return points
+
+
+def _count(store: Influx1, node: Node) -> int:
+    return sum(row["count"] for row in _rows(store, f"SELECT count(sq) FROM pack WHERE node = '{node.name}'"))
+
+
+def _rows(store: Influx1, query: str) -> list[dict[str, Any]]:
+    answer = json.loads(store.get("/query", {"q": query, "db": DATABASE, "epoch": "ms"}))
+    result = answer["results"][0]
+    if "error" in result:
+        raise RuntimeError(f"{query}: {result['error']}")
+    return [
+        dict(zip(series["columns"], row, strict=True))
+        for series in result.get("series", [])
+        for row in series["values"]
+    ]

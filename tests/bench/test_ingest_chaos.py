@@ -1,0 +1,164 @@
+"""`pole bench ingest-chaos` in small: its faults are real, its nodes forget nothing, its account finds what is wrong."""
+
+import asyncio
+import gzip
+import json
+
+import pytest
+
+from bench import ingest_chaos, ingest_soak
+from bench.ingest_chaos_disk import Disk
+from bench.ingest_chaos_nodes import Nodes
+from bench.ingest_chaos_proxies import KINDS, POISON, BadStore
+from bench.ingest_chaos_truth import account
+from bench.ingest_stores import DATABASE, Influx1
+from ingest import lines
+from ingest.accept import accept
+from ingest.registry import Registry
+from simulators.load.packs import AREA
+from tests.parts.servers import program
+
+
+@pytest.fixture
+def store(tmp_path):
+    program("influxd")
+    server = Influx1(folder=tmp_path / "store")
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_some_faults_and_nothing_is_lost(monkeypatch, capsys):
+    program("influxd")
+    monkeypatch.setattr(ingest_chaos, "PAUSE_S", (0.0, 0.1))
+    monkeypatch.setattr(ingest_chaos, "WEIGHTS", {"store answers": 2, "connections cut": 1, "store killed": 1})
+    result = ingest_chaos.run(faults=6, seed=3)
+    assert json.loads(json.dumps(result)) == result
+    assert result["faults"] == sum(result["kinds"].values()) == 6
+    assert result["packs"] >= 100
+    assert (result["lost"], result["wrong"], result["false"], result["twice"], result["kept"]) == (0, 0, 0, 0, True)
+    ingest_chaos.show(result)
+    assert "kept" in capsys.readouterr().out
+
+
+def written(store, nodes, folder):
+    """Lines of all that the nodes made, as ingest writes them."""
+    registry = Registry(path=folder / "births.db")
+    out = []
+    for node in nodes.nodes:
+        registry.learn(AREA, node.name, nodes.packs.birth(node.name, nodes.began_ms))
+        for number in range(1, node.head + 1):
+            devices = registry.devices(AREA, node.name)
+            pack = accept(AREA, node.name, nodes.payload(node, number), devices, nodes.began_ms)
+            out += lines.encode(pack.rows, [pack.ledger(nodes.began_ms)]).decode().split("\n")
+    registry.close()
+    return out
+
+
+def post(store, text):
+    import urllib3
+
+    answer = urllib3.PoolManager().request("POST", f"{store.http}/write?db={DATABASE}&precision=ms", body=text)
+    assert answer.status == 204, answer.data
+
+
+def test_the_account_finds_what_is_lost_wrong_false_and_twice(store, tmp_path):
+    nodes = Nodes(count=2, readings=3, packs_per_s=1)
+    for node in nodes.nodes:
+        node.head = 4
+    text = written(store, nodes, tmp_path)
+    post(store, "\n".join(text))
+    right = {"lost": 0, "wrong": 0, "false": 0, "nodes_with_gaps": 0, "twice": 0, "kept": True}
+    assert asyncio.run(account(nodes, store)) == right
+    readings = [line for line in text if line.startswith("air")]
+    place, _, time_ms = readings[0].split(" ")
+    post(store, f"{place} wind_speed=-1 {time_ms}")
+    post(store, f"{place} wind_speed=1 {int(time_ms) + 1}")
+    ledger = next(line for line in text if line.startswith("pack"))
+    head, _, at = ledger.rpartition(" ")
+    post(store, f"{head} {int(at) + 1}")
+    nodes.nodes[1].head = 5
+    assert asyncio.run(account(nodes, store)) == {
+        "lost": 3, "wrong": 1, "false": 1, "nodes_with_gaps": 1, "twice": 0, "kept": False,
+    }  # fmt: skip
+    nodes.nodes[1].head = 4
+    assert asyncio.run(account(nodes, store))["twice"] == 1
+
+
+async def asked(port, body, headers=b""):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /write HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (headers, len(body), body))
+    try:
+        async with asyncio.timeout(5):
+            return (await reader.readuntil(b"\r\n\r\n")).decode()
+    except (EOFError, OSError):
+        return ""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "reached"),
+    [
+        ("429", "Retry-After: 1", b""), ("503", "HTTP/1.1 503", b""), ("500", "HTTP/1.1 500", b""),
+        ("cut-before", "", b""), ("cut-inside", "", b"ai"), ("cut-after", "", b"air "),
+        ("partial", "HTTP/1.1 204", b"air " + POISON),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_store_goes_wrong_in_every_way(kind, said, reached, packed):
+    async def scene():
+        heard = []
+
+        async def serve(reader, writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            size = int(head.lower().rpartition(b"content-length:")[2].split()[0])
+            body = b""
+            while len(body) < size and (more := await reader.read(100)):
+                body += more
+            heard.append(body)
+            writer.write(b"HTTP/1.1 204 x\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server, BadStore(to=server.sockets[0].getsockname()[1]) as bad:
+            bad.faults.append(kind)
+            body = gzip.compress(b"air ", mtime=0) if packed else b"air "
+            headers = b"Content-Encoding: gzip\r\n" if packed else b""
+            answer = await asked(bad.port, body, headers)
+            assert bad.met[kind] == 1
+            assert (await asked(bad.port, body, headers)).startswith("HTTP/1.1 204")  # one fault, one write
+            return answer, heard[0] if len(heard) > 1 else b"", body
+
+    answer, heard, body = asyncio.run(scene())
+    assert said in answer
+    assert bool(answer) == bool(said)
+    if kind == "partial" and packed:
+        heard = gzip.decompress(heard)
+    elif packed:
+        reached = body[: len(body) * len(reached) // 4]
+    assert heard == reached
+
+
+def test_every_kind_of_answer_is_known():
+    assert len(KINDS) == len(set(KINDS)) == 9
+
+
+def test_a_full_disk_has_room_again(tmp_path):
+    with Disk(tmp_path / "disk") as disk:
+        if not disk.kind:
+            pytest.skip("nothing may be mounted here, and a run says so")
+        with disk.full(), pytest.raises(OSError, match="No space"):
+            (disk.folder / "more").write_bytes(bytes(100_000))
+        (disk.folder / "more").write_bytes(bytes(100_000))
+
+
+def rows(*megabytes):
+    return [{"at_s": 36.0 * number, "mb": mb} for number, mb in enumerate(megabytes)]
+
+
+@pytest.mark.parametrize(
+    ("found", "slope"), [(rows(*[50] * 20), 0), (rows(*range(20)), 100), (rows(0, 9, 9, 9, 9, 9), 0), (rows(5), 0)]
+)
+def test_memory_that_grows_is_told_and_the_beginning_does_not_count(found, slope):
+    assert ingest_soak.slope(found) == pytest.approx(slope)
