@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import time
 
+import aiomqtt
 import pytest
 import yaml
 
@@ -66,21 +67,16 @@ async def until(condition, what):
         raise AssertionError(f"never came: {what}") from None
 
 
-async def dim(folder, area):
-    words = [
-        "send",
-        "P00003",
-        "lamp-1",
-        "set_level",
-        "level=30",
-        "--site",
-        str(folder / "depths" / f"site-{area}.yaml"),
-    ]
-    sending = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pole", *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
-    )
-    told, _ = await sending.communicate()
-    assert sending.returncode == 0, told.decode()
+async def dim(broker, area):
+    issued = time.time_ns() // 1_000_000
+    command = {
+        "id": "c1", "issued": issued, "expires": issued + 30_000, "issuer": "tests", "pole": "P00003",
+        "device": "lamp-1", "action": "set_level", "args": {"level": 30},
+    }  # fmt: skip
+    async with aiomqtt.Client(
+        "127.0.0.1", broker.port, username="operator", password=broker.passwords["operator"]
+    ) as client:
+        await client.publish(f"poles/{area}/{GATEWAY}/down/command", json.dumps(command), qos=1)
 
 
 @pytest.mark.parametrize("broker", [USERS], indirect=True)
@@ -111,8 +107,9 @@ def test_a_pole_without_power_and_one_without_network_lose_nothing_and_tell_the_
         assert (depths.state["dark_nodes"], depths.state["cut_nodes"]) == ([GATEWAY], [AGENT])
         assert agent.running
         await until(lambda: depths.state["step"] == 2 and gateway.running, "it is on again")
-        (area,) = {node["area"] for node in depths.accounts()["nodes"].values()}
-        await dim(tmp_path, area)
+        born = f"SELECT area FROM packs WHERE node = '{GATEWAY}' AND time >= {order['began_ms'] + 20_000}"
+        await until(lambda: rows(tmp_path, born), "it tells again")
+        await dim(broker, rows(tmp_path, born)[0][0])
         shown = f"SELECT 1 FROM {VALUES} WHERE pole = 'P00003' AND point = 'level' AND round(value) = 30"
         await until(lambda: rows(tmp_path, shown), "the dimmed level is stored")
 
