@@ -1,4 +1,4 @@
-"""`pole bench ingest-chaos` in small: its faults are real, its nodes forget nothing, its account finds what is wrong."""
+"""`pole bench ingest-chaos` in small: its nodes forget nothing, its account finds what is wrong."""
 
 import asyncio
 import gzip
