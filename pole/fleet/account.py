@@ -140,7 +140,7 @@ def ledger(
     faults: list[str] = []
     for packs_ in stored:
         pole = names.get(packs_.node)
-        if pole is None:
+        if pole is None or not account.nodes:  # a backfill has no packs: these are of somebody who runs beside it
             continue
         node = account.nodes.get(pole)
         if node is None or packs_.epoch != node["ep"]:

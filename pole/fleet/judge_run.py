@@ -12,9 +12,9 @@ from ingest.store_url import check_url, open_store
 from pole.fleet import account as accounts
 from pole.fleet.account import AccountError, Fates
 from pole.fleet.judge import judge
-from pole.fleet.judge_outcome import Outcome
-from pole.fleet.judge_series import MOST_SERIES, Group, packs_by_pole
-from pole.fleet.judge_store import Codes, Source, SqliteSource, StoreSource
+from pole.fleet.judge_outcome import Outcome, iso
+from pole.fleet.judge_series import MOST_SERIES, Group, Totals, totals
+from pole.fleet.judge_store import Codes, Source, Span, SqliteSource, StoreSource
 from pole.fleet.judge_tally import GroupFate, tally
 from simulators.truth.reader import Reader
 from simulators.world.arrays import BoolArray, IntArray
@@ -23,7 +23,7 @@ from simulators.world.noise import chance
 
 AT_ONCE = 1_000_000  # readings in memory; an array of them is 8 MB
 AT_ONCE_ELSEWHERE = 300_000  # ... that come as Python objects from a server
-EARLY_MS = 86_400_000  # a clock may be wrong by so much; ingest refuses what is further ahead
+BESIDE_MS = 120_000  # before and after a run, gateways read what they read, and run down
 
 
 def verify_run(
@@ -39,9 +39,10 @@ def verify_run(
     started = time.monotonic()
     run = _Run(folder, store, token)
     outcome = Outcome(poles=run.order["poles"])
-    source = run.source()
+    counted = totals(run.reader, outcome.poles)
+    source = run.source(counted, outcome)
     try:
-        _verify(run, source, outcome, sample, progress)
+        _verify(run, source, counted, outcome, sample, progress)
         if run.nodes_from and sample is None:
             _verify_held(run, source, outcome)
         elif run.nodes_from:
@@ -76,26 +77,40 @@ class _Run:
         self.nodes = {f"{name}-node": pole for name, pole in self.poles.items() if pole >= self.nodes_from}
         self.codes = Codes()
 
-    def source(self) -> Source:
+    def source(self, counted: Totals, outcome: Outcome) -> Source:
+        """A store of the folder's own has nothing but this run; of any other one only the run's time counts."""
+        span = self.began_ms + counted.first_ms - BESIDE_MS, self.began_ms + counted.last_ms + BESIDE_MS
         kind, _, rest = self.url.partition(":")
-        if kind == "sqlite":
-            file = rest.partition("?")[0]  # options follow
-            path = (Path(file) if self.given else self.folder / file).absolute()
-            if not path.exists():
-                raise AccountError(f"{path} is not there: nothing was stored, or it stands elsewhere (--store)")
+        if kind != "sqlite":
+            outcome.notes.append(_looked_at(span))
+            return StoreSource(store=open_store(self.url, token=self.token), codes=self.codes, span=span)
+        file = rest.partition("?")[0]  # options follow
+        path = (Path(file) if self.given else self.folder / file).absolute()
+        if not path.exists():
+            raise AccountError(f"{path} is not there: nothing was stored, or it stands elsewhere (--store)")
+        if path.parent == self.folder.absolute():
             return SqliteSource(path=path, codes=self.codes)
-        opened = open_store(self.url, token=self.token)
-        return StoreSource(store=opened, codes=self.codes, since_ms=self.began_ms - EARLY_MS)
+        outcome.notes.append(_looked_at(span))
+        return SqliteSource(path=path, codes=self.codes, span=span)
+
+
+def _looked_at(span: Span) -> str:
+    return f"The store may be others' as well: it was looked at from {iso(span[0])} to {iso(span[1])}."
 
 
 def _verify(
-    run: _Run, source: Source, outcome: Outcome, sample: int | None, progress: Callable[[int, int], None]
+    run: _Run,
+    source: Source,
+    counted: Totals,
+    outcome: Outcome,
+    sample: int | None,
+    progress: Callable[[int, int], None],
 ) -> None:
-    made, columns, last_step = packs_by_pole(run.reader, outcome.poles)
-    _look_at_truth(run.reader, last_step, outcome)
+    made, columns = counted.made, counted.columns
+    _look_at_truth(run.reader, counted.last_step, outcome)
     nodes = np.arange(outcome.poles) >= run.nodes_from
     chosen = _sample(nodes, sample, run.order["seed"])
-    fates = _fates(run, source, made, columns, last_step, outcome)
+    fates = _fates(run, source, counted, outcome)
     _count_packs(fates, made, chosen, outcome)
     groups = list(_groups(chosen, made * columns, columns, AT_ONCE_ELSEWHERE if run.elsewhere else AT_ONCE))
     for number, poles in enumerate(groups):
@@ -130,7 +145,8 @@ def _look_at_truth(reader: Reader, last_step: int, outcome: Outcome) -> None:
         outcome.faults.append(f"the truth was not closed: its writer was killed after step {last_step}")
 
 
-def _fates(run: _Run, source: Source, made: IntArray, columns: IntArray, last_step: int, outcome: Outcome) -> Fates:
+def _fates(run: _Run, source: Source, counted: Totals, outcome: Outcome) -> Fates:
+    made, columns = counted.made, counted.columns
     told = accounts.read(run.folder / "account.json", names=run.nodes, made=made)
     outcome.faults += told.faults
     held, faults = accounts.ledger(source.packs(), names=run.nodes, account=told, made=made, columns=columns)
@@ -140,7 +156,8 @@ def _fates(run: _Run, source: Source, made: IntArray, columns: IntArray, last_st
         heads[pole] = node["head"]
     return Fates(
         ledger=held, pending=accounts.told_ranges(told, "pending"), dropped=accounts.told_ranges(told, "dropped"),
-        heads=heads, last_step=last_step, ends={pole: node.get("end", "up") for pole, node in told.nodes.items()},
+        heads=heads, last_step=counted.last_step,
+        ends={pole: node.get("end", "up") for pole, node in told.nodes.items()},
         refusals=accounts.refusals(run.folder / "dead-letters.db", names=run.nodes, account=told),
     )  # fmt: skip
 

@@ -110,16 +110,30 @@ class Group:
         return series, time_ms, taken.raw[kept].ravel(), quality, width, pole, heads[pole], np.full(len(pole), step)
 
 
-def packs_by_pole(reader: Reader, poles: int) -> tuple[IntArray, IntArray, int]:
-    """(packs, readings of each pack) of every pole, and the last step. Raises TruthError."""
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Of a truth. made, columns: packs, and readings of each pack, by pole. first_ms, last_ms: the earliest and the
+    latest stamp, after the beginning of the scenario; 0 where nothing was read."""
+
+    made: IntArray
+    columns: IntArray
+    last_step: int
+    first_ms: int
+    last_ms: int
+
+
+def totals(reader: Reader, poles: int) -> Totals:
+    """Raises TruthError."""
     tables = reader.header["tables"]
     members = [np.array(table["poles"], dtype=np.int64) for table in tables]
-    count, columns = np.zeros(poles, dtype=np.int64), np.zeros(poles, dtype=np.int64)
+    made, columns = np.zeros(poles, dtype=np.int64), np.zeros(poles, dtype=np.int64)
     for table, each in zip(tables, members, strict=True):
         columns[each] = len(table["columns"])
-    last = -1
+    last_step, first_ms, last_ms = -1, 0, 0
     for step in reader.steps():
-        last = step.step
+        last_step = step.step
         for taken in step.tables:
-            count[members[taken.table][taken.rows]] += 1
-    return count, columns, last
+            made[members[taken.table][taken.rows]] += 1
+            stamps = taken.offset_ms + step.step * STEP_S * 1000
+            first_ms, last_ms = min(first_ms, int(stamps.min())), max(last_ms, int(stamps.max()))
+    return Totals(made=made, columns=columns, last_step=last_step, first_ms=first_ms, last_ms=last_ms)

@@ -23,6 +23,8 @@ from wire.packs import QUALITIES
 _AT_ONCE = 200_000  # rows that are Python objects at one time
 _EVERYTHING = 1 << 40  # no limit
 
+Span = tuple[int, int]  # ms since 1970, both included
+EVER: Span = (0, 1 << 62)
 Strange = tuple[Name, int, object]  # series, ms since 1970, value or code
 
 
@@ -44,7 +46,8 @@ class Source(Protocol):
     def rows(self, poles: list[str]) -> Iterator[Row]:
         """All of some poles, by time."""
 
-    def packs(self) -> list[Packs]: ...
+    def packs(self) -> list[Packs]:
+        """The ledger, without epochs of which nothing was read in the span."""
 
     def close(self) -> None: ...
 
@@ -62,10 +65,11 @@ class Codes:
 
 
 class SqliteSource:
-    """The file is only read; ingest may still run."""
+    """The file is only read; ingest may still run. span: what lies outside is somebody else's."""
 
-    def __init__(self, *, path: Path, codes: Codes) -> None:
+    def __init__(self, *, path: Path, codes: Codes, span: Span = EVER) -> None:
         self._path = path
+        self._span = span
         self._codes = codes
 
     def stored(self, group: Group, names: dict[str, int], *, others: bool) -> Stored:
@@ -77,11 +81,11 @@ class SqliteSource:
 
     def rows(self, poles: list[str]) -> Iterator[Row]:
         with reading(self._path) as db:
-            for *name, time_ms, value, code in db.execute(_ROWS, (json.dumps(poles),)):
+            for *name, time_ms, value, code in db.execute(_ROWS, (json.dumps(poles), *self._span)):
                 yield (*name, time_ms, bool(value) if isinstance(value, int) else value, code)
 
     def packs(self) -> list[Packs]:
-        return asyncio.run(_packs(SqliteStore(path=self._path)))
+        return _within(asyncio.run(_packs(SqliteStore(path=self._path))), self._span)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -105,11 +109,11 @@ class SqliteSource:
         ids = json.dumps(list(known))
         numbers = np.full(max(known, default=0) + 1, -1, dtype=np.int64)
         numbers[list(known)] = list(known.values())
-        cursor = db.execute(_POINTS, (ids,))
+        cursor = db.execute(_POINTS, (ids, *self._span))
         while rows := cursor.fetchmany(_AT_ONCE):
             series, time_ms, content, kind = np.array(rows, dtype=np.float64).T
             yield numbers[series.astype(np.int64)], time_ms.astype(np.int64), content, kind.astype(np.uint8)
-        cursor = db.execute(_QUALITIES, (ids,))
+        cursor = db.execute(_QUALITIES, (ids, *self._span))
         while rows := cursor.fetchmany(_AT_ONCE):
             cells = [(series, time_ms, self._codes.number(str(code))) for series, time_ms, code in rows]
             series, time_ms, content = np.array(cells, dtype=np.float64).T
@@ -121,8 +125,9 @@ class SqliteSource:
         count = 0
         for key, name in strange.items():
             for table, column in (("points", "value"), ("quality", "code")):
-                count += db.execute(f"SELECT count(*) FROM {table} WHERE series = ?", (key,)).fetchone()[0]
-                found = db.execute(f"SELECT time, {column} FROM {table} WHERE series = ? LIMIT 20", (key,))
+                its = f"FROM {table} WHERE series = ? AND time BETWEEN ? AND ?"
+                count += db.execute(f"SELECT count(*) {its}", (key, *self._span)).fetchone()[0]
+                found = db.execute(f"SELECT time, {column} {its} LIMIT 20", (key, *self._span))
                 rows += [(name, time_ms, value) for time_ms, value in found if len(rows) < 20]
         return rows, count
 
@@ -130,20 +135,22 @@ class SqliteSource:
 _POINTS = f"""
 SELECT series, time, CASE WHEN typeof(points.value) IN ('real', 'integer') THEN points.value ELSE 0.0 END,
     CASE typeof(points.value) WHEN 'real' THEN {NUMBER} WHEN 'integer' THEN {BOOL} ELSE {TEXT} END
-FROM json_each(?) AS wanted CROSS JOIN points ON points.series = wanted.value"""
+FROM json_each(?) AS wanted CROSS JOIN points ON points.series = wanted.value WHERE time BETWEEN ? AND ?"""
 _ROWS = """
 SELECT function, area, pole, device, point, time, readings.value, quality
-FROM readings WHERE pole IN (SELECT json_each.value FROM json_each(?)) ORDER BY time"""
-_QUALITIES = "SELECT series, time, code FROM json_each(?) AS wanted CROSS JOIN quality ON quality.series = wanted.value"
+FROM readings WHERE pole IN (SELECT json_each.value FROM json_each(?)) AND time BETWEEN ? AND ? ORDER BY time"""
+_QUALITIES = """
+SELECT series, time, code
+FROM json_each(?) AS wanted CROSS JOIN quality ON quality.series = wanted.value WHERE time BETWEEN ? AND ?"""
 
 
 class StoreSource:
-    """since_ms: what is older is another run's."""
+    """span: what lies outside is somebody else's."""
 
-    def __init__(self, *, store: Store, codes: Codes, since_ms: int) -> None:
+    def __init__(self, *, store: Store, codes: Codes, span: Span = EVER) -> None:
         self._store = store
         self._codes = codes
-        self._since_ms = since_ms
+        self._span = span
         self._runner = asyncio.Runner()
 
     def stored(self, group: Group, names: dict[str, int], *, others: bool) -> Stored:
@@ -164,11 +171,10 @@ class StoreSource:
         return Stored(found=_ordered([block]), strange=strange, strangers=count)
 
     def rows(self, poles: list[str]) -> Iterator[Row]:
-        wanted = (Wanted(pole=pole, since_ms=self._since_ms, limit=_EVERYTHING) for pole in poles)
-        yield from sorted((row for each in wanted for row in self._ask(each)), key=lambda row: row[5])
+        yield from sorted((row for pole in poles for row in self._ask(pole)), key=lambda row: row[5])
 
     def packs(self) -> list[Packs]:
-        return self._runner.run(self._store.packs())
+        return _within(self._runner.run(self._store.packs()), self._span)
 
     def close(self) -> None:
         self._runner.run(self._store.close())
@@ -176,13 +182,15 @@ class StoreSource:
 
     def _rows(self, group: Group, others: bool) -> Iterator[Row]:
         if others:  # everything at once, to see what nobody has
-            yield from self._ask(Wanted(since_ms=self._since_ms, limit=_EVERYTHING))
+            yield from self._ask(None)
             return
         for pole in np.flatnonzero(group.poles).tolist():
-            yield from self._ask(Wanted(pole=f"P{pole + 1:05}", since_ms=self._since_ms, limit=_EVERYTHING))
+            yield from self._ask(f"P{pole + 1:05}")
 
-    def _ask(self, wanted: Wanted) -> list[Row]:
-        return self._runner.run(self._store.readings(wanted))
+    def _ask(self, pole: str | None) -> Iterator[Row]:
+        first_ms, last_ms = self._span
+        rows = self._runner.run(self._store.readings(Wanted(pole=pole, since_ms=first_ms, limit=_EVERYTHING)))
+        return (row for row in rows if row[5] <= last_ms)
 
     def _cell(self, value: object, code: str | None) -> tuple[float, int]:
         if code is not None:
@@ -203,6 +211,10 @@ def _ordered(blocks: Iterable[_Block]) -> Found:
     key = keys(series, kind == CODE, time_ms)
     order = np.argsort(key, kind="stable")
     return Found(key=key[order], content=content[order], kind=kind[order])
+
+
+def _within(packs: list[Packs], span: Span) -> list[Packs]:
+    return [each for each in packs if span[0] <= each.newest_ms <= span[1]]
 
 
 async def _packs(store: Store) -> list[Packs]:

@@ -1,6 +1,7 @@
 """The folder of a small run whose store is as it should be, for tests that then spoil it."""
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 from types import SimpleNamespace
@@ -86,7 +87,7 @@ class StoredRun:
 
     def sql(self, statement, *values):
         """Spoils the store; how many rows it changed."""
-        with sqlite3.connect(self.folder / "readings.db") as db:
+        with contextlib.closing(sqlite3.connect(self.folder / "readings.db", isolation_level=None)) as db:
             return db.execute(statement, values).rowcount
 
     def _taken(self, step, number, chance, offsets, not_good):

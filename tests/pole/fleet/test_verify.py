@@ -363,6 +363,29 @@ def test_a_folder_that_cannot_be_judged_is_said(run, name, content, error, said)
     assert path.name in str(told.value)
 
 
+def test_another_store_may_hold_what_others_read_before_and_after(run, tmp_path):
+    """In the run's own file all of it counts."""
+    area, name = run.city.area[3], run.city.names[3]
+    day_ms = 86_400_000
+    rows = [("air", area, name, "air-1", "temperature", BEGAN_MS + late, 17.0, None) for late in (-day_ms, day_ms)]
+    strange = [(*row[:2], "P99999", *row[3:]) for row in rows]
+    ledger = "INSERT INTO packs VALUES (?, ?, 'ffffffff', 1, 1, 0, 9, ?)"
+    run.sql(ledger, area, run.node(3), BEGAN_MS - day_ms)
+    for late, row in enumerate((*rows, *strange)):
+        run.sql("INSERT OR IGNORE INTO series VALUES (?, ?, ?, ?, ?, ?)", 9000 + late, *row[:5])
+        series = "SELECT id, ?, ? FROM series WHERE function = ? AND pole = ? AND device = ? AND point = ?"
+        assert run.sql(f"INSERT INTO points {series}", row[5], row[6], row[0], *row[2:5]) == 1
+    outcome = verify_run(run.folder)
+    assert bad(outcome) == {"false": 4}
+    assert "epoch ffffffff" in outcome.faults[0]
+    (tmp_path / "elsewhere").mkdir()
+    (run.folder / "readings.db").rename(tmp_path / "elsewhere" / "city.db")
+    beside = verify_run(run.folder, store=f"sqlite:{tmp_path / 'elsewhere' / 'city.db'}")
+    assert beside.good
+    assert beside.kinds["right"] == run.readings
+    assert "it was looked at from 2026-07-15T08:58:00.000Z" in beside.notes[0]
+
+
 def test_the_verb_tells_people_and_programs_and_exits_non_zero(run):
     app = typer.Typer()
     app.command()(verb)

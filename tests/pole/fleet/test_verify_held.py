@@ -230,7 +230,7 @@ def test_rows_of_some_poles_come_by_time_from_a_file_and_from_a_store(tmp_path):
     names = [stored.city.names[3], stored.city.names[4]]
     wanted = sorted(row for (pole, _), rows in stored.packs.items() if pole in (3, 4) for row in rows)
     file = SqliteSource(path=tmp_path / "readings.db", codes=Codes())
-    store = StoreSource(store=open_store("sqlite:readings.db", folder=tmp_path), codes=Codes(), since_ms=0)
+    store = StoreSource(store=open_store("sqlite:readings.db", folder=tmp_path), codes=Codes())
     for source in (file, store):
         rows = list(source.rows(names))
         assert [row[5] for row in rows] == sorted(row[5] for row in rows)
