@@ -1,6 +1,7 @@
 """Collects judged packs until it is time to write them."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,12 +45,12 @@ class Batcher:
         return len(self._entries)
 
     def put(self, entry: Entry) -> None:
-        self._newest = asyncio.get_running_loop().time()
+        self._newest = time.monotonic()  # asyncio's clock
         if not self._entries:
             self._oldest = self._newest
+            self._some.set()
         self._entries.append(entry)
         self._rows += len(entry.pack.rows)
-        self._some.set()
         if self._rows >= MAX_ROWS or self._under_way() == self._window >= LEAST_WINDOW:
             self._full.set()
 
@@ -71,7 +72,7 @@ class Batcher:
         self._set([entry for entry in self._entries if entry.message.session is not session or not entry.message.stale])
 
     def _rest(self) -> float:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         return min(self._oldest + MAX_AGE_S, self._newest + QUIET_S) - now
 
     def _take(self) -> list[Entry]:

@@ -5,6 +5,7 @@ in `down/stored`. Until then it stands in the broker's window, which is what bou
 """
 
 import asyncio
+import gc
 import time
 
 import structlog
@@ -29,6 +30,7 @@ _UP = "poles/+/+/up/"
 SHARE = "$share/ingest/"  # of several workers each gets a part of the packs; births are for all
 _PACKS_UP = [["up", channel] for channel in topics.PACK_CHANNELS]
 SET_AFTER_MS = 1_735_689_600_000  # 2025-01-01: a clock before it was never set
+GC_OBJECTS = 50_000  # made and not gone again, before the garbage collector looks
 FINISH_S = 3.0  # what is under way when we are told to stop has this long to be stored
 
 log = structlog.get_logger("ingest")
@@ -82,6 +84,7 @@ class Ingest:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ends after the batch under way once stop is set. Raises IngestError when it cannot start."""
+        _rest_the_collector()
         await self.http.start()
         try:
             await self._wait_for_clock(stop)
@@ -192,6 +195,13 @@ class Ingest:
 
     def _page(self) -> tuple[int, str, bytes]:
         return 200, CONTENT_TYPE, self._metrics.text()
+
+
+def _rest_the_collector() -> None:
+    # Nothing here is part of a cycle that lives long, and looking for some took a third of all time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 20, 100)
 
 
 def _now_ms() -> int:

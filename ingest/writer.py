@@ -184,14 +184,22 @@ class Writer:
             if pack.epoch is not None and pack.number is not None:
                 numbers[pack.area, pack.node, pack.epoch].append(pack.number)
         for (area, node, epoch), stored_now in numbers.items():
-            self._publish_stored(area, node, epoch, stored.ranges(stored_now))
+            if len(stored_now) == 1:  # as nearly always where nodes are many: what was read before needs no second look
+                body = f'{{"ep":"{epoch}","sq":[[{stored_now[0]},{stored_now[0]}]]}}'.encode()
+                self._tell_stored(f"{topics.ROOT}/{area}/{node}/down/stored", body)
+            else:
+                self._publish_stored(area, node, epoch, stored.ranges(stored_now))
         self._count([entry.pack for entry in entries if entry.pack.number is not None])
 
     def _publish_stored(self, area: str, node: str, epoch: str, ranges: list[list[int]]) -> None:
         for first in range(0, len(ranges), stored.MAX_RANGES):
-            body = stored.encode(epoch, ranges[first : first + stored.MAX_RANGES])
-            if not self._publish(topics.down(area, node, "stored"), body):
-                self._metrics.unconfirmed.inc()  # the node sends them again, and hears it then
+            self._tell_stored(
+                topics.down(area, node, "stored"), stored.encode(epoch, ranges[first : first + stored.MAX_RANGES])
+            )
+
+    def _tell_stored(self, topic: str, body: bytes) -> None:
+        if not self._publish(topic, body):
+            self._metrics.unconfirmed.inc()  # the node sends them again, and hears it then
 
     def _count(self, packs: list[Accepted]) -> None:
         if packs:
