@@ -26,6 +26,14 @@ def picture(result: dict[str, Any]) -> str:
         *(part for row in result["planned"] if row["mix"] in ("demo pole", "meters") for part in _ways(row)),
         *_faults(result["dead"] + result["flaky"]),
     ]
+    return bars(parts, "What pole bench bus measured")
+
+
+Part = tuple[str, str, str, float, float | None]  # class, label, figure, share of the width, where the mark stands
+
+
+def bars(parts: Iterable[Part], title: str) -> str:
+    """Parts one below the other -> SVG. A part of class "title" is a heading."""
     out, top = [], 10
     for part in parts:
         top += GAP if part[0] == "title" else ROW
@@ -35,16 +43,13 @@ def picture(result: dict[str, Any]) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
             " font-family=\"system-ui, 'Noto Sans', sans-serif\">",
-            "  <title>What pole bench bus measured</title>",
+            f"  <title>{escape(title)}</title>",
             f"  <style>{STYLE}  </style>",
             *out,
             "</svg>",
             "",
         ]
     )
-
-
-Part = tuple[str, str, str, float, float | None]  # class, label, figure, share of the width, where the mark stands
 
 
 def _saturation(rows: Iterable[dict[str, Any]]) -> Iterator[Part]:

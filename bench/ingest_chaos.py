@@ -187,6 +187,8 @@ class _Chaos:
         elif kind == "disk full":
             with self._disk.full():
                 await asyncio.sleep(self._chance.uniform(*STALL_S))
+            # InfluxDB 1.6 goes on answering "no space left" when there is room again: its operator starts it anew
+            await asyncio.to_thread(self._store.kill)
             await self._revive()
         elif what == "killed":
             await asyncio.to_thread(self._parts[part].kill)

@@ -4,10 +4,11 @@ import json
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from bench import ingest, ingest_consumers, ingest_load, ingest_peers, ingest_rig
+from bench import ingest, ingest_consumers, ingest_load, ingest_peers, ingest_picture, ingest_rig
 from bench.ingest_consumers import Place
 from bench.ingest_stores import Influx1
 from device_profiles import loader
@@ -51,6 +52,11 @@ def test_the_figures_are_for_people_and_for_programs(measured, capsys):
     said = capsys.readouterr().out
     assert "readings published and not in the store" in said
     assert "There is no Telegraf here" in said or measured["telegraf"]
+
+
+def test_the_picture_shows_every_flood(measured):
+    drawn = ElementTree.fromstring(ingest_picture.picture(measured))
+    assert [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")].count("ours, sqlite") == 2
 
 
 @pytest.mark.parametrize(
