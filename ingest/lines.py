@@ -81,6 +81,7 @@ def _field(value: float | bool | str | None) -> str:
 
 
 def _pack(pack: Ledger) -> str:
-    tags = f"area={key(pack.area)},node={key(pack.node)},ep={key(pack.epoch)},lane={pack.number % LANES}"
+    # a topic's names and an epoch have nothing to escape
+    tags = f"area={pack.area},node={pack.node},ep={pack.epoch},lane={pack.number % LANES}"
     fields = f"sq={pack.number}i,readings={pack.readings}i,refused={pack.refused}i,latency_ms={pack.latency_ms}i"
     return f"pack,{tags} {fields} {pack.time_ms}"
