@@ -12,14 +12,13 @@ from rich.text import Text
 from pole.fleet.state import State
 from pole.fleet.view_map import CityMap, legend
 
-WIDE = 110  # columns from which the map and the figures stand side by side
-FIGURES = 46  # columns of the figures then, at least
+WIDE = 100  # columns from which the colours are explained, and the way of a reading stands in one line
+FIGURES = 36  # columns of the figures at least; with the smallest map that is a terminal of 80
 MAP_FRAME = 4  # columns
 LEGEND_COLUMNS = 64  # with the frame
 FRAME = 2  # lines
 LEGEND_LINES = 2
-LEAST_BODY = 18  # lines of the sides
-CURVE = 26  # columns
+CURVE = 18  # columns
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -30,23 +29,17 @@ class View:
         self._commands = commands
 
     def render(self, state: State, columns: int, lines: int) -> RenderableType:
-        body = lines - FRAME - 1 - 1 - len(self._commands)
+        way = 1 if columns >= WIDE else 2
+        body = lines - FRAME - way - 1 - len(self._commands)
         city = _map(state)
         wide = city.columns(columns - FIGURES - MAP_FRAME, body - FRAME - LEGEND_LINES) + MAP_FRAME
-        if columns < WIDE or body < LEAST_BODY:
-            return self._narrow(state, columns, lines)
+        if columns >= WIDE:
+            wide = max(wide, LEGEND_COLUMNS)
         sides = Table.grid(expand=True)
-        sides.add_column(width=max(wide, LEGEND_COLUMNS))
+        sides.add_column(width=wide)
         sides.add_column(ratio=1)
         sides.add_row(_city(state, city, wide, body), _side(state, body))
-        return Group(_way(state, 1), sides, self._help())
-
-    def _narrow(self, state: State, columns: int, lines: int) -> RenderableType:
-        """The map above the figures, without frames and commands."""
-        figures = [_weather(state), *_figures(state)]
-        told = _lines([*_alarms(state)[-2:], *_news(state)[-2:]])
-        height = max(FRAME + LEGEND_LINES + 2, lines - FRAME - 2 - len(figures) - len(told) - 1)
-        return Group(_way(state, 2), _city(state, _map(state), columns, height), *figures, *told)
+        return Group(_way(state, way), sides, self._help())
 
     def _help(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))
@@ -92,12 +85,13 @@ def _map(state: State) -> CityMap:
 
 
 def _city(state: State, city: CityMap, columns: int, lines: int) -> RenderableType:
-    room = lines - FRAME - LEGEND_LINES
+    explained = [legend()] if columns >= LEGEND_COLUMNS else []
+    room = lines - FRAME - LEGEND_LINES * len(explained)
     drawn = city.lines(columns - MAP_FRAME, room)[:room]
     day, _, clock = state.said["local"].partition("T")
     below = [[Segment(" ")]] * (room - len(drawn))
     return Panel(
-        Group(_Drawn([*drawn, *below]), legend()),
+        Group(_Drawn([*drawn, *below]), *explained),
         title=f"{clock} · {day} · {_of_day(state.said['weather']['sun'])}", title_align="left", border_style="cyan",
         padding=(0, 1),
     )  # fmt: skip
@@ -108,7 +102,7 @@ def _of_day(sun_deg: float) -> str:
 
 
 def _side(state: State, lines: int) -> RenderableType:
-    figures = [_weather(state), *_figures(state)]
+    figures = _figures(state)
     rest = max(2, lines - len(figures) - 3 * FRAME)
     alarms, news = _alarms(state), _news(state)
     most = max(1, min(len(alarms), rest // 2))
@@ -132,32 +126,23 @@ def _news(state: State) -> list[tuple[str, str]]:
     return news
 
 
-def _weather(state: State) -> Text:
-    weather = state.said["weather"]
-    text = Text(no_wrap=True, overflow="ellipsis")
-    for name, figure in (
-        ("", f"{weather['temperature']:.1f} °C"), ("rain ", f"{weather['rain']:.1f} mm/h"),
-        ("wind ", f"{weather['wind']:.1f} m/s"), ("PM2.5 ", f"{weather['pm2_5']:.0f}"),
-    ):  # fmt: skip
-        text.append(name, "dim").append(f"{figure}  ", "bold")
-    return text
-
-
 def _figures(state: State) -> list[Text]:
     said = state.said
-    latency = said["latency_ms"]
+    weather, latency = said["weather"], said["latency_ms"]
     rate = state.rates[-1] if state.rates else 0.0
     shown = [
-        [("readings/s", f"{rate:,.0f} "), (_curve(list(state.rates)[-CURVE:]), "")],
-        [("readings", f"{said['readings']:,}"), ("packs stored", f"{said['stored']:,}")],
-        [("wait", f"{said['pending']:,}"), ("dropped", f"{said['dropped']:,}"), ("resent", f"{said['resent']:,}")],
+        [("", f"{weather['temperature']:.1f} °C"), ("PM2.5", f"{weather['pm2_5']:.0f} µg/m³")],
+        [("rain", f"{weather['rain']:.1f} mm/h"), ("wind", f"{weather['wind']:.1f} m/s")],
+        [("readings", f"{said['readings']:,}"), ("running", _length(state.seconds))],
+        [("a second", f"{rate:,.0f} "), (_curve(list(state.rates)[-CURVE:]), "")],
+        [("packs stored", f"{said['stored']:,}"), ("wait", f"{said['pending']:,}")],
         [
-            ("no power", f"{said['dark']:,}"),
-            ("no network", f"{said['offline']:,}"),
-            ("behind", f"{said['behind_s']:.1f} s"),
+            ("dropped", f"{said['dropped']:,}"),
+            ("resent", f"{said['resent']:,}"),
+            ("behind", f"{said['behind_s']:.0f} s"),
         ],
-        [("confirmed in", f"p50 {_ms(latency['p50'])}, p99 {_ms(latency['p99'])}")],
-        [("memory", f"{said['rss_mb']:.0f} MB"), ("running", _length(state.seconds))],
+        [("no power", f"{said['dark']:,}"), ("no network", f"{said['offline']:,}")],
+        [("confirmed p50", _ms(latency["p50"])), ("p99", _ms(latency["p99"]))],
     ]
     return [_row(pairs) for pairs in shown]
 
@@ -165,7 +150,7 @@ def _figures(state: State) -> list[Text]:
 def _row(pairs: Sequence[tuple[str, str]]) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     for name, figure in pairs:
-        text.append(f"{name} ", "dim").append(f"{figure}  ", "bold")
+        text.append(f"{name} " if name else "", "dim").append(f"{figure}  ", "bold")
     return text
 
 
