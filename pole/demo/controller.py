@@ -1,4 +1,4 @@
-"""A pole controller of the demo or the fleet: the agent as `pole flash` puts it on a board, on a board that is this machine.
+"""A pole controller of the demo or the fleet: the agent as `pole flash` puts it on a board that is this machine.
 
 It runs on MicroPython in a controller's heap where `make demo` could fetch one, else on CPython.
 """
