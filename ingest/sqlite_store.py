@@ -3,19 +3,21 @@
 A value's SQLite type is its kind: REAL a number, INTEGER true or false, TEXT a text.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
+from time import time_ns
 from typing import TypeVar
 
-from ingest import durable
+from ingest import durable, sqlite_upkeep
 from ingest.errors import Refused, Unavailable
 from ingest.rows import Counts, Ledger, Packs, Place, Reading, Row, Rule
+from ingest.sqlite_upkeep import BUSY_S, IDLE_S, Upkeep, merged, within
 from ingest.store_options import DEFAULT, Options
 from ingest.stores import Wanted
 from ingest.worker import Worker
-from wire.stored import ranges
 
 T = TypeVar("T")
 
@@ -54,7 +56,7 @@ class SqliteStore:
     def __init__(self, *, path: Path, options: Options = DEFAULT) -> None:
         self.name = f"SQLite {path}"
         self._path = path
-        self._options = options
+        self._upkeep = Upkeep(options=options)
         self._worker = Worker(name="sqlite-store")
         self._db: sqlite3.Connection | None = None
         self._series: dict[Place, dict[Rule, int]] = {}
@@ -92,11 +94,12 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
-            self._db = durable.open_file(self._path, _SCHEMA)
+            self._db = durable.open_file(self._path, _SCHEMA + sqlite_upkeep.SCHEMA)
         return self._db
 
     def _close(self) -> None:
         self._series.clear()
+        self._upkeep.stop()
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -114,6 +117,7 @@ class SqliteStore:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+        self._upkeep.step(db, time_ns() // 1_000_000, BUSY_S if rows else IDLE_S)
 
     def _split(self, db: sqlite3.Connection, readings: list[Reading]) -> tuple[list[_Cells], list[_Cells]]:
         points: list[_Cells] = []
@@ -158,23 +162,29 @@ def _value(content: object) -> float | bool | str:
 
 
 def _packs(db: sqlite3.Connection) -> list[Packs]:
+    # A number that is summed up already and came again counts once.
+    old = {
+        (area, node, epoch): (json.loads(told), readings, refused, newest)
+        for area, node, epoch, told, readings, refused, newest in db.execute("SELECT * FROM old_packs")
+    }
     sql = "SELECT area, node, epoch, number, readings, refused, time FROM packs ORDER BY area, node, epoch, number"
     out = []
     for key, rows in groupby(db.execute(sql), key=lambda row: row[:3]):
-        found = list(rows)
-        numbers = ranges([row[3] for row in found])
-        readings, refused, newest = (
-            sum(row[4] for row in found),
-            sum(row[5] for row in found),
-            max(row[6] for row in found),
-        )
-        out.append(Packs(key[0], key[1], key[2], numbers, readings, refused, newest))
-    return out
+        spans, readings, refused, newest = old.pop(key, ([], 0, 0, 0))
+        found = [row for row in rows if not within(spans, row[3])]
+        readings += sum(row[4] for row in found)
+        refused += sum(row[5] for row in found)
+        newest = max([newest, *(row[6] for row in found)])
+        out.append(Packs(key[0], key[1], key[2], merged(spans, [row[3] for row in found]), readings, refused, newest))
+    return sorted([*out, *(Packs(*key, *told) for key, told in old.items())])
 
 
 def _counts(db: sqlite3.Connection) -> Counts:
+    packs = _packs(db)
     return Counts(
         db.execute("SELECT count(*) FROM points").fetchone()[0],
         db.execute("SELECT count(*) FROM quality").fetchone()[0],
-        *db.execute("SELECT count(*), coalesce(sum(readings), 0), coalesce(sum(refused), 0) FROM packs").fetchone(),
+        sum(last - first + 1 for pack in packs for first, last in pack.ranges),
+        sum(pack.readings for pack in packs),
+        sum(pack.refused for pack in packs),
     )
