@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.accept import Accepted
-from ingest.connection import Message, Session
+from ingest.session import Message, Session
 
 MAX_ROWS = 5000
 MAX_AGE_S = 0.1

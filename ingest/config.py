@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 from device_profiles import problems
 from device_profiles.problems import FileProblem
 from device_profiles.schema import Name
-from ingest.connection import Address
+from ingest.session import Address
 from ingest.store_url import check_url
 
 # What the broker keeps for one that is alone waits for it; what it keeps for one of several, others could have had.

@@ -13,12 +13,13 @@ import structlog
 from ingest.accept import Accepted, Refusal, accept
 from ingest.batch import Batcher, Entry
 from ingest.config import Config
-from ingest.connection import Connection, Message, Session
+from ingest.connection import Connection
 from ingest.dead_letters import DeadLetters
 from ingest.http import Http, health
 from ingest.metrics import CONTENT_TYPE, Metrics
 from ingest.nodes import Nodes
 from ingest.registry import Registry
+from ingest.session import Message, Session
 from ingest.store_url import open_store
 from ingest.suspects import Suspects
 from ingest.waiting import Waiting

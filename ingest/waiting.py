@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict, deque
 from itertools import count
 
-from ingest.connection import Message, Session
+from ingest.session import Message, Session
 
 PATIENCE_S = 5.0  # births are retained: one comes soon after it was asked for, or not at all
 

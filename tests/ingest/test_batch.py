@@ -6,7 +6,7 @@ import time
 from ingest import batch
 from ingest.accept import Accepted
 from ingest.batch import MAX_ROWS, Batcher, Entry
-from ingest.connection import Message
+from ingest.session import Message
 from ingest.waiting import Waiting
 
 

@@ -5,8 +5,9 @@ import asyncio
 import mqtt5
 import pytest
 
-from ingest.connection import Address, Connection, retained
+from ingest.connection import Connection, retained
 from ingest.errors import BrokerGone
+from ingest.session import Address
 from pole.broker import free_port
 
 

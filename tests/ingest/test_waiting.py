@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from ingest.connection import Message
+from ingest.session import Message
 from ingest.waiting import Waiting
 
 

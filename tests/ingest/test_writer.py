@@ -8,12 +8,12 @@ import pytest
 from ingest import isolate, writer
 from ingest.accept import Accepted, Refusal
 from ingest.batch import Batcher, Entry
-from ingest.connection import Message
 from ingest.dead_letters import DeadLetters
 from ingest.errors import Refused, Unavailable
 from ingest.metrics import Metrics
 from ingest.registry import Registry
 from ingest.rows import Names, named
+from ingest.session import Message
 
 
 class Session:
