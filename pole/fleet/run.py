@@ -192,7 +192,7 @@ class Run:
         return Outcome(
             plan=self._plan, end=end, verdict=verdict, cpu_s=self._costs.totals(),
             connected=figures.sessions(self._broker.log, self._plan.nodes), seconds=round(seconds, 1),
-            restarts=self._restarts,
+            restarts=self._restarts + (self._depths.crashes if self._depths is not None else 0),
         )  # fmt: skip
 
     def _say(self, text: str) -> None:
