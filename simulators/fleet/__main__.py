@@ -14,8 +14,9 @@ import structlog
 from device_profiles import loader
 from simulators import scenario
 from simulators.fleet import order as orders
+from simulators.fleet.account import account
 from simulators.fleet.connections import Connections
-from simulators.fleet.engine import Engine, disk_problem
+from simulators.fleet.engine import Engine
 from simulators.fleet.loop import Loop
 from simulators.fleet.order import Order
 from simulators.fleet.payloads import Payloads
@@ -76,9 +77,10 @@ def run(order: Order) -> int:
         recorder.close()
         engine.drain()
     except sqlite3.Error as error:
-        print(disk_problem(error, order.folder), file=sys.stderr)
+        text = f"the spool takes no more packs ({error}). Make room, then start again: nothing of it is lost."
+        print(f"{order.folder}: {text}", file=sys.stderr)
         return 1
-    (order.folder / "account.json").write_text(json.dumps(engine.account()), encoding="utf-8")
+    (order.folder / "account.json").write_text(json.dumps(account(engine.nodes, spool, world)), encoding="utf-8")
     spool.close()
     print(report.end(engine, recorder.sha256), flush=True)
     return 0

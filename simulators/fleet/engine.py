@@ -7,7 +7,6 @@ through the world anew, makes no pack twice, and sends what nobody confirmed.
 
 import hashlib
 import heapq
-import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from simulators.fleet.connections import Connections
 from simulators.fleet.latency import Latency
 from simulators.fleet.loop import Loop
 from simulators.fleet.node import BIRTH_ID, REPLY_ID, STATUS_ID, Node, status
+from simulators.fleet.pace import Pace
 from simulators.fleet.payloads import Payloads
 from simulators.fleet.production import STEP_MS, Production, Readings
 from simulators.fleet.spool import Pack, Spool
@@ -31,8 +31,6 @@ from simulators.world.arrays import BoolArray, IntArray
 from simulators.world.city_map import CityMap
 from simulators.world.world import World
 
-PORTION_S = 0.25  # real time between two transactions
-MOST_PORTIONS = 40  # of a step
 MOST_PACKS = 20_160  # in a node's spool: a week of one every 30 s
 LIVE_S = 60  # world time after which a reading is no longer live
 SHOW_S = 1.0
@@ -78,7 +76,7 @@ class Engine:
         self._truth = truth
         self._spool = spool
         self._began_ms = began_ms
-        self._speed = speed
+        self._pace = Pace(speed=speed, began_ms=began_ms)
         self._show = show
         self._loop = Loop()
         self._overdue: list[tuple[float, int, int]] = []  # when, node, number: a heap
@@ -91,12 +89,10 @@ class Engine:
         self._version = np.zeros(city.poles, dtype=np.int64)
         self.connections = connect(self, self._loop)
         self._acts = deque(spool.acts())
-        self._started = 0.0
         self._shown = 0.0
 
     def run(self, steps: int | None) -> None:
         """So many steps of the world, or until `stopped` is set. Raises sqlite3.Error: the disk takes no pack."""
-        self._started = time.monotonic()
         taken, done = 0, self._spool.done[0]
         while not self.stopped and (steps is None or taken < steps):
             self._act_again()
@@ -126,22 +122,6 @@ class Engine:
         self.connections.leave(self.nodes.values())
         self._spool.flush()
         self._loop.close()
-
-    def account(self) -> dict[str, object]:
-        """By node: what became of its packs, for those who compare it with the store. After drain()."""
-        told: dict[str, dict[str, object]] = {
-            node.name: {
-                "ep": node.epoch, "head": node.head, "stored": node.stored, "pending": [], "dropped": [],
-                "end": self._end(node.index),
-            }
-            for node in self.nodes.values()
-        }  # fmt: skip
-        for label, numbers in (("pending", self._spool.pending()), ("dropped", self._spool.dropped())):
-            for index, number, *_ in numbers:
-                found = told[self.nodes[index].name][label]
-                assert isinstance(found, list)
-                ranges.add(found, number)
-        return {"nodes": told}
 
     # What a node asks of its process.
 
@@ -187,20 +167,18 @@ class Engine:
         return self._status(node, online=False)
 
     def _step(self, step: int, readings: list[Readings]) -> None:
-        portions = self._portions()
-        begins = self._due(step)
-        length = self._due(step + 1) - begins
+        portions = self._pace.portions
         low = self._spool.done[1] if step == self._spool.done[0] else 0
         for portion in range(portions):
             high = STEP_MS * (portion + 1) // portions
             if high <= low:
                 continue
-            self._wait(begins + length * (portion + 1) / portions)
+            self._wait(self._pace.due(step, (portion + 1) / portions))
             if self.stopped:
                 return
             self._produce(step, readings, low, high)
             low = high
-        if self._speed is None:
+        if self._pace.speed is None:
             self._ease()
 
     def _produce(self, step: int, readings: list[Readings], low: int, high: int) -> None:
@@ -297,7 +275,7 @@ class Engine:
             self._turn(due)
             if self.now >= due:
                 break
-        self.behind_s = max(0.0, self.now - due) if self._speed is not None else 0.0
+        self.behind_s = max(0.0, self.now - due) if self._pace.speed is not None else 0.0
 
     def _ease(self) -> None:
         """As fast as it goes is as fast as it is stored: a spool must not grow because time runs."""
@@ -320,19 +298,6 @@ class Engine:
             self._shown = self.now
             self._show(self)
 
-    def _portions(self) -> int:
-        if self._speed is None:
-            return 1
-        return max(1, min(MOST_PORTIONS, int(STEP_MS / 1000 / self._speed / PORTION_S)))
-
-    def _due(self, step: int) -> float:
-        """When a step begins, by the monotonic clock."""
-        if self._speed is None:
-            return 0.0
-        if self._speed == 1:  # by the clock that readings are stamped with
-            return time.monotonic() + (self._began_ms + step * STEP_MS) / 1000 - time.time()
-        return self._started + step * STEP_MS / 1000 / self._speed
-
     def _open_packs(self) -> int:
         """Packs of the nodes that have a session."""
         return sum(node.pending for node in self.nodes.values() if node.connected and node.clock)
@@ -348,19 +313,8 @@ class Engine:
             time_ms=self._now_ms(),
         )  # fmt: skip
 
-    def _end(self, index: int) -> str:
-        """What keeps a node from sending when the run ends; up: nothing."""
-        world = self.world
-        states = (("dark", world.powered), ("offline", world.reachable), ("down", world.running))
-        return next((name for name, good in states if not good[index]), "up" if self.nodes[index].clock else "clock")
-
     def _version_of(self, node: Node) -> str:
         return self.world.versions[int(self.world.version[node.index])]
 
     def _now_ms(self) -> int:
         return self._began_ms + max(0, self.world.step) * STEP_MS
-
-
-def disk_problem(error: sqlite3.Error, folder: object) -> str:
-    """A sentence for the operator."""
-    return f"{folder}: the spool takes no more packs ({error}). Make room, then start again: nothing of it is lost."
