@@ -1,17 +1,21 @@
-"""Ingest's configuration: one YAML file, checked before anything starts."""
+"""Ingest's configuration: one YAML file and the environment, checked before anything starts."""
 
+import os
 import re
 import socket
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from device_profiles import problems
-from device_profiles.problems import FileProblem
+from device_profiles import indentation, problems, wording
+from device_profiles.problems import Document, FileProblem
 from device_profiles.schema import Name
+from device_profiles.wording import Fault
+from ingest import environment
 from ingest.session import Address
 from ingest.store_url import check_url
 
@@ -24,6 +28,7 @@ def _broker(url: str) -> str:
     parts = urlsplit(url)
     try:
         good = parts.scheme in _PORTS and bool(parts.hostname) and (parts.port or 1) > 0 and not parts.password
+        good = good and parts.path in ("", "/") and not parts.query
     except ValueError:
         good = False
     if not good:
@@ -55,6 +60,8 @@ class Config(BaseModel):
     dead_letters: Path
     dead_letter_megabytes: int = Field(256, ge=1)
     http: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9464"
+    workers: int | None = Field(None, ge=1, le=64, description="processes that share the packs; none: one takes all")
+    log: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object a line")
     _folder: Path = PrivateAttr(Path())
     _worker: int | None = PrivateAttr(None)
     _careful: bool = PrivateAttr(False)
@@ -122,24 +129,92 @@ class Config(BaseModel):
         if name is None:
             return ""
         try:
-            return self.path(name).read_text().strip()
+            secret = self.path(name).read_text().strip()
         except (OSError, UnicodeError) as error:
             raise FileProblem([f"{key}: {self.path(name)} cannot be read: {error}. Write the secret there."]) from error
+        if not secret:
+            raise FileProblem(f"{key}: {self.path(name)} is empty. Write the secret there.")
+        return secret
+
+    def check_places(self) -> None:
+        """Raises FileProblem where the dead letters cannot be kept: said before SQLite says it in its own words."""
+        path = self.path(self.dead_letters)
+        if path.is_dir():
+            raise FileProblem(f"dead_letters: {path} is a folder. Name a file in it, as in {path / 'dead-letters.db'}.")
+        if not path.parent.is_dir():
+            raise FileProblem(f"dead_letters: the folder {path.parent} is not there. Make it, or name another path.")
+        if not os.access(path.parent, os.W_OK):
+            raise FileProblem(f"dead_letters: nothing can be written in {path.parent}. Give its owner's rights to us.")
 
     def _tls(self) -> ssl.SSLContext:
         try:
             context = ssl.create_default_context(cafile=self.path(self.ca) if self.ca else None)
-            if self.cert is not None:
-                context.load_cert_chain(self.path(self.cert), self.path(self.key) if self.key else None)
         except (OSError, ssl.SSLError) as error:
-            raise FileProblem(
-                [f"ca, cert, key: {error}. They are PEM files; the broker's CA signs both sides."]
-            ) from error
+            raise self._no_pem("ca", error, "The broker's CA, as a PEM file.") from error
+        if self.cert is not None:
+            try:
+                context.load_cert_chain(self.path(self.cert), self.path(self.key) if self.key else None)
+            except (OSError, ssl.SSLError) as error:
+                remedy = "Our certificate and its key; they are PEM files, without a passphrase."
+                raise self._no_pem("cert, key", error, remedy) from error
         return context
 
+    def _no_pem(self, keys: str, error: Exception, remedy: str) -> FileProblem:
+        named = [self.path(path) for path in (getattr(self, key) for key in keys.split(", ")) if path is not None]
+        return FileProblem(f"{keys}: {', '.join(map(str, named))}: {error}. {remedy}")
 
-def load(path: Path) -> Config:
-    """File -> Config. Raises FileProblem."""
-    config: Config = problems.check(Config, problems.read_yaml(path), path)
-    config._folder = path.resolve().parent
-    return config
+
+def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """The file and what the environment changes of it; None: the environment alone. Raises FileProblem."""
+    document = Document({}, {}) if path is None else problems.read_yaml(path)
+    changes = environment.settings(Config.model_fields, environ)
+    if path is None and not changes:
+        raise FileProblem(
+            "no configuration: name a file, or put one here as ingest.yaml,"
+            f" or set {environment.variable('broker')} and the others in the environment"
+        )
+    told = {**document, **changes}
+    try:
+        config = Config.model_validate(told)
+    except ValidationError as error:
+        faults = indentation.faults(Config, told) or wording.faults(Config, told, error)
+    else:
+        faults = _contradictions(config)
+        config._folder = Path.cwd() if path is None else path.resolve().parent
+        if not faults:
+            return config
+    raise _problem(faults, document, path, changes)
+
+
+def _problem(faults: list[Fault], document: Document, path: Path | None, changes: Mapping[str, str]) -> FileProblem:
+    """Each mistake where it was made: in a line of the file, or in a variable."""
+    if path is None:
+        changes = dict.fromkeys(Config.model_fields, "")
+    of_file = [fault for fault in faults if not fault[0] or fault[0][0] not in changes]
+    lines = problems.problem(of_file, document, path or "the environment").messages if of_file else []
+    for keys, text in faults:
+        if keys and keys[0] in changes:
+            lines.append(f"{environment.variable(str(keys[0]))}: {text}")
+    return FileProblem(lines)
+
+
+def _contradictions(config: Config) -> list[Fault]:
+    """Keys that do not go together."""
+    found: list[Fault] = []
+    broker, store = urlsplit(config.broker), config.store.partition("?")[0]
+    if broker.scheme == "mqtt":
+        for key in ("ca", "cert", "key"):
+            if getattr(config, key) is not None:
+                text = "is for TLS, and the broker's URL begins with mqtt://. Write mqtts://, or leave this out."
+                found.append(((key,), text))
+    if config.key is not None and config.cert is None:
+        found.append((("key",), "is the key of a certificate: name that in `cert`."))
+    if config.password_file is not None and not broker.username:
+        found.append((("password_file",), "is of a user, and the broker's URL names none. Write mqtt://USER@HOST."))
+    if config.token_file is not None and store.startswith("sqlite:"):
+        found.append((("token_file",), "is for a server, and the store is a SQLite file. Leave this out."))
+    if config.dead_letters.name == "births.db":
+        found.append((("dead_letters",), "births.db beside it is for the births. Write dead-letters.db."))
+    if store == f"sqlite:{config.dead_letters}":
+        found.append((("dead_letters",), f"{config.dead_letters} is the store's own file. Write dead-letters.db."))
+    return found

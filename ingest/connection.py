@@ -37,6 +37,8 @@ class Connection:
     ) -> None:
         self.waiting_for: str | None = f"broker {address.host}:{address.port}: not connected yet"
         self.room_made = asyncio.Event()
+        self.received = 0  # messages, and connections that were made
+        self.connected = 0
         self._address = address
         self._filters = filters
         self._on_message = on_message
@@ -86,6 +88,7 @@ class Connection:
                 early = await _greet(session, self._address, self._filters, keep=True)
             self._session = session
             self.waiting_for = None
+            self.connected += 1
             backoff.reset()
             log.info("connected to the broker", host=self._address.host, port=self._address.port)
             for packet in early:
@@ -123,6 +126,7 @@ class Connection:
 
     def _take(self, session: Session, packet: mqtt5.Packet) -> None:
         if isinstance(packet, mqtt5.PublishPacket):
+            self.received += 1
             self._on_message(Message(packet.topic, packet.payload, packet.packet_id, session))
         elif isinstance(packet, mqtt5.DisconnectPacket):
             raise BrokerGone(f"it disconnected us ({packet.reason_code.name})")
@@ -145,6 +149,20 @@ async def retained(address: Address, filters: list[str], *, quiet_s: float = 0.5
     finally:
         session.close()
     return [(packet.topic, packet.payload) for packet in found if isinstance(packet, mqtt5.PublishPacket)]
+
+
+async def probe(address: Address, filters: list[str]) -> None:
+    """Connects, subscribes and goes again. Raises BrokerGone."""
+    session = await _open(address)
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await _greet(session, address, filters, keep=False)
+        session.send(mqtt5.DisconnectPacket())
+        await session.flush()
+    except TimeoutError as error:
+        raise BrokerGone(f"it did not answer within {CONNECT_TIMEOUT_S:g} s") from error
+    finally:
+        session.close()
 
 
 async def _open(address: Address) -> Session:

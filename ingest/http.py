@@ -1,4 +1,4 @@
-"""`/healthz` and `/metrics`, for load balancers and Prometheus. Read only; one request a connection."""
+"""`/healthz`, `/readyz` and `/metrics`, for whoever watches. Read only; one request a connection."""
 
 import asyncio
 import json
@@ -63,7 +63,12 @@ class Http:
 _PHRASES = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 
 
-def health(waiting_for: list[str]) -> tuple[int, str, bytes]:
-    """What `/healthz` answers: 200 when nothing is waited for, else 503 and what it is."""
+def alive() -> tuple[int, str, bytes]:
+    """What `/healthz` answers: that it does is the answer. Who waits for the store is not mended by a restart."""
+    return 200, "application/json", b'{"status": "ok"}\n'
+
+
+def ready(waiting_for: list[str]) -> tuple[int, str, bytes]:
+    """What `/readyz` answers: 200 when nothing is waited for, else 503 and what it is."""
     body = {"status": "waiting" if waiting_for else "ok", "waiting_for": waiting_for}
     return (503 if waiting_for else 200), "application/json", json.dumps(body).encode() + b"\n"

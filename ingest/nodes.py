@@ -1,25 +1,34 @@
 """What the nodes last said of themselves, for the metrics."""
 
-from ingest.metrics import Metrics
 from wire import messages
+
+_State = tuple[bool, bool, int, int]  # online, no clock, packs pending, packs dropped
+_NOTHING: _State = (False, False, 0, 0)
 
 
 class Nodes:
-    """One entry a node, however often it speaks."""
+    """One entry a node, however often it speaks, and sums over all: a city that comes back speaks all at once."""
 
-    def __init__(self, *, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._states: dict[tuple[str, str], tuple[bool, int]] = {}  # online, pending
-        self._online = self._pending = 0  # of all: a city that comes back sends thousands of statuses at once
+    def __init__(self) -> None:
+        self.online = self.unclocked = 0  # nodes
+        self.pending = self.dropped = 0  # packs
+        self._states: dict[tuple[str, str], _State] = {}
+
+    def __len__(self) -> int:
+        return len(self._states)
 
     def take(self, area: str, node: str, body: bytes) -> None:
         """A status. Raises MessageError."""
-        status = messages.decode(body, messages.STATUS)
-        was_online, was_pending = self._states.get((area, node), (False, 0))
-        online, pending = bool(status["online"]), int(status["pending"])  # type: ignore[call-overload]
-        self._states[area, node] = (online, pending)
-        self._online += online - was_online
-        self._pending += pending - was_pending
-        self._metrics.nodes.set(len(self._states))
-        self._metrics.nodes_online.set(self._online)
-        self._metrics.pending.set(self._pending)
+        was_online, was_unclocked, was_pending, was_dropped = self._states.get((area, node), _NOTHING)
+        online, unclocked, pending, dropped = now = _state(messages.decode(body, messages.STATUS))
+        self._states[area, node] = now
+        self.online += online - was_online
+        self.unclocked += unclocked - was_unclocked
+        self.pending += pending - was_pending
+        self.dropped += dropped - was_dropped
+
+
+def _state(status: dict[str, object]) -> _State:
+    dropped: dict[str, int] = status["dropped"]  # type: ignore[assignment]
+    pending: int = status["pending"]  # type: ignore[assignment]
+    return status["online"] is True, status["clock"] != "ok", pending, sum(dropped.values())

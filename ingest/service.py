@@ -15,9 +15,10 @@ from ingest.batch import Batcher, Entry
 from ingest.config import Config
 from ingest.connection import Connection
 from ingest.dead_letters import DeadLetters
-from ingest.http import Http, health
+from ingest.http import Http, alive, ready
 from ingest.metrics import CONTENT_TYPE, Metrics
 from ingest.nodes import Nodes
+from ingest.notify import Notify
 from ingest.registry import Registry
 from ingest.session import Message, Session
 from ingest.store_url import open_store
@@ -48,8 +49,9 @@ class Ingest:
 
     def __init__(self, *, config: Config) -> None:
         """Raises IngestError where the births cannot be read, and FileProblem for a secret or a certificate."""
-        self._metrics = Metrics()
-        self._nodes = Nodes(metrics=self._metrics)
+        config.check_places()
+        self._notify = Notify() if config.worker is None else Notify("")  # of several, who watches them tells
+        self._nodes = Nodes()
         self._batcher = Batcher(under_way=self._under_way)
         self._room = 2 * config.receive_max  # messages at QoS 0 are not in the broker's window
         self._waiting = Waiting(most=config.receive_max)
@@ -64,19 +66,24 @@ class Ingest:
             on_lost=self._forget,
             room=lambda: self._under_way() < self._room,
         )
+        store = open_store(config.store, token=config.secret("token_file"), folder=config.folder)
+        self._metrics = Metrics(store=store.name)
+        self._metrics.window.set(config.receive_max)
+        self._metrics.writes_most.set(store.flights)
+        self._metrics.letters_most.set(config.dead_letter_megabytes * 1_000_000)
+        self._letters = config.path(config.dead_letters)
         self._writer = Writer(
             batcher=self._batcher,
-            store=open_store(config.store, token=config.secret("token_file"), folder=config.folder),
-            letters=DeadLetters(path=config.path(config.dead_letters), megabytes=config.dead_letter_megabytes),
+            store=store,
+            letters=DeadLetters(path=self._letters, megabytes=config.dead_letter_megabytes),
             registry=self._registry,
             metrics=self._metrics,
             publish=self._connection.publish,
             on_done=self._connection.room_made.set,
         )
         host, _, port = config.http.rpartition(":")
-        self.http = Http(
-            host=host, port=int(port), pages={"/healthz": lambda: health(self.waiting_for), "/metrics": self._page}
-        )
+        pages = {"/healthz": alive, "/readyz": lambda: ready(self.waiting_for), "/metrics": self._page}
+        self.http = Http(host=host, port=int(port), pages=pages)
 
     @property
     def waiting_for(self) -> list[str]:
@@ -87,6 +94,7 @@ class Ingest:
         """Ends after the batch under way once stop is set. Raises IngestError when it cannot start."""
         _rest_the_collector()
         await self.http.start()
+        self._notify.ready()
         try:
             await self._wait_for_clock(stop)
             async with asyncio.TaskGroup() as group:
@@ -96,6 +104,7 @@ class Ingest:
                     group.create_task(self._watch(), name="watch"),
                 ]
                 await stop.wait()
+                self._notify.stopping()
                 await self._finish()
                 for task in tasks:
                     task.cancel()
@@ -111,6 +120,7 @@ class Ingest:
             if self._clock is None:
                 self._clock = "the clock was never set: set it, or start NTP"
                 log.error("waiting for the clock", reason=self._clock)
+            self._notify.alive(self.waiting_for)
             await asyncio.sleep(0.2)
         self._clock = None
 
@@ -168,24 +178,29 @@ class Ingest:
         self._waiting.forget(session)
 
     async def _watch(self) -> None:
-        # Ends the patience with packs that wait for a birth, and keeps the gauges.
+        # Ends the patience with packs that wait for a birth, and counts how long each part is waited for.
+        looked = time.monotonic()
         while True:
             await asyncio.sleep(0.2)
+            before, looked = looked, time.monotonic()
+            self._metrics.waits(self._waits(), looked - before)
+            self._notify.alive(self.waiting_for)
             self._suspects.look()
             for message in self._waiting.due():
                 area, node, _, _ = topics.parse(message.topic)
                 self._impatient.add((area, node))  # one node's unknown devices must not slow the others for ever
                 self._take_pack(area, node, message, patient=False)
-            self._metrics.under_way.set(self._under_way())
-            self._metrics.births_awaited.set(len(self._waiting))
-            for part, reason in self._waits().items():
-                self._metrics.waiting.labels(part).set(reason is not None)
 
     async def _finish(self) -> None:
         # What is under way is written if the store takes it soon; what is not stays with the broker.
         deadline = time.monotonic() + FINISH_S
         while (len(self._batcher) or self._writer.writing) and not self.waiting_for and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
+        left = self._under_way()
+        if left:
+            log.warning(
+                "stopped before all was stored", messages=left, remedy="the broker or their nodes send them again"
+            )
         await self._connection.disconnect()
 
     def _under_way(self) -> int:
@@ -195,7 +210,30 @@ class Ingest:
         return {"clock": self._clock, "broker": self._connection.waiting_for, **self._writer.waits}
 
     def _page(self) -> tuple[int, str, bytes]:
-        return 200, CONTENT_TYPE, self._metrics.text()
+        told = self._metrics
+        told.count_up(self._connection.received, self._connection.connected)
+        told.waits(self._waits(), 0.0)
+        told.under_way.set(self._under_way())
+        told.births_awaited.set(len(self._waiting))
+        for part, count in self._messages_at().items():
+            told.messages_at.labels(part).set(count)
+        told.writes.set(self._writer.flights)
+        told.letters_bytes.set(self._letters.stat().st_size if self._letters.exists() else 0)
+        told.nodes.set(len(self._nodes))
+        told.nodes_online.set(self._nodes.online)
+        told.nodes_unclocked.set(self._nodes.unclocked)
+        told.pending.set(self._nodes.pending)
+        told.dropped.set(self._nodes.dropped)
+        return 200, CONTENT_TYPE, told.text()
+
+    def _messages_at(self) -> dict[str, int]:
+        writer = self._writer
+        return {
+            "birth": len(self._waiting),
+            "batch": len(self._batcher),
+            "store": writer.writing,
+            "dead letters": writer.held,
+        }
 
 
 def _rest_the_collector() -> None:

@@ -23,8 +23,9 @@ from prometheus_client import parser
 from ingest import suspects
 from ingest.dead_letters import DeadLetters
 from ingest.errors import Unavailable
-from ingest.http import Http, health
+from ingest.http import Http, alive, ready
 from ingest.metrics import CONTENT_TYPE
+from ingest.notify import Notify
 
 LOOK_S = 0.1
 RESTART_FIRST_S, RESTART_MOST_S = 0.2, 15.0
@@ -114,13 +115,19 @@ class Workers:
         self._metrics = b""
         self._waits: list[str] = ["workers: they start"]
         self._rolling = asyncio.Event()
+        self._notify = Notify()
         host, _, port = http.rpartition(":")
-        pages = {"/healthz": lambda: health(self._waits), "/metrics": lambda: (200, CONTENT_TYPE, self._metrics)}
+        pages = {
+            "/healthz": alive,
+            "/readyz": lambda: ready(self._waits),
+            "/metrics": lambda: (200, CONTENT_TYPE, self._metrics),
+        }
         self.http = Http(host=host, port=int(port), pages=pages)
 
     async def run(self, stop: asyncio.Event) -> None:
         """SIGHUP starts them anew, one after the other. Raises IngestError when it cannot start."""
         await self.http.start()
+        self._notify.ready()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._rolling.set)
         tasks = [asyncio.create_task(work) for work in (self._watch(), self._ask(), self._roll())]
         try:
@@ -128,6 +135,7 @@ class Workers:
                 worker.start()
             await asyncio.wait([asyncio.create_task(stop.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._notify.stopping()
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -142,6 +150,7 @@ class Workers:
         while True:
             await asyncio.sleep(LOOK_S)
             now = time.monotonic()
+            self._notify.alive(self._waits)
             for worker in self.workers:
                 if worker.stopping:
                     continue
@@ -178,7 +187,7 @@ class Workers:
                 await worker.stop()
                 worker.start()
                 ends = time.monotonic() + READY_S
-                while time.monotonic() < ends and (await asyncio.to_thread(worker.page, "/healthz"))[0] != 200:
+                while time.monotonic() < ends and (await asyncio.to_thread(worker.page, "/readyz"))[0] != 200:
                     await asyncio.sleep(LOOK_S)
 
     async def _ask(self) -> None:
@@ -186,7 +195,7 @@ class Workers:
         while True:
             waits, texts = [], []
             for worker in self.workers:
-                status, body = await asyncio.to_thread(worker.page, "/healthz")
+                status, body = await asyncio.to_thread(worker.page, "/readyz")
                 if status != 200:
                     waits.append(
                         f"worker {worker.number}: {body.decode(errors='replace').strip() or 'it does not answer'}"

@@ -14,7 +14,6 @@ from typing import NoReturn
 import structlog
 
 from ingest import isolate
-from ingest.accept import Accepted
 from ingest.batch import Batcher, Entry
 from ingest.dead_letters import DeadLetters
 from ingest.errors import Unavailable
@@ -47,6 +46,7 @@ class Writer:
         on_done: Callable[[], None],
     ) -> None:
         self.writing = 0
+        self.flights = 0  # batches that are being written
         self.held = 0  # entries whose refusals could not be kept, until their next attempt
         self.waits: dict[str, str | None] = {"store": f"{store.name}: not written to yet", "dead letters": None}
         self._batcher = batcher
@@ -67,6 +67,7 @@ class Writer:
                 await free.acquire()
                 entries = await self._next()
                 self.writing += len(entries)
+                self.flights += 1
                 flight = flights.create_task(self._batch(entries), name="batch")
                 flight.add_done_callback(partial(self._landed, free, len(entries)))
 
@@ -80,6 +81,7 @@ class Writer:
 
     def _landed(self, free: asyncio.Semaphore, count: int, _: asyncio.Task[None]) -> None:
         self.writing -= count
+        self.flights -= 1
         free.release()
         self._on_done()
 
@@ -189,7 +191,9 @@ class Writer:
                 self._tell_stored(f"{topics.ROOT}/{area}/{node}/down/stored", body)
             else:
                 self._publish_stored(area, node, epoch, stored.ranges(stored_now))
-        self._count([entry.pack for entry in entries if entry.pack.number is not None])
+        packs = [entry.pack for entry in entries if entry.pack.number is not None]
+        if packs:
+            self._metrics.stored(packs, _now_ms())
 
     def _publish_stored(self, area: str, node: str, epoch: str, ranges: list[list[int]]) -> None:
         for first in range(0, len(ranges), stored.MAX_RANGES):
@@ -200,17 +204,6 @@ class Writer:
     def _tell_stored(self, topic: str, body: bytes) -> None:
         if not self._publish(topic, body):
             self._metrics.unconfirmed.inc()  # the node sends them again, and hears it then
-
-    def _count(self, packs: list[Accepted]) -> None:
-        if packs:
-            now_ms = _now_ms()
-            self._metrics.batch.observe(len(packs))
-            self._metrics.packs.inc(len(packs))
-            self._metrics.readings.inc(sum(len(pack.rows) for pack in packs))
-            for pack in packs:
-                if pack.oldest_ms is not None and pack.newest_ms is not None:
-                    self._metrics.latency_s.observe(max(now_ms - pack.oldest_ms, 0) / 1000)
-                    self._metrics.seen(pack.newest_ms)
 
 
 def _now_ms() -> int:

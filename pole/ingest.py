@@ -19,15 +19,23 @@ app = typer.Typer(no_args_is_help=True, help="From MQTT into the time-series sto
 letters_app = typer.Typer(no_args_is_help=True, help="What ingest refused, with its reasons.")
 app.add_typer(letters_app, name="dead-letters")
 
-_Config = Annotated[Path, typer.Argument(help="Ingest's configuration, a YAML file.", metavar="CONFIG")]
-_ConfigOption = Annotated[Path, typer.Option("--config", help="Ingest's configuration, a YAML file.")]
+_Config = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Ingest's configuration, a YAML file. Without one: ingest.yaml, or the environment.", metavar="CONFIG"
+    ),
+]
+_ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="Ingest's configuration. Without one: ingest.yaml, or the environment."),
+]
 _Ids = Annotated[list[int] | None, typer.Option("--id", help="Only this one; may be repeated.")]
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @app.command()
 def run(
-    config: _Config,
+    config: _Config = None,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, max=64, help="So many processes share the packs; also with other machines."),
@@ -45,19 +53,65 @@ def run(
     from ingest.service import Ingest
     from pole import logs, signals
 
-    logs.set_up(as_json=json)
     try:
-        settings = configuration.load(config)
-        if workers is not None:
-            asyncio.run(signals.until_stopped(_several(settings, config, workers, json)))
-            return
+        path = _file(config)
+        settings = configuration.load(path)
+        json = json or settings.log == "json"
+        logs.set_up(as_json=json)
+        count = workers or settings.workers
         if worker is not None:
-            settings = settings.of_worker(worker, http=http, careful=careful)
-        ingest = Ingest(config=settings)
-        asyncio.run(signals.until_stopped(ingest.run if worker is None else _with_parent(ingest.run)))
+            ingest = Ingest(config=settings.of_worker(worker, http=http, careful=careful))
+            asyncio.run(signals.until_stopped(_with_parent(ingest.run)))
+        elif count is not None:
+            asyncio.run(signals.until_stopped(_several(settings, path, count, json)))
+        else:
+            asyncio.run(signals.until_stopped(_with_hangup(Ingest(config=settings).run)))
     except IngestError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error
+
+
+@app.command()
+def check(config: _Config = None, json: _Json = False) -> None:
+    """Tries each part of a configuration: clock, broker, store, dead letters, http. Ingest may run meanwhile."""
+    import asyncio
+
+    from ingest import check as trial
+    from ingest import config as configuration
+
+    async def tried() -> list[trial.Finding]:
+        findings = []
+        async for finding in trial.check(configuration.load(_file(config))):
+            findings.append(finding)
+            if not json:
+                print(finding, flush=True)
+        return findings
+
+    findings = asyncio.run(tried())
+    if json:
+        print(trial.as_json(findings))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _file(config: Path | None) -> Path | None:
+    """The file that is meant; None: the environment says it all."""
+    usual = Path("ingest.yaml")
+    return config if config is not None else usual if usual.exists() else None
+
+
+def _with_hangup(
+    service: "Callable[[asyncio.Event], Coroutine[None, None, None]]",
+) -> "Callable[[asyncio.Event], Coroutine[None, None, None]]":
+    """SIGHUP ends it in order, so that systemd starts it anew; where there are workers, it replaces them."""
+    import asyncio
+    import signal
+
+    async def run(stop: asyncio.Event) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
+        await service(stop)
+
+    return run
 
 
 def _with_parent(
@@ -85,7 +139,7 @@ def _with_parent(
 
 
 def _several(
-    settings: "Config", path: Path, count: int, json: bool
+    settings: "Config", path: Path | None, count: int, json: bool
 ) -> "Callable[[asyncio.Event], Coroutine[None, None, None]]":
     from ingest.dead_letters import DeadLetters
     from ingest.workers import Workers
@@ -98,7 +152,7 @@ def _several(
             "pole",
             "ingest",
             "run",
-            str(path),
+            *([] if path is None else [str(path)]),
             "--worker",
             str(number),
             "--http",
@@ -117,7 +171,7 @@ def _several(
 
 
 @letters_app.command("list")
-def list_(config: _ConfigOption = Path("ingest.yaml"), json: _Json = False) -> None:
+def list_(config: _ConfigOption = None, json: _Json = False) -> None:
     """Lists what was refused, oldest first."""
     from ingest.replay import lines
 
@@ -129,7 +183,7 @@ def list_(config: _ConfigOption = Path("ingest.yaml"), json: _Json = False) -> N
 
 
 @letters_app.command()
-def replay(config: _ConfigOption = Path("ingest.yaml"), id: _Ids = None, json: _Json = False) -> None:
+def replay(config: _ConfigOption = None, id: _Ids = None, json: _Json = False) -> None:
     """Judges and stores refused packs again, after their cause is gone; ingest may run meanwhile."""
     from ingest.replay import replay as again
 
@@ -140,7 +194,7 @@ def replay(config: _ConfigOption = Path("ingest.yaml"), id: _Ids = None, json: _
 
 
 @letters_app.command()
-def delete(id: _Ids, config: _ConfigOption = Path("ingest.yaml")) -> None:
+def delete(id: _Ids, config: _ConfigOption = None) -> None:
     """Deletes what nobody will want any more."""
     from ingest.replay import delete as forget
 
@@ -148,7 +202,10 @@ def delete(id: _Ids, config: _ConfigOption = Path("ingest.yaml")) -> None:
 
 
 def _answer(
-    call: "Callable[Concatenate[Config, P], Coroutine[None, None, T]]", config: Path, *args: P.args, **kwargs: P.kwargs
+    call: "Callable[Concatenate[Config, P], Coroutine[None, None, T]]",
+    config: Path | None,
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> T:
     import asyncio
 
@@ -156,7 +213,7 @@ def _answer(
     from ingest.errors import IngestError
 
     try:
-        return asyncio.run(call(configuration.load(config), *args, **kwargs))
+        return asyncio.run(call(configuration.load(_file(config)), *args, **kwargs))
     except IngestError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error

@@ -59,7 +59,7 @@ def ingested(port: int) -> Ingested | None:
 def waited_for(port: int) -> list[str]:
     """What ingest waits for, in its own words; nothing: it is ready."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=TIMEOUT_S):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=TIMEOUT_S):
             return []
     except urllib.error.HTTPError as error:
         return [str(each) for each in json.loads(error.read())["waiting_for"]]

@@ -197,7 +197,7 @@ class Service:
     def health(self):
         """(status, what is waited for); (0, []) when nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
                 return answer.status, json.loads(answer.read())["waiting_for"]
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())["waiting_for"]

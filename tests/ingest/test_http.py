@@ -1,4 +1,4 @@
-"""The two pages, by a foreign HTTP client."""
+"""The pages, by a foreign HTTP client."""
 
 import asyncio
 import json
@@ -8,12 +8,13 @@ import urllib.request
 import pytest
 
 from ingest.errors import IngestError
-from ingest.http import Http, health
+from ingest.http import Http, alive, ready
 
 
 def serve(*calls, waiting_for=()):
     async def work():
-        http = Http(host="127.0.0.1", port=0, pages={"/healthz": lambda: health(list(waiting_for))})
+        pages = {"/healthz": alive, "/readyz": lambda: ready(list(waiting_for))}
+        http = Http(host="127.0.0.1", port=0, pages=pages)
         await http.start()
         try:
             return [await asyncio.to_thread(call, f"http://127.0.0.1:{http.port}") for call in calls]
@@ -34,16 +35,21 @@ def get(path, method="GET"):
     return call
 
 
-def test_health_says_ok_or_what_is_waited_for():
-    ((status, body),) = serve(get("/healthz?x=1"))
+def test_ready_says_ok_or_what_is_waited_for():
+    ((status, body),) = serve(get("/readyz?x=1"))
     assert (status, json.loads(body)) == (200, {"status": "ok", "waiting_for": []})
-    ((status, body),) = serve(get("/healthz"), waiting_for=["store: down"])
+    ((status, body),) = serve(get("/readyz"), waiting_for=["store: down"])
     assert (status, json.loads(body)) == (503, {"status": "waiting", "waiting_for": ["store: down"]})
+
+
+def test_who_waits_for_a_part_is_alive():
+    ((status, body),) = serve(get("/healthz"), waiting_for=["store: down"])
+    assert (status, json.loads(body)) == (200, {"status": "ok"})
 
 
 def test_other_pages_and_methods_are_refused_and_head_has_no_body():
     found = serve(get("/"), get("/healthz", "POST"), get("/healthz", "HEAD"))
-    assert found == [(404, b"try /healthz\n"), (405, b"only GET\n"), (200, b"")]
+    assert found == [(404, b"try /healthz, /readyz\n"), (405, b"only GET\n"), (200, b"")]
 
 
 def test_a_port_that_is_taken_is_told():

@@ -1,0 +1,105 @@
+"""`pole ingest check`, and how ingest ends, on a real broker."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from ingest import check, config
+from tests.ingest.fakes import Node, Service, readings, wait_until
+
+
+def parts(settings):
+    async def found():
+        return {finding.part: finding async for finding in check.check(settings)}
+
+    return asyncio.run(found())
+
+
+def prepared(tmp_path, broker, **options):
+    """A configuration, and nothing that runs."""
+    return config.load(Service(tmp_path / "ingest", broker, **options).config)
+
+
+def test_parts_that_work_are_told_and_nothing_is_left_behind(broker, tmp_path):
+    found = parts(prepared(tmp_path, broker))
+    assert list(found) == ["clock", "broker", "store", "dead letters", "http"]
+    assert [finding.text for finding in found.values() if not finding.ok] == []
+    assert "takes us as ingest" in found["broker"].text
+
+
+def test_each_part_that_does_not_work_is_told_by_itself(broker, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = prepared(
+            tmp_path, broker, store="influx1:http://127.0.0.1:1/multipole", dead_letters="no-such/dead.db",
+            http=f"127.0.0.1:{taken.getsockname()[1]}",
+        )  # fmt: skip
+        (tmp_path / "ingest/ingest.password").write_text("wrong")
+        found = parts(settings)
+    assert {part for part, finding in found.items() if finding.ok} == {"clock"}
+    assert "check user and password" in found["broker"].text
+    assert "127.0.0.1:1" in found["store"].text
+    assert "the folder" in found["dead letters"].text
+    assert "Name another port" in found["http"].text
+
+
+def test_a_check_beside_a_running_ingest_leaves_its_session_alone_and_sees_it(broker, tmp_path):
+    node = Node(broker)
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        run = service.pole("ingest", "check", str(service.config), "--json")
+        told = json.loads(run.stdout)
+        assert (run.returncode, told["ok"]) == (0, True)
+        assert "an ingest runs at" in {part["part"]: part["text"] for part in told["parts"]}["http"]
+        node.pack(readings(1))
+        node.wait_confirmed()
+        assert "waiting for the broker" not in (service.folder / "log").read_text()
+        service.stop()
+    node.close()
+
+
+def test_what_is_wrong_ends_the_check_with_one(broker, tmp_path):
+    service = Service(tmp_path / "ingest", broker, store="influx1:http://127.0.0.1:1/multipole")
+    run = service.pole("ingest", "check", str(service.config))
+    assert run.returncode == 1
+    assert "WRONG  store: " in run.stdout
+
+
+def test_it_runs_by_the_environment_alone_logs_json_and_stops_with_zero(broker, tmp_path):
+    service = Service(tmp_path / "ingest", broker)
+    told = dict(line.split(": ", 1) for line in service.config.read_text().splitlines())
+    service.config.unlink()
+    environment = {f"MULTIPOLE_INGEST_{key.upper()}": text for key, text in told.items()}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pole", "ingest", "run"], cwd=tmp_path / "ingest", stderr=log,
+            env=os.environ | environment | {"MULTIPOLE_INGEST_LOG": "json", "PYTHONPATH": os.getcwd()},
+        )  # fmt: skip
+    try:
+        wait_until(lambda: service.health()[0] == 200, 60, what="health")
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert lines[-1]["event"] == "stopped"
+
+
+def test_a_stop_while_the_store_is_down_tells_what_was_left_and_ends_with_zero(broker, tmp_path):
+    node = Node(broker)
+    service = Service(tmp_path / "ingest", broker, store="influx1:http://127.0.0.1:1/multipole")
+    try:
+        service.start(ready=False)
+        node.birth()
+        node.pack(readings(1))
+        wait_until(lambda: service.health()[0] == 503 and service.metric("under_way ") == 2, 60, "birth and pack")
+        assert service.stop() == 0
+    finally:
+        service.kill()
+        node.close()
+    assert "stopped before all was stored" in (service.folder / "log").read_text()
+    assert node.confirmed == set()
