@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import ingest_consumers, ingest_direct, ingest_view
 from bench.ingest_consumers import Consumer
-from bench.ingest_rig import load_average, rig
+from bench.ingest_rig import NICE, load_average, rig
 from pole.broker import find_program
 
 READINGS = 10  # of a pack
@@ -24,7 +24,6 @@ TIMES_THE_RATE, SHARE_OF_CPU = 3.0, 1 / 3  # of Telegraf's
 SHARE_OF_DIRECT = 0.7
 FLAT = 0.15
 P99_MS = 250.0
-NICE = -10  # so that the machine's other work is not measured
 Told = Callable[[str], None]
 
 show = ingest_view.show
