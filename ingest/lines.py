@@ -4,11 +4,14 @@ Escapes as in InfluxData's "Line protocol" reference: comma, space and = in tags
 field strings. Every number is a float, so that a field never changes its type.
 """
 
+import msgspec
+
 from ingest.rows import LANES, Ledger, Place, Reading, Rule
 
 # Names follow wire.names, so nothing in them needs an escape; a profile's code or text may hold anything.
 _KEY = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\=", "\n": r"\n"})
 _STRING = str.maketrans({"\\": r"\\", '"': r"\""})
+_digits = msgspec.json.Encoder().encode  # as repr() has them; true and false are those of line protocol
 
 
 def encode(readings: list[Reading], ledgers: list[Ledger]) -> bytes:
@@ -16,7 +19,9 @@ def encode(readings: list[Reading], ledgers: list[Ledger]) -> bytes:
     out: list[str] = []
     fields: list[str] = []
     place_now, function_now, time_now = None, "", -1
-    for place, rule, time_ms, value, quality in readings:
+    # All numbers at once: a third of the time goes into their digits, and msgspec finds the shortest ones sooner.
+    told = _digits([0.0 if type(reading[3]) is str else reading[3] for reading in readings]).decode()[1:-1].split(",")
+    for (place, rule, time_ms, value, quality), text in zip(readings, told, strict=False):
         if quality is not None:
             out.append(_quality(place, rule, time_ms, quality))
             continue
@@ -25,7 +30,7 @@ def encode(readings: list[Reading], ledgers: list[Ledger]) -> bytes:
                 out.append(f"{_head(place_now, function_now)} {','.join(fields)} {time_now}")
             place_now, function_now, time_now = place, rule.function, time_ms
             fields = []
-        fields.append((rule.field or _named(rule)) + (repr(value) if type(value) is float else _field(value)))
+        fields.append((rule.field or _named(rule)) + (_string(value) if type(value) is str else text))
     if place_now is not None:
         out.append(f"{_head(place_now, function_now)} {','.join(fields)} {time_now}")
     return "\n".join([*out, *map(_pack, ledgers)]).encode()
@@ -64,20 +69,18 @@ def _named(rule: Rule) -> str:
 
 def _quality(place: Place, rule: Rule, time_ms: int, code: str) -> str:
     tags = f"area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
-    return f"quality,{tags},function={key(rule.function)},point={key(rule.point)} code={_field(code)} {time_ms}"
+    return f"quality,{tags},function={key(rule.function)},point={key(rule.point)} code={_string(code)} {time_ms}"
 
 
 def key(text: str) -> str:
     """A measurement, tag or field key, or a tag's value."""
-    return text.translate(_KEY)
+    if " " in text or "," in text or "=" in text or "\n" in text:
+        return text.translate(_KEY)
+    return text  # as nearly all do: to look costs a tenth of to translate
 
 
-def _field(value: float | bool | str | None) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f'"{value.translate(_STRING)}"'
-    return repr(value)
+def _string(text: str) -> str:
+    return f'"{text.translate(_STRING)}"'
 
 
 def _pack(pack: Ledger) -> str:
