@@ -73,8 +73,9 @@ def _scale(rows: list[dict[str, Any]]) -> Table:
         cpu = [f"{row['cpu_us'].get(part, 0):.2f}" for part in PARTS]
         more = row["series"] - rows[0]["series"]
         memory = f"{(row['rss_mb'] - rows[0]['rss_mb']) / more * 100_000:.1f}" if more else ""
-        table.add_row(f"{row['poles']:,}", f"{row['series']:,}", f"{row['readings_per_s']:,}", *cpu,
-                      f"{row['birth_us']:.0f}", f"{row['rss_mb']:.0f}", memory)  # fmt: skip
+        birth = "" if row["birth_us"] is None else f"{row['birth_us']:.0f}"
+        table.add_row(f"{row['poles']:,}", f"{row['series']:,}", f"{row['readings_per_s']:,}", *cpu, birth,
+                      f"{row['rss_mb']:.0f}", memory)  # fmt: skip
     return table
 
 
