@@ -1,7 +1,7 @@
 """Judges a pack: what of it may be stored, and what is refused for which reason.
 
-Reasons beside those of `wire.packs`: unknown-device, unknown-point, unit, type, range, future, text, and topic, qos,
-internal for the whole pack.
+Reasons beside those of `wire.packs`: unknown-device, unknown-point, not-yours, unit, type, range, future, text, and
+topic, qos, internal for the whole pack.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ingest import plain
 from ingest.registry import Devices
+from ingest.rights import Barred
 from ingest.rows import LANES, Ledger, Place, Reading, Rule
 from wire import packs
 from wire.errors import PackError
@@ -41,7 +42,7 @@ class Accepted:
     refused: list[Refusal] = field(default_factory=list)
     oldest_ms: int | None = None  # of all readings that were decoded, refused or not
     newest_ms: int | None = None
-    unknown: bool = False  # something in it may become known by a birth
+    unknown: bool = False  # something in it may become known by a birth that comes soon
 
     def ledger(self, now_ms: int) -> Ledger | None:
         """The pack's line in the ledger at the time of storing; None without an identity."""
@@ -85,7 +86,7 @@ def _judge(out: Accepted, body: bytes, devices: Devices, now_ms: int) -> None:
         if found is None or refusal is not None:
             assert refusal is not None
             out.refused.append(refusal)
-            out.unknown = out.unknown or refusal.reason.startswith("unknown-")
+            out.unknown = out.unknown or _may_become_known(reading, refusal, devices)
             continue
         _, _, _, time_ms, value, quality, _ = reading
         stored = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -100,6 +101,8 @@ def _check(
     place, points = devices.get(f"{pole}/{device}/", (None, None))
     if place is None or points is None:
         return None, Refusal(index, "unknown-device", f"{pole}/{device} is in no birth of this node")
+    if isinstance(points, Barred):
+        return None, Refusal(index, points.reason, points.detail)
     rule = points.get(point)
     if rule is None:
         return None, Refusal(index, "unknown-point", f"{pole}/{device} has no point {point} in the birth")
@@ -118,6 +121,14 @@ def _check(
                 index, "range", f"{point} is {rule.low:g} to {rule.high:g} {rule.unit}, not {value!r}"
             )
     return found, None
+
+
+def _may_become_known(reading: _Reading, refusal: Refusal, devices: Devices) -> bool:
+    # Not by a birth: what no site file names.
+    if not refusal.reason.startswith("unknown-"):
+        return False
+    known = devices.get(f"{reading[0]}/{reading[1]}/")
+    return known is None or not isinstance(known[1], Barred)
 
 
 def _whole(out: Accepted, body: bytes, reason: str, detail: str) -> Accepted:

@@ -73,6 +73,11 @@ class Config(BaseModel):
         return self.path(self.dead_letters).with_name(f"births{worker}.db")
 
     @property
+    def owners(self) -> Path:
+        """Whose disputed devices are: of all workers."""
+        return self.path(self.dead_letters).with_name("owners")
+
+    @property
     def worker(self) -> int | None:
         """Which of several workers this is, from 1; None: it takes all packs."""
         return self._worker

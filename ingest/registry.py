@@ -6,6 +6,7 @@ known: its last readings may still wait in the node's spool.
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +14,43 @@ from device_profiles import loader
 from device_profiles.schema import Profile
 from ingest import durable
 from ingest.errors import IngestError, Unavailable
+from ingest.owners import Owners
+from ingest.rights import Barred, Rights, Sites
 from ingest.rows import Place, Rule
 from wire import messages
 
 MAX_DEVICES = 4096  # that one node may announce over time; beyond it only its latest birth counts
 
+# here and gone: what the latest birth names, and what it names no more: {"pole/device/": number of its points}
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS births (area TEXT, node TEXT, devices TEXT NOT NULL, PRIMARY KEY (area, node)) WITHOUT ROWID
+DROP TABLE IF EXISTS births;
+CREATE TABLE IF NOT EXISTS points (number INTEGER PRIMARY KEY, facts TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS nodes (area TEXT, node TEXT, here TEXT, gone TEXT, PRIMARY KEY (area, node)) WITHOUT ROWID;
 """
 
 
 Points = dict[str, Rule]
 Devices = dict[str, tuple[Place, Points]]  # by "pole/device/", as a base name has it
+Node = tuple[str, str]  # area, node
 _Facts = tuple[tuple[str, str, str, float | None, float | None], ...]  # point, function, unit, low, high
+_Named = dict[str, Points]
 
 
 class Registry:
     """The births, in memory and on disk. `learn` and `devices` never touch the disk; `keep` runs in a thread."""
 
-    def __init__(self, *, path: Path) -> None:
-        """Raises IngestError when the file cannot be opened."""
+    def __init__(self, *, path: Path, owners: Path | None = None, sites: Sites | None = None) -> None:
+        """owners: the file that all workers share. Raises IngestError when the file cannot be opened."""
         self._path = path
         self._profiles = loader.profiles()  # read now: the first birth must not wait for it
-        self._nodes: dict[tuple[str, str], Devices] = {}
+        self._nodes: dict[Node, Devices] = {}
+        self._gone: dict[Node, frozenset[str]] = {}  # those of its devices that its latest birth does not name
         self._points: dict[_Facts, Points] = {}  # devices of one profile share them
-        self._claims: dict[tuple[str, str], set[str]] = {}  # (area, device) -> the nodes that announced it
-        self._unkept: set[tuple[str, str]] = set()
+        self._numbers: dict[int, int] = {}  # of points, by their identity: in the file
+        self._owners = Owners(path=owners or path.with_name("owners"))
+        self._rights = Rights(owners=self._owners, sites=sites)
+        self._changed: set[Node] = set()
+        self._unkept: set[Node] = set()
         try:
             self._open()
         except sqlite3.Error as error:
@@ -46,13 +58,17 @@ class Registry:
 
     def _open(self) -> None:
         self._db = durable.open_file(self._path, _SCHEMA)
-        for area, node, devices in self._db.execute("SELECT area, node, devices FROM births"):
-            facts = {
-                name: tuple((point, *rule) for point, rule in points.items())
-                for name, points in json.loads(devices).items()
-            }
-            self._nodes[area, node] = self._devices(area, facts, {})
-            self._claim(area, node, {})
+        points = {number: self._shared(_facts_of(text)) for number, text in self._db.execute("SELECT * FROM points")}
+        self._numbers = {id(each): number for number, each in points.items()}
+        kept = self._db.execute("SELECT area, node, here, gone FROM nodes").fetchall()
+        named = [(area, node, json.loads(here), json.loads(gone)) for area, node, here, gone in kept]
+        for area, node, here, _ in named:
+            for name in here:
+                self._rights.claim(area, name, node)
+        for area, node, here, gone in named:
+            told = {name: points[number] for name, number in (here | gone).items()}
+            self._gone[area, node] = frozenset(gone)
+            self._nodes[area, node] = self._judged((area, node), told, {}, had=True)
 
     def devices(self, area: str, node: str) -> Devices:
         """The devices of a node; empty before its first birth."""
@@ -60,93 +76,167 @@ class Registry:
 
     def learn(self, area: str, node: str, body: bytes) -> bool:
         """Takes a birth into memory; False when it says nothing new. Raises MessageError."""
-        told = _told(messages.decode(body, messages.BIRTH), self._profiles)
-        known = self.devices(area, node)
-        merged = {name: _facts(points) for name, (_, points) in known.items()}
-        for name, facts in told.items():
-            merged[name] = _united(merged.get(name, ()), facts)
-        if len(merged) > MAX_DEVICES:
-            merged = told
-        devices = self._devices(area, merged, known)
-        if devices == known:
+        here, former = self._told(messages.decode(body, messages.BIRTH))
+        key, known = (area, node), self.devices(area, node)
+        named = {name: _real(points) for name, (_, points) in known.items()}
+        before = named.keys() - self._gone.get(key, frozenset())
+        for name, points in [*former.items(), *here.items()]:
+            named[name] = self._united(named.get(name), points)
+        if len(named) > MAX_DEVICES:
+            named = former | here
+        gone = frozenset(named.keys() - here.keys())
+        if gone == self._gone.get(key) and len(named) == len(known) and _same(named, known):
             return False
-        self._nodes[area, node] = devices
-        self._claim(area, node, known)
-        self._unkept.add((area, node))
+        self._gone[key] = gone
+        self._claim(key, before, here.keys())
+        self._nodes[key] = self._judged(key, named, known)
+        self._unkept.add(key)
+        self._changed.add(key)
         return True
 
-    def keep(self, nodes: set[tuple[str, str]]) -> None:
+    def look(self) -> None:
+        """Learns what was decided since, by another worker or an operator."""
+        for area, name in self._owners.look():
+            self._renew(area, self._rights.claimants((area, name)))
+
+    def take_changed(self) -> set[Node]:
+        """The nodes of which more may be accepted than before, since this was asked last."""
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def keep(self, nodes: set[Node]) -> None:
         """Writes what these nodes announced to disk, as one transaction. Raises Unavailable."""
+        decisions = self._rights.take_unwritten()
+        try:
+            if decisions:
+                self._owners.write(decisions)
+        except Unavailable:
+            self._rights.put_back(decisions)
+            raise
         new = nodes & self._unkept
         self._unkept -= new  # before they are read: a birth that comes meanwhile marks its node again
         try:
             self._db.execute("BEGIN")
-            rows = ((*key, _text(self._nodes[key])) for key in new)
-            self._db.executemany("INSERT OR REPLACE INTO births VALUES (?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?)", [self._row(key) for key in new])
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._unkept |= new
+            self._numbers.clear()  # those of this transaction are not in the file
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise Unavailable(f"births: {self._path}: {error}") from error
 
-    def claimed_twice(self, area: str, node: str) -> list[tuple[str, str]]:
-        """(device, other node) for each device of this node that another node of the area announced too."""
+    def barred(self, area: str, node: str) -> list[tuple[str, str, str]]:
+        """(device, reason, detail) for each device that this node announced and may not speak for."""
         return [
-            (name.rstrip("/"), other)
-            for name in self.devices(area, node)
-            for other in sorted(self._claims[area, name] - {node})
+            (name.rstrip("/"), points.reason, points.detail)
+            for name, (_, points) in self.devices(area, node).items()
+            if isinstance(points, Barred)
         ]
 
-    def _devices(self, area: str, facts: dict[str, _Facts], known: Devices) -> Devices:
+    def nodes(self) -> list[Node]:
+        """All that sent a birth."""
+        return list(self._nodes)
+
+    def take_sites(self, sites: Sites | None) -> None:
+        """Another inventory; `renew` has it looked at for a node."""
+        self._rights.sites = sites
+
+    def renew(self, area: str, node: str) -> None:
+        """Judges again what a node may speak for."""
+        self._renew(area, [node])
+
+    def _claim(self, key: Node, before: Iterable[str], here: Iterable[str]) -> None:
+        area, node = key
+        before, here = set(before), set(here)
+        for name in here - before:
+            self._rights.claim(area, name, node)
+        for name in before - here:
+            self._renew(area, self._rights.release(area, name, node))
+
+    def _renew(self, area: str, nodes: Iterable[str]) -> None:
+        for node in nodes:
+            known = self.devices(area, node)
+            named = {name: _real(points) for name, (_, points) in known.items()}
+            judged = self._judged((area, node), named, known)
+            if any(type(known[name][1]) is not type(points) for name, (_, points) in judged.items()):
+                self._changed.add((area, node))
+            self._nodes[area, node] = judged
+
+    def _judged(self, key: Node, named: _Named, known: Devices, *, had: bool = False) -> Devices:
+        # had: what it left was allowed when it was written to the file
+        (area, node), gone = key, self._gone[key]
         out: Devices = {}
-        for name, of in facts.items():
-            points = self._points.get(of)
-            if points is None:
-                points = self._points[of] = {fact[0]: Rule(*fact) for fact in of}
+        for name, points in named.items():
             before = known.get(name)
+            may = had if before is None else not isinstance(before[1], Barred)
+            refused = self._rights.refused(area, name, node, here=name not in gone, had=may)
             pole, device, _ = name.split("/")
-            out[name] = (before[0] if before else Place(area, pole, device)), points
+            place = before[0] if before is not None else Place(area, pole, device)
+            out[name] = place, points if refused is None else Barred(points=points, refused=refused)
         return out
 
-    def _claim(self, area: str, node: str, before: Devices) -> None:
-        now = self.devices(area, node)
-        for name in now.keys() - before.keys():
-            self._claims.setdefault((area, name), set()).add(node)
-        for name in before.keys() - now.keys():
-            self._claims[area, name].discard(node)
+    def _row(self, key: Node) -> tuple[str, str, str, str]:
+        devices, gone = self._nodes[key], self._gone[key]
+        here = {name: self._number(points) for name, (_, points) in devices.items() if name not in gone}
+        left = {
+            name: self._number(points)
+            for name, (_, points) in devices.items()
+            if name in gone and not isinstance(points, Barred)
+        }
+        return *key, json.dumps(here), json.dumps(left)
+
+    def _number(self, points: Points) -> int:
+        real = _real(points)
+        number = self._numbers.get(id(real))
+        if number is None:
+            number = (
+                self._db.execute("INSERT INTO points (facts) VALUES (?)", (json.dumps(_facts(real)),)).lastrowid or 0
+            )
+            self._numbers[id(real)] = number
+        return number
+
+    def _shared(self, facts: _Facts) -> Points:
+        points = self._points.get(facts)
+        if points is None:
+            points = self._points[facts] = {fact[0]: Rule(*fact) for fact in facts}
+        return points
+
+    def _united(self, before: Points | None, now: Points) -> Points:
+        # A device that became another one still has readings of before.
+        if before is None or before is now:
+            return now
+        return self._shared(tuple({fact[0]: fact for fact in _facts(before) + _facts(now)}.values()))
+
+    def _told(self, birth: dict[str, object]) -> tuple[_Named, _Named]:
+        """(here, former)."""
+        profiles: dict[str, dict[str, Any]] = birth["profiles"]  # type: ignore[assignment]
+        points = {name: self._shared(_announced(self._profiles.get(name), told)) for name, told in profiles.items()}
+        named: tuple[_Named, _Named] = {}, {}
+        for out, devices in zip(named, (birth["devices"], birth.get("former", ())), strict=True):
+            for device in devices:  # type: ignore[attr-defined]
+                name = f"{device['pole']}/{device['device']}/"
+                out[name] = self._united(out.get(name), points[device["profile"]])
+        return named
 
     def close(self) -> None:
         self._db.close()
 
 
-def _text(devices: Devices) -> str:
-    return json.dumps(
-        {name: {point: rule.facts for point, rule in points.items()} for name, (_, points) in devices.items()}
-    )
+def _real(points: Points) -> Points:
+    return points.points if isinstance(points, Barred) else points
+
+
+def _same(named: _Named, known: Devices) -> bool:
+    return all(_real(known[name][1]) is points for name, points in named.items())
 
 
 def _facts(points: Points) -> _Facts:
     return tuple((point, *rule.facts) for point, rule in points.items())
 
 
-def _united(before: _Facts, now: _Facts) -> _Facts:
-    """A device that became another one still has readings of before."""
-    if before == now or not before:
-        return now
-    return tuple({**{fact[0]: fact for fact in before}, **{fact[0]: fact for fact in now}}.values())
-
-
-def _told(birth: dict[str, object], library: dict[str, Profile]) -> dict[str, _Facts]:
-    profiles: dict[str, dict[str, Any]] = birth["profiles"]  # type: ignore[assignment]
-    points = {name: _announced(library.get(name), told) for name, told in profiles.items()}
-    devices: list[dict[str, str]] = birth["devices"]  # type: ignore[assignment]
-    former: list[dict[str, str]] = birth.get("former", [])  # type: ignore[assignment]
-    out: dict[str, _Facts] = {}
-    for device in former + devices:
-        name = f"{device['pole']}/{device['device']}/"
-        out[name] = _united(out.get(name, ()), points[device["profile"]])
-    return out
+def _facts_of(text: str) -> _Facts:
+    return tuple(tuple(fact) for fact in json.loads(text))
 
 
 def _announced(profile: Profile | None, told: dict[str, Any]) -> _Facts:

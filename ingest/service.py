@@ -57,7 +57,7 @@ class Ingest:
         self._waiting = Waiting(most=config.receive_max)
         self._impatient: set[tuple[str, str]] = set()
         self._clock: str | None = None  # what is wrong with it
-        self._registry = Registry(path=config.registry)
+        self._registry = Registry(path=config.registry, owners=config.owners)
         self._suspects = Suspects(folder=config.registry.parent, number=config.worker or 0, careful=config.careful)
         self._connection = Connection(
             address=config.address(),
@@ -162,8 +162,11 @@ class Ingest:
         news = self._registry.learn(area, node, message.body)
         self._batcher.put(Entry(message, Accepted(area, node), birth=True))
         if news:
-            for device, other in self._registry.claimed_twice(area, node):
-                log.warning("device announced by two nodes", area=area, device=device, nodes=[node, other])
+            if barred := self._registry.barred(area, node):
+                log.warning(
+                    "a node may not speak for all that it announces",
+                    area=area, node=node, devices=len(barred), reason=barred[0][1], first=barred[0][2],
+                )  # fmt: skip
             self._impatient.discard((area, node))
             for waited in self._waiting.born((area, node)):
                 self._take_pack(area, node, waited, patient=True)
@@ -186,6 +189,7 @@ class Ingest:
             self._metrics.waits(self._waits(), looked - before)
             self._notify.alive(self.waiting_for)
             self._suspects.look()
+            self._registry.look()
             for message in self._waiting.due():
                 area, node, _, _ = topics.parse(message.topic)
                 self._impatient.add((area, node))  # one node's unknown devices must not slow the others for ever
