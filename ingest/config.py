@@ -73,9 +73,19 @@ class Config(BaseModel):
         return self.path(self.dead_letters).with_name(f"births{worker}.db")
 
     @property
+    def registries(self) -> list[Path]:
+        """The births that are kept here: of one that is alone, or of each worker."""
+        return sorted(self.registry.parent.glob("births*.db"))
+
+    @property
     def owners(self) -> Path:
         """Whose disputed devices are: of all workers."""
         return self.path(self.dead_letters).with_name("owners")
+
+    @property
+    def replay_lock(self) -> Path:
+        """Held by the one who replays dead letters."""
+        return self.path(self.dead_letters).with_name("replay.lock")
 
     @property
     def worker(self) -> int | None:

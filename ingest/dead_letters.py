@@ -4,8 +4,10 @@ A message that comes again (its node did not hear that it was kept) is counted a
 """
 
 import hashlib
+import json
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +21,28 @@ CREATE TABLE IF NOT EXISTS messages (
     first_ms INTEGER, last_ms INTEGER, times INTEGER);
 CREATE TABLE IF NOT EXISTS refusals (
     message INTEGER, record INTEGER, reason TEXT, detail TEXT, PRIMARY KEY (message, record)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_topic ON messages (topic);
+"""
+# A message that comes again is counted. Its id comes back in both cases.
+_MESSAGE = """
+INSERT INTO messages (digest, topic, body, first_ms, last_ms, times) VALUES (?, ?, ?, ?, ?, 1)
+    ON CONFLICT (digest) DO UPDATE SET last_ms = excluded.last_ms, times = times + 1 RETURNING id
+"""
+# Of one node: its topics stand together in the index, and each of them in the order of the ids.
+_OF_NODE = """
+SELECT id, topic, body, first_ms, last_ms, times FROM messages
+    WHERE topic > ? AND topic < ? AND (topic, id) > (?, ?) AND id > ?
+    AND EXISTS (SELECT 1 FROM refusals WHERE message = id AND reason IN (SELECT value FROM json_each(?)))
+    ORDER BY topic, id LIMIT ?
+"""
+_TOPICS = """
+SELECT DISTINCT topic FROM messages JOIN refusals ON id = message
+    WHERE id > ? AND reason IN (SELECT value FROM json_each(?))
 """
 _WHOLE = -1  # a refusal of the whole message stands where a record's index would
+
+
+Place = tuple[str, int]  # topic and id; ("", 0) is before all
 
 
 class Letter(NamedTuple):
@@ -53,18 +75,37 @@ class DeadLetters:
 
     def all(self) -> list[Letter]:
         """Oldest first."""
-        with self._transaction() as db:
+        with self._transaction(writing=False) as db:
             rows = db.execute("SELECT id, topic, body, first_ms, last_ms, times FROM messages ORDER BY id").fetchall()
             return [Letter._make((*row, _refusals(db, row[0]))) for row in rows]
 
-    def replace(self, letter: Letter, refused: list[Refusal]) -> None:
-        """What became of a replay: nothing refused any more deletes the letter, else it keeps the new reasons."""
+    def of_node(
+        self, area: str, node: str, reasons: Sequence[str], *, after: Place = ("", 0), newer: int = 0, most: int
+    ) -> list[Letter]:
+        """Some of those that have a refusal for one of these reasons: the next after a place, by topic and id.
+
+        newer: only letters with a greater id.
+        """
+        start = f"poles/{area}/{node}/"
+        found = (start, start[:-1] + "0", *after, newer, json.dumps(reasons), most)  # "0" is the character after "/"
+        with self._transaction(writing=False) as db:
+            return [Letter._make((*row, _refusals(db, row[0]))) for row in db.execute(_OF_NODE, found).fetchall()]
+
+    def topics(self, reasons: Sequence[str], *, newer: int = 0) -> tuple[list[str], int]:
+        """Of all that have a refusal for one of these reasons and a greater id; and the greatest id of all letters."""
+        with self._transaction(writing=False) as db:
+            found = [topic for (topic,) in db.execute(_TOPICS, (newer, json.dumps(reasons)))]
+            return found, db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
+
+    def replace(self, judged: list[tuple[Letter, list[Refusal]]]) -> None:
+        """What became of a replay: nothing refused any more deletes a letter, else it keeps the new reasons."""
         with self._transaction() as db:
-            db.execute("DELETE FROM refusals WHERE message = ?", (letter.id,))
-            if refused:
-                _add(db, letter.id, refused)
-            else:
-                db.execute("DELETE FROM messages WHERE id = ?", (letter.id,))
+            for letter, refused in judged:
+                db.execute("DELETE FROM refusals WHERE message = ?", (letter.id,))
+                if refused:
+                    _add(db, letter.id, refused)
+                else:
+                    db.execute("DELETE FROM messages WHERE id = ?", (letter.id,))
 
     def close(self) -> None:
         if self._db is not None:
@@ -79,8 +120,8 @@ class DeadLetters:
                 " `pole ingest dead-letters list`, then replay or delete. Until then what is refused stays on the nodes"
             )
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self)
+    def _transaction(self, *, writing: bool = True) -> "_Transaction":
+        return _Transaction(self, "BEGIN IMMEDIATE" if writing else "BEGIN")
 
     def open(self) -> sqlite3.Connection:
         if self._db is None:
@@ -92,14 +133,15 @@ _SIZES = ("page_count", "freelist_count", "page_size")
 
 
 class _Transaction:
-    # BEGIN IMMEDIATE … COMMIT, and every error of SQLite as Unavailable; the file is opened anew after one.
-    def __init__(self, letters: DeadLetters) -> None:
+    # BEGIN … COMMIT, and every error of SQLite as Unavailable; the file is opened anew after one.
+    def __init__(self, letters: DeadLetters, begin: str) -> None:
         self._letters = letters
+        self._begin = begin
 
     def __enter__(self) -> sqlite3.Connection:
         try:
             db = self._letters.open()
-            db.execute("BEGIN IMMEDIATE")
+            db.execute(self._begin)
         except sqlite3.Error as error:
             raise self._failed(error) from error
         return db
@@ -124,21 +166,13 @@ def _keep(db: sqlite3.Connection, topic: str, body: bytes, refused: list[Refusal
     # A pack may come again as backfill: the channel is no part of what it is.
     name = topic.rpartition("/")[0].encode(errors="surrogatepass")
     digest = hashlib.sha256(name + b"\0" + body).digest()
-    found = db.execute("SELECT id FROM messages WHERE digest = ?", (digest,)).fetchone()
-    if found is None:
-        values = (digest, topic, body, now_ms, now_ms)
-        sql = "INSERT INTO messages (digest, topic, body, first_ms, last_ms, times) VALUES (?, ?, ?, ?, ?, 1)"
-        message = db.execute(sql, values).lastrowid or 0
-    else:
-        message = found[0]
-        db.execute("UPDATE messages SET last_ms = ?, times = times + 1 WHERE id = ?", (now_ms, message))
+    message: int = db.execute(_MESSAGE, (digest, topic, body, now_ms, now_ms)).fetchone()[0]
     _add(db, message, refused)
 
 
 def _add(db: sqlite3.Connection, message: int, refused: list[Refusal]) -> None:
-    for index, reason, detail in refused:
-        row = (message, _WHOLE if index is None else index, reason, _plain(detail))
-        db.execute("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?)", row)
+    rows = [(message, _WHOLE if index is None else index, reason, _plain(detail)) for index, reason, detail in refused]
+    db.executemany("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?)", rows)
 
 
 def _plain(text: str) -> str:

@@ -58,6 +58,7 @@ class Metrics:
         self.readings = self._counter("readings_stored", "Readings that the store confirmed, bad qualities included")
         self.packs = self._counter("packs_stored", "Packs that the store confirmed")
         self.refused = self._counter("refused", "Records or whole messages that were dead-lettered", "reason")
+        self.replayed = self._counter("replayed", "Records of dead letters that were explained later, and stored")
         self.store_failures = self._counter("store_failures", "Attempts to write that failed and are repeated")
         self.unconfirmed = self._counter("stored_unsent", "`down/stored` messages that could not be sent")
         self.waited_s = self._counter("waiting_seconds", "Time that ingest has waited for this part", "part")

@@ -51,10 +51,12 @@ class Owners:
         text = "".join(f"{area} {name.rstrip('/')} {node} {why}\n" for (area, name), node, why in decisions)
         try:
             # One write at the end of the file: lines of several workers stand whole, one after the other.
-            target = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            target = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             try:
-                if os.fstat(target).st_size < MAX_BYTES:
-                    os.write(target, text.encode("ascii"))
+                size = os.fstat(target).st_size
+                if size < MAX_BYTES:
+                    torn = size and os.pread(target, 1, size - 1) != b"\n"
+                    os.write(target, ("\n" * bool(torn) + text).encode("ascii"))
                     os.fsync(target)
             finally:
                 os.close(target)

@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 
-from ingest import isolate
+from ingest import isolate, replay_lock
 from ingest.accept import Accepted, accept
 from ingest.config import Config
 from ingest.dead_letters import DeadLetters, Letter
@@ -41,31 +41,37 @@ async def delete(config: Config, ids: list[int] | None) -> int:
     """Deletes the letters of these ids; how many there were. Raises IngestError."""
     letters = _letters(config)
     chosen = _chosen(letters.all(), ids)
-    for letter in chosen:
-        letters.replace(letter, [])
+    letters.replace([(letter, []) for letter in chosen])
     return len(chosen)
 
 
 async def replay(config: Config, ids: list[int] | None) -> Outcome:
     """Judges and stores letters again: all, or those of ids. Raises IngestError."""
+    with replay_lock.taken(config.replay_lock) as taken:
+        if not taken:
+            raise IngestError("ingest replays dead letters at this moment: try again")
+        return await _replay(config, ids)
+
+
+async def _replay(config: Config, ids: list[int] | None) -> Outcome:
     letters = _letters(config)
     chosen = _chosen(letters.all(), ids)
-    registry = Registry(path=config.registry)
     store = open_store(config.store, token=config.secret("token_file"), folder=config.folder)
+    registries = [Registry(path=path, owners=config.owners) for path in config.registries]
     try:
-        packs = [await _again(letter, registry, store) for letter in chosen]
-        for letter, pack in zip(chosen, packs, strict=True):
-            if pack is not None:
-                letters.replace(letter, pack.refused)
+        packs = [await _again(letter, registries, store) for letter in chosen]
+        judged = zip(chosen, packs, strict=True)
+        letters.replace([(letter, pack.refused) for letter, pack in judged if pack is not None])
     finally:
-        registry.close()
+        for registry in registries:
+            registry.close()
         await store.close()
     gone = sum(pack is not None and not pack.refused for pack in packs)
     readings = sum(len(pack.rows) for pack in packs if pack is not None)
     return Outcome(tried=len(chosen), gone=gone, kept=len(chosen) - gone, readings=readings)
 
 
-async def _again(letter: Letter, registry: Registry, store: Store) -> Accepted | None:
+async def _again(letter: Letter, registries: list[Registry], store: Store) -> Accepted | None:
     # None for what is no pack: a birth or a status is sent again by its node.
     try:
         area, node, _, channel = topics.parse(letter.topic)
@@ -74,14 +80,15 @@ async def _again(letter: Letter, registry: Registry, store: Store) -> Accepted |
     if channel not in topics.PACK_CHANNELS:
         return None
     now_ms = time.time_ns() // 1_000_000
-    pack = accept(area, node, letter.body, registry.devices(area, node), now_ms)
+    known = (registry.devices(area, node) for registry in registries)  # each worker has its own
+    pack = accept(area, node, letter.body, next(filter(None, known), {}), now_ms)
     await isolate.write(store, [pack], now_ms)
     return pack
 
 
 def _letters(config: Config) -> DeadLetters:
     path = config.path(config.dead_letters)
-    if not path.exists() and not config.registry.exists():
+    if not path.exists() and not config.registries:
         raise IngestError(f"{path} is not there: ingest has not run with this configuration yet")
     return DeadLetters(path=path)
 

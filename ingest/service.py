@@ -20,6 +20,7 @@ from ingest.metrics import CONTENT_TYPE, Metrics
 from ingest.nodes import Nodes
 from ingest.notify import Notify
 from ingest.registry import Registry
+from ingest.replayer import Replayer
 from ingest.session import Message, Session
 from ingest.store_url import open_store
 from ingest.suspects import Suspects
@@ -81,6 +82,14 @@ class Ingest:
             publish=self._connection.publish,
             on_done=self._connection.room_made.set,
         )
+        self._replayer = Replayer(
+            letters=DeadLetters(path=self._letters),
+            registry=self._registry,
+            store=store,
+            idle=lambda: not self._writer.writing and self._writer.waits["store"] is None,
+            stored=self._metrics.replayed.inc,
+            lock=config.replay_lock,
+        )
         host, _, port = config.http.rpartition(":")
         pages = {"/healthz": alive, "/readyz": lambda: ready(self.waiting_for), "/metrics": self._page}
         self.http = Http(host=host, port=int(port), pages=pages)
@@ -102,6 +111,7 @@ class Ingest:
                     group.create_task(self._connection.run(), name="connection"),
                     group.create_task(self._writer.run(), name="writer"),
                     group.create_task(self._watch(), name="watch"),
+                    group.create_task(self._replayer.run(), name="replayer"),
                 ]
                 await stop.wait()
                 self._notify.stopping()
@@ -110,6 +120,7 @@ class Ingest:
                     task.cancel()
         finally:
             self.http.close()
+            await self._replayer.close()
             await self._writer.close()
             self._registry.close()
             log.info("stopped")
@@ -190,6 +201,7 @@ class Ingest:
             self._notify.alive(self.waiting_for)
             self._suspects.look()
             self._registry.look()
+            self._replayer.news(self._registry.take_changed())
             for message in self._waiting.due():
                 area, node, _, _ = topics.parse(message.topic)
                 self._impatient.add((area, node))  # one node's unknown devices must not slow the others for ever

@@ -18,6 +18,8 @@ T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="From MQTT into the time-series store.")
 letters_app = typer.Typer(no_args_is_help=True, help="What ingest refused, with its reasons.")
 app.add_typer(letters_app, name="dead-letters")
+owners_app = typer.Typer(no_args_is_help=True, help="Whose a device is that two nodes announce.")
+app.add_typer(owners_app, name="owners")
 
 _Config = Annotated[
     Path | None,
@@ -199,6 +201,28 @@ def delete(id: _Ids, config: _ConfigOption = None) -> None:
     from ingest.replay import delete as forget
 
     print(f"{_answer(forget, config, id)} deleted")
+
+
+@owners_app.command("list")
+def list_owners(config: _ConfigOption = Path("ingest.yaml"), json: _Json = False) -> None:
+    """Lists what was decided: area, pole/device, node, and why (first: it came first; operator)."""
+    from ingest.disputes import lines
+
+    for line in _answer(lines, config, json):
+        print(line)
+
+
+@owners_app.command("set")
+def set_owner(
+    area: Annotated[str, typer.Option(help="The device's area.")],
+    device: Annotated[str, typer.Option(help="pole/device, as P0001/air-1.")],
+    node: Annotated[str, typer.Option(help="The node that may speak for it.")],
+    config: _ConfigOption = Path("ingest.yaml"),
+) -> None:
+    """Decides whose a device is. Ingest hears it within a second, and stores what it had refused of that node."""
+    from ingest.disputes import decide
+
+    _answer(decide, config, area, device, node)
 
 
 def _answer(

@@ -34,8 +34,7 @@ def test_a_message_that_comes_again_is_counted(letters):
 def test_a_replay_changes_the_reasons_or_ends_the_letter(letters):
     letters.keep([(TOPIC, b"x", [Refusal(0, "range", "a"), Refusal(2, "unit", "b")]), (TOPIC, b"y", REFUSED)])
     first, second = letters.all()
-    letters.replace(first, [Refusal(2, "range", "c")])
-    letters.replace(second, [])
+    letters.replace([(first, [Refusal(2, "range", "c")]), (second, [])])
     (kept,) = letters.all()
     assert kept.refused == [Refusal(2, "range", "c")]
 
@@ -53,7 +52,7 @@ def test_a_full_store_says_what_to_do_and_takes_again_when_there_is_room(letters
     kept = letters.all()
     assert 16 <= len(kept) <= 20
     for letter in kept[:5]:
-        letters.replace(letter, [])
+        letters.replace([(letter, [])])
     letters.keep([(TOPIC, b"again", REFUSED)])
     assert letters.all()[-1].body == b"again"
 
@@ -85,3 +84,25 @@ def test_what_was_kept_survives_the_process_at_once(tmp_path):
     letters = DeadLetters(path=path)
     assert [letter.body for letter in letters.all()] == [b"x"]
     letters.close()
+
+
+def test_the_letters_of_a_node_come_in_parts_and_only_for_the_reasons_that_are_asked_for(letters):
+    unknown = [Refusal(0, "unknown-device", "a"), Refusal(1, "range", "b")]
+    others = [f"poles/wuhou/{node}/up/telemetry" for node in ("gw-10", "gw-1-2", "gw")]
+    backfill = TOPIC.replace("telemetry", "backfill")
+    kept = [(topic, b"%d" % number + topic.encode(), unknown) for number in range(5) for topic in (TOPIC, backfill)]
+    letters.keep([*kept, *((topic, b"x", unknown) for topic in others), (TOPIC, b"y", REFUSED)])
+    found, after = [], ("", 0)
+    while part := letters.of_node("wuhou", "gw-1", ["unknown-device"], after=after, most=3):
+        assert len(part) <= 3
+        found += part
+        after = part[-1].topic, part[-1].id
+    assert [(letter.topic, letter.body) for letter in found] == sorted((topic, body) for topic, body, _ in kept)
+    assert found[0].refused == unknown
+    newest = letters.all()[-1].id
+    assert sorted(letters.topics(["unknown-device"])[0]) == sorted([TOPIC, backfill, *others])
+    assert letters.topics(["unit"]) == ([], newest)
+    letters.keep([(TOPIC, b"new", unknown)])
+    assert letters.topics(["unknown-device"], newer=newest) == ([TOPIC], newest + 1)
+    (last,) = letters.of_node("wuhou", "gw-1", ["unknown-device"], newer=newest, most=9)
+    assert last.body == b"new"

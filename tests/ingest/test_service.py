@@ -118,7 +118,7 @@ def test_a_birth_is_known_after_a_restart(broker, tmp_path):
     node.close()
 
 
-def test_what_no_birth_names_is_dead_lettered_and_replayed_after_the_birth(broker, node, tmp_path):
+def test_what_no_birth_names_is_dead_lettered_and_replayed_by_itself_after_the_birth(broker, node, tmp_path):
     with Service(tmp_path / "ingest", broker) as service:
         node.birth()
         node.pack(readings(1) + readings(1, device="P0009/air-9"))
@@ -132,15 +132,31 @@ def test_what_no_birth_names_is_dead_lettered_and_replayed_after_the_birth(broke
         vain = service.pole("ingest", "dead-letters", "replay", "--json", "--config", str(service.config))
         assert (vain.returncode, json.loads(vain.stdout)["kept"]) == (1, 1)
         node.birth(("P0001/air-1", "P0009/air-9"))
-        node.pack(readings(2))
-        node.wait_confirmed()
-        done = service.pole(
-            "ingest", "dead-letters", "replay", "--id", str(letter["id"]), "--config", str(service.config)
-        )
-        assert (done.returncode, done.stdout) == (0, "1 tried: 1 stored and gone, 0 kept; 6 readings stored\n")
-        assert letters(service) == []
+        wait_until(lambda: letters(service) == [], what="a replay by itself")
         assert rows(service, "SELECT count(*) FROM readings WHERE device = 'air-9'") == [(3,)]
         assert rows(service, "SELECT readings, refused FROM packs WHERE number = 1") == [(6, 0)]
+        assert service.metric("replayed_total") == 3
+
+
+def test_a_device_of_another_node_is_refused_until_an_operator_decides(broker, node, tmp_path):
+    other = Node(broker, user="gw-2")
+    with Service(tmp_path / "ingest", broker) as service:
+        node.birth()
+        node.pack(readings(1))
+        node.wait_confirmed()
+        other.birth()
+        other.pack(readings(2))
+        other.wait_confirmed()
+        (letter,) = letters(service)
+        assert {refusal["reason"] for refusal in letter["refused"]} == {"not-yours"}
+        assert stored(service) == wanted([1])
+        told = service.pole("ingest", "owners", "list", "--config", str(service.config))
+        assert (told.returncode, told.stdout) == (0, "wuhou P0001/air-1 gw-1 first\n")
+        options = ["--area", "wuhou", "--device", "P0001/air-1", "--node", "gw-2"]
+        assert service.pole("ingest", "owners", "set", "--config", str(service.config), *options).returncode == 0
+        wait_until(lambda: letters(service) == [], what="a replay by itself")
+        assert stored(service) == wanted([1, 2])
+    other.close()
 
 
 def test_poison_is_kept_aside_once_and_the_others_go_on(broker, node, tmp_path):
