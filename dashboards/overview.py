@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 
-from dashboards import functions, influxql, panels, points, units
+from dashboards import functions, grid, influxql, panels, points, units
 from dashboards.panels import Json, target
 from dashboards.points import Shown
 from device_profiles.schema import Profile
 from wire.packs import QUALITIES
 
-WIDTH = 24  # Grafana's grid
-HEIGHT = 8
 SWITCH = {"true": "yes 是", "false": "no 否"}
 EACH_DEVICE = "$tag_pole $tag_device"
 
@@ -46,7 +44,7 @@ def overview(profiles: Mapping[str, Profile]) -> Json:
                 _variable("pole", "Pole 灯杆", influxql.EVERY_POLE),
             ]
         },
-        "panels": _laid_out(sections),
+        "panels": grid.laid_out(sections),
     }
 
 
@@ -60,14 +58,16 @@ def city(shown: Mapping[str, list[Shown]]) -> list[Json]:
     names = {_column(head): units.grafana(head.unit) for head in heads}
     latest = [target(influxql.latest(head.function, head.name, _column(head)), table=True) for head in heads]
     return [
-        _sized(
+        grid.sized(
             panels.numbers("Readings stored 入库读数", [target(influxql.rate())], unit="cps", calculation="mean"), 6, 4
         ),
-        _sized(panels.numbers("Packs stored 入库数据包", [target(influxql.packs())], unit="none"), 6, 4),
-        _sized(panels.numbers("Age when stored, 95 % 入库时延", [target(influxql.age(95))], unit="ms"), 6, 4),
-        _sized(panels.numbers("Readings without a value 无效读数", [target(influxql.qualities())], unit="none"), 6, 4),
-        _sized(panels.numbers("Poles that report 上报灯杆数", reporting, unit="none"), WIDTH, 5),
-        _sized(panels.table("Poles 灯杆", latest, units=names, joined_by="pole"), WIDTH, 10),
+        grid.sized(panels.numbers("Packs stored 入库数据包", [target(influxql.packs())], unit="none"), 6, 4),
+        grid.sized(panels.numbers("Age when stored, 95 % 入库时延", [target(influxql.age(95))], unit="ms"), 6, 4),
+        grid.sized(
+            panels.numbers("Readings without a value 无效读数", [target(influxql.qualities())], unit="none"), 6, 4
+        ),
+        grid.sized(panels.numbers("Poles that report 上报灯杆数", reporting, unit="none"), grid.WIDTH, 5),
+        grid.sized(panels.table("Poles 灯杆", latest, units=names, joined_by="pole"), grid.WIDTH, 10),
     ]
 
 
@@ -91,8 +91,10 @@ def quality() -> list[Json]:
     reasons.append(target(influxql.qualities_of("/^exception-/"), "exception"))
     latest = target(influxql.latest_qualities(), table=True)
     return [
-        _sized(panels.graph("By reason 按原因", reasons, unit="none", stacked=True), WIDTH // 2, HEIGHT),
-        _sized(panels.table("Latest of each point 各测点最近原因", [latest], units={}), WIDTH // 2, HEIGHT),
+        grid.sized(panels.graph("By reason 按原因", reasons, unit="none", stacked=True), grid.WIDTH // 2, grid.HEIGHT),
+        grid.sized(
+            panels.table("Latest of each point 各测点最近原因", [latest], units={}), grid.WIDTH // 2, grid.HEIGHT
+        ),
     ]
 
 
@@ -126,10 +128,6 @@ def _column(point: Shown) -> str:
     return f"{_title(point.function)}: {functions.both(point.labels)}"
 
 
-def _sized(panel: Json, width: int, height: int) -> Json:
-    return panel | {"gridPos": {"w": width, "h": height}}
-
-
 def _variable(name: str, label: str, query: str) -> Json:
     return {
         "name": name,
@@ -145,36 +143,3 @@ def _variable(name: str, label: str, query: str) -> Json:
         "allValue": ".*",  # instead of a list of every pole of the city in each query
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
     }
-
-
-def _laid_out(sections: list[tuple[str, list[Json], bool]]) -> list[Json]:
-    """Sections (title, panels, folded) -> panels with places and numbers; those of a folded row stand within it."""
-    out: list[Json] = []
-    count = y = 0
-    for title, members, folded in sections:
-        count += 1
-        row = panels.row(title) | {"id": count, "collapsed": folded, "gridPos": {"x": 0, "y": y, "w": WIDTH, "h": 1}}
-        out.append(row)
-        y += 1
-        placed, below = _placed(members, y, count)
-        count += len(placed)
-        if folded:
-            row["panels"] = placed
-        else:
-            out += placed
-            y = below
-    return out
-
-
-def _placed(members: list[Json], y: int, count: int) -> tuple[list[Json], int]:
-    """Panels from left to right, and the first free line below them. Three in a line where they state no size."""
-    out: list[Json] = []
-    x = line = 0
-    for panel in members:
-        size = panel.get("gridPos", {"w": WIDTH // 3, "h": HEIGHT})
-        if x + size["w"] > WIDTH:
-            x, y, line = 0, y + line, 0
-        count += 1
-        out.append(panel | {"id": count, "gridPos": {"x": x, "y": y, **size}})
-        x, line = x + size["w"], max(line, size["h"])
-    return out, y + line

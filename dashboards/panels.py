@@ -5,6 +5,7 @@ from typing import Any
 Json = dict[str, Any]
 
 DATASOURCE = {"type": "influxdb", "uid": "multipole"}
+PROMETHEUS = {"type": "prometheus", "uid": "multipole-metrics"}  # what ingest tells of itself
 
 
 def target(query: str, alias: str = "", *, table: bool = False) -> Json:
@@ -16,6 +17,11 @@ def target(query: str, alias: str = "", *, table: bool = False) -> Json:
         "resultFormat": "table" if table else "time_series",
         "alias": alias,
     }
+
+
+def measured(query: str, legend: str = "") -> Json:
+    """One query of Prometheus."""
+    return {"datasource": PROMETHEUS, "expr": query, "legendFormat": legend or "__auto", "range": True}
 
 
 def graph(title: str, targets: list[Json], *, unit: str, gap_ms: float | None = None, stacked: bool = False) -> Json:
@@ -80,7 +86,7 @@ def _panel(kind: str, title: str, targets: list[Json], unit: str, options: Json,
     return {
         "type": kind,
         "title": title,
-        "datasource": DATASOURCE,
+        "datasource": targets[0]["datasource"],
         "targets": [{"refId": _letters(index), **one} for index, one in enumerate(targets)],
         "fieldConfig": {"defaults": {"unit": unit, "custom": custom or {}}, "overrides": []},
         "options": options,

@@ -1,8 +1,11 @@
 """compose.yaml against the files that it names. No container runs here: what is checked is that the parts agree."""
 
+import http.server
 import re
 import shutil
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,39 @@ def test_ingest_reads_the_broker_and_writes_the_bucket_that_compose_makes():
     assert loaded.broker == "mqtt://ingest@mosquitto:1883"
     assert SERVICES["ingest"]["command"][-1] in SERVICES["ingest"]["volumes"][0]
     assert SERVICES["grafana"]["environment"]["INFLUXDB_BUCKET"] == bucket
+
+
+def test_prometheus_scrapes_ingest_and_grafana_asks_prometheus():
+    (job,) = yaml.safe_load((ROOT / "compose/prometheus.yaml").read_text())["scrape_configs"]
+    ((target,),) = [config["targets"] for config in job["static_configs"]]
+    service, _, port = target.partition(":")
+    assert service in SERVICES
+    assert config.load(ROOT / "compose/ingest.yaml").http == f"0.0.0.0:{port}"
+    (option,) = [option for option in SERVICES["prometheus"]["command"] if option.startswith("--config.file=")]
+    assert option.partition("=")[2] in SERVICES["prometheus"]["volumes"][0]
+    assert SERVICES["grafana"]["environment"]["PROMETHEUS_URL"] == "http://prometheus:9090"
+
+
+def test_the_health_check_of_ingest_can_run_and_tells_dead_from_alive():
+    command = SERVICES["ingest"]["healthcheck"]["test"]
+    assert command[:3] == ["CMD", "python", "-c"]
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    code = command[3].replace("9464", str(server.server_address[1]))
+    assert code != command[3]
+    assert subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    server.shutdown()
+    server.server_close()
+    assert subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL, check=False).returncode != 0
 
 
 def test_grafana_gets_every_variable_and_folder_that_its_provisioning_names():
