@@ -68,7 +68,10 @@ def test_what_is_wrong_ends_the_check_with_one(broker, tmp_path):
     assert "WRONG  store: " in run.stdout
 
 
-def test_it_runs_by_the_environment_alone_logs_json_and_stops_with_zero(broker, tmp_path):
+def test_it_runs_by_the_environment_alone_tells_systemd_and_stops_with_zero(broker, tmp_path):
+    ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ear.bind(str(tmp_path / "notify"))
+    ear.settimeout(30)
     service = Service(tmp_path / "ingest", broker)
     told = dict(line.split(": ", 1) for line in service.config.read_text().splitlines())
     service.config.unlink()
@@ -76,10 +79,13 @@ def test_it_runs_by_the_environment_alone_logs_json_and_stops_with_zero(broker, 
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "pole", "ingest", "run"], cwd=tmp_path / "ingest", stderr=log,
-            env=os.environ | environment | {"MULTIPOLE_INGEST_LOG": "json", "PYTHONPATH": os.getcwd()},
+            env=os.environ | environment | {
+                "MULTIPOLE_INGEST_LOG": "json", "PYTHONPATH": os.getcwd(), "NOTIFY_SOCKET": str(tmp_path / "notify"),
+            },
         )  # fmt: skip
     try:
         wait_until(lambda: service.health()[0] == 200, 60, what="health")
+        heard = [ear.recv(1000).decode() for _ in range(2)]
         process.send_signal(signal.SIGHUP)
         assert process.wait(15) == 0
     finally:
@@ -87,6 +93,11 @@ def test_it_runs_by_the_environment_alone_logs_json_and_stops_with_zero(broker, 
         process.wait()
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert lines[-1]["event"] == "stopped"
+    while heard[-1] != "STOPPING=1":
+        heard.append(ear.recv(1000).decode())
+    ear.close()
+    assert heard[0] == "READY=1"
+    assert "WATCHDOG=1\nSTATUS=" in heard[1]
 
 
 def test_a_stop_while_the_store_is_down_tells_what_was_left_and_ends_with_zero(broker, tmp_path):
