@@ -77,7 +77,8 @@ class Writer:
                 async with asyncio.timeout(PROBE_S):
                     return await self._batcher.next()
             except TimeoutError:
-                await self._write([], lasting=True)
+                if not self.writing:  # else what is under way tells, and an empty write may pass where it does not
+                    await self._write([], lasting=True)
 
     def _landed(self, free: asyncio.Semaphore, count: int, _: asyncio.Task[None]) -> None:
         self.writing -= count
