@@ -4,19 +4,21 @@ import re
 from pathlib import Path
 
 from dashboards.overview import overview
+from dashboards.pipeline import pipeline
 from device_profiles import loader
 from wire.packs import QUALITIES
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ROOT / "dashboards/provisioning/datasources"
 PAGE = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
 
 
 def titles():
-    dashboard = overview(loader.profiles())
-    for panel in dashboard["panels"]:
-        yield from (one["title"] for one in (panel, *panel.get("panels", [])))
-    yield dashboard["title"]
-    yield from (variable["label"] for variable in dashboard["templating"]["list"])
+    for dashboard in (overview(loader.profiles()), pipeline()):
+        for panel in dashboard["panels"]:
+            yield from (one["title"] for one in (panel, *panel.get("panels", [])))
+        yield dashboard["title"]
+        yield from (variable["label"] for variable in dashboard["templating"]["list"])
 
 
 def test_names_in_bold_are_on_the_screen():
@@ -34,5 +36,5 @@ def test_every_open_row_and_every_reason_is_explained():
 
 
 def test_every_variable_of_the_data_source_is_named():
-    source = (ROOT / "dashboards/provisioning/datasources/multipole.yaml").read_text(encoding="utf-8")
-    assert set(re.findall(r"\$\{(\w+)\}", source)) == set(re.findall(r"`(INFLUXDB_\w+)`", PAGE))
+    sources = "".join(path.read_text(encoding="utf-8") for path in SOURCES.glob("*.yaml"))
+    assert set(re.findall(r"\$\{(\w+)\}", sources)) == set(re.findall(r"`((?:INFLUXDB|PROMETHEUS)_\w+)`", PAGE))

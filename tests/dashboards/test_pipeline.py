@@ -1,6 +1,7 @@
 """Every query of the pipeline's dashboard, against VictoriaMetrics, over pages of a real ingest."""
 
 import json
+import re
 import time
 import urllib.parse
 import urllib.request
@@ -25,6 +26,10 @@ def every_panel():
 
 
 QUERIES = [(panel["title"], one["expr"]) for panel in every_panel() for one in panel.get("targets", [])]
+
+PAGE = (ROOT / "docs/ingest-operation.md").read_text(encoding="utf-8")
+ALARMS = [line.strip() for line in PAGE.splitlines() if re.match(r"    .*multipole_ingest_.* > ", line)]
+assert len(ALARMS) == 5
 
 
 def page(service):
@@ -81,6 +86,9 @@ def test_every_query_has_an_answer_and_the_rates_are_those_of_what_was_sent(vict
     assert readings_rate * STEP_S == pytest.approx(3 * PACKS[1])
     assert answered(victoria, promql.largest("nodes_pending_packs"), told) == [5]
     assert sum(answered(victoria, promql.rate("refused", by="reason", times=60), told)) == pytest.approx(60 / STEP_S)
+
+    for alarm in ALARMS:
+        answered(victoria, alarm, told)  # a query that is wrong is refused
 
 
 def test_the_file_is_up_to_date():

@@ -1,6 +1,8 @@
 """The page for Prometheus, read by Prometheus' own parser for Python."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 from prometheus_client import Histogram, generate_latest, parser
@@ -83,6 +85,15 @@ def test_counts_of_others_are_taken_over_as_they_stand():
     told = samples(metrics)
     assert told["multipole_ingest_messages_received_total", ()] == 10
     assert told["multipole_ingest_broker_connections_total", ()] == 1
+
+
+def test_the_page_about_metrics_names_each_and_no_other():
+    page = (Path(__file__).resolve().parents[2] / "docs/ingest-operation.md").read_text(encoding="utf-8")
+    table = page.partition("| name | what |")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    families = {family.name for family in parser.text_string_to_metric_families(Metrics().text().decode())}
+    own = {name.removeprefix("multipole_ingest_") for name in families if name.startswith("multipole_ingest_")}
+    assert named == {name for name in own if not name.endswith("_created")}
 
 
 def test_names_are_as_prometheus_asks_for():
