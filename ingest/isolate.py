@@ -80,7 +80,9 @@ async def _account(store: Store, packs: list[Accepted], now_ms: int, *, moved: b
         elif told.reason == "retention" and not moved:
             await _account(store, packs, now_ms, moved=True)
         else:
-            ledgers[0][0].refused.append(Refusal(None, told.reason, told.detail))
+            refused = ledgers[0][0].refused
+            if all(refusal.record is not None for refusal in refused):  # a retry finds it again
+                refused.append(Refusal(None, told.reason, told.detail))
 
 
 def _as_of_now(ledger: Ledger, now_ms: int) -> Ledger:

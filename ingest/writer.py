@@ -57,6 +57,7 @@ class Writer:
         self._metrics = metrics
         self._publish = publish
         self._on_done = on_done
+        self._asked_s = 0.0  # the pause that the store asked for
 
     async def run(self) -> NoReturn:
         """First waits for the store, then writes batch after batch."""
@@ -104,7 +105,7 @@ class Writer:
         # Tries until it is done, or until the broker will send all of it again; returns what is stored.
         backoff = Backoff(first=RETRY_FIRST_S, most=RETRY_MOST_S)
         while (lasting or entries) and not await self._try(entries):
-            await asyncio.sleep(backoff.next())
+            await asyncio.sleep(max(backoff.next(), self._asked_s))
             if lasting and len(self._batcher):
                 break  # a probe makes room for those who wait
             entries = [entry for entry in entries if not entry.message.stale]
@@ -119,6 +120,7 @@ class Writer:
             if self.waits["store"] != str(error):
                 log.warning("waiting for the store", reason=str(error))
             self.waits["store"] = str(error)
+            self._asked_s = error.retry_after_s or 0.0
             return False
         if self.waits["store"] is not None:
             log.info("connected to the store", store=self._store.name)

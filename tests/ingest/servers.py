@@ -17,6 +17,7 @@ class Dialect:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer is one segment, or each waits for a delayed ACK
 
             def do_POST(self):
                 self.do_GET()

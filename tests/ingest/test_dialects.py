@@ -159,3 +159,22 @@ def test_gzip_is_what_the_url_says():
     with Dialect(Database("v2")) as server:
         write(f"influx2:{server.url}/o/b?gzip=yes", packs(3))
         assert len(server.answer.lines) == 3 * 4
+
+
+@pytest.mark.parametrize("bad", [(17,), (17, 120), range(1, 201)])
+def test_the_real_influxdb_1_gives_its_bad_records_away(influx1, bad):
+    async def work():
+        store, writes = open_store(influx1.store), []
+        really = store.write
+        await isolate.write(store, packs(1), AT)
+        store.write = lambda rows, ledgers: writes.append(len(rows)) or really(rows, ledgers)
+        batch = packs(200, bad=bad)
+        await isolate.write(store, batch, AT)
+        found = await store.counts()
+        await store.close()
+        return batch, writes, found
+
+    batch, writes, found = asyncio.run(work())
+    assert [pack.node for pack in batch if pack.refused] == [f"gw-{number}" for number in bad]
+    assert len(writes) == 4
+    assert (found.points, found.packs, found.refused) == (800 - len(bad) + (1 in bad), 200, len(bad))

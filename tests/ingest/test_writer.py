@@ -141,6 +141,26 @@ def test_while_the_store_is_down_nothing_is_acknowledged(run):
     run(test)
 
 
+def test_a_store_that_asks_for_a_pause_gets_it(run, monkeypatch):
+    monkeypatch.setattr(writer, "RETRY_FIRST_S", 0.001)
+
+    async def test(desk):
+        calls = []
+
+        async def busy(rows, ledgers):
+            calls.append(asyncio.get_running_loop().time())
+            raise Unavailable("fake: busy", retry_after_s=0.3 if rows else None)
+
+        await until(lambda: desk.store.calls)
+        monkeypatch.setattr(desk.store, "write", busy)
+        desk.put(1, ["x"])
+        await until(lambda: len(calls) >= 3)
+        assert calls[1] - calls[0] > 0.29
+        assert calls[2] - calls[1] > 0.29
+
+    run(test)
+
+
 def test_what_the_broker_will_send_again_is_let_go(run):
     async def test(desk):
         gone = Session()
