@@ -44,9 +44,11 @@ async def check(config: Config) -> AsyncIterator[Finding]:
         ("broker", _broker),
         ("store", _store),
         ("dead letters", _letters),
+        ("inventory", _inventory),
         ("http", _http),
     ):
-        yield await _tried(part, work(config))
+        if part != "inventory" or config.inventory:
+            yield await _tried(part, work(config))
 
 
 async def _tried(part: str, work: Awaitable[str]) -> Finding:
@@ -87,6 +89,10 @@ async def _letters(config: Config) -> str:
     finally:
         letters.close()
     return f"{path} can be written"
+
+
+async def _inventory(config: Config) -> str:
+    return f"it names {len(await asyncio.to_thread(config.sites) or ())} devices"
 
 
 async def _http(config: Config) -> str:

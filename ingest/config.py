@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from device_profiles import indentation, problems, wording
 from device_profiles.problems import Document, FileProblem
 from device_profiles.schema import Name
 from device_profiles.wording import Fault
 from ingest import environment
+from ingest.inventory import Inventory
 from ingest.session import Address
 from ingest.store_url import check_url
 
@@ -43,6 +44,10 @@ def _listen(text: str) -> str:
     return text
 
 
+def _listed(told: object) -> object:
+    return [each.strip() for each in told.split(",")] if isinstance(told, str) else told
+
+
 class Config(BaseModel):
     """Paths are relative to the file."""
 
@@ -59,6 +64,9 @@ class Config(BaseModel):
     token_file: Path | None = None
     dead_letters: Path
     dead_letter_megabytes: int = Field(256, ge=1)
+    inventory: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = Field(
+        (), description="site files, or folders of them: each node may speak for the devices that they give it"
+    )
     http: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9464"
     workers: int | None = Field(None, ge=1, le=64, description="processes that share the packs; none: one takes all")
     log: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object a line")
@@ -104,6 +112,10 @@ class Config(BaseModel):
 
     def path(self, path: Path) -> Path:
         return self._folder / path
+
+    def sites(self) -> Inventory | None:
+        """The inventory, where there is one. Raises FileProblem."""
+        return Inventory([self.path(each) for each in self.inventory]) if self.inventory else None
 
     def with_changes(self, changes: dict[str, object]) -> "Config":
         """The same with other values, which are checked. Raises FileProblem."""

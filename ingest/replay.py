@@ -57,7 +57,8 @@ async def _replay(config: Config, ids: list[int] | None) -> Outcome:
     letters = _letters(config)
     chosen = _chosen(letters.all(), ids)
     store = open_store(config.store, token=config.secret("token_file"), folder=config.folder)
-    registries = [Registry(path=path, owners=config.owners) for path in config.registries]
+    sites = config.sites()
+    registries = [Registry(path=path, owners=config.owners, sites=sites) for path in config.registries]
     try:
         packs = [await _again(letter, registries, store) for letter in chosen]
         judged = zip(chosen, packs, strict=True)

@@ -10,6 +10,7 @@ import time
 
 import structlog
 
+from ingest import inventory
 from ingest.accept import Accepted, Refusal, accept
 from ingest.batch import Batcher, Entry
 from ingest.config import Config
@@ -58,7 +59,8 @@ class Ingest:
         self._waiting = Waiting(most=config.receive_max)
         self._impatient: set[tuple[str, str]] = set()
         self._clock: str | None = None  # what is wrong with it
-        self._registry = Registry(path=config.registry, owners=config.owners)
+        self._sites = config.sites()
+        self._registry = Registry(path=config.registry, owners=config.owners, sites=self._sites)
         self._suspects = Suspects(folder=config.registry.parent, number=config.worker or 0, careful=config.careful)
         self._connection = Connection(
             address=config.address(),
@@ -113,6 +115,8 @@ class Ingest:
                     group.create_task(self._watch(), name="watch"),
                     group.create_task(self._replayer.run(), name="replayer"),
                 ]
+                if self._sites is not None:
+                    tasks.append(group.create_task(inventory.follow(self._sites, self._registry), name="inventory"))
                 await stop.wait()
                 self._notify.stopping()
                 await self._finish()
