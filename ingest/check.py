@@ -92,7 +92,8 @@ async def _letters(config: Config) -> str:
 
 
 async def _inventory(config: Config) -> str:
-    return f"it names {len(await asyncio.to_thread(config.sites) or ())} devices"
+    sites = await asyncio.to_thread(config.sites)
+    return "there is none" if sites is None else f"it names {len(sites)} devices"
 
 
 async def _http(config: Config) -> str:
