@@ -116,8 +116,11 @@ def test_every_key_can_come_from_the_environment_alone(tmp_path, monkeypatch):
         "store": "influx2:http://h:1/o/b", "token_file": "t", "dead_letters": "d.db",
         "dead_letter_megabytes": "9", "http": "0.0.0.0:1", "workers": "3", "log": "json",
     }  # fmt: skip
-    settings = config.load(None, {f"MULTIPOLE_INGEST_{key.upper()}": text for key, text in given.items()})
+    assert given.keys() | {"inventory"} == config.Config.model_fields.keys()
+    told = {f"MULTIPOLE_INGEST_{key.upper()}": text for key, text in given.items()}
+    settings = config.load(None, told | {"MULTIPOLE_INGEST_INVENTORY": "a.yaml, sites"})
     assert {key: str(value) for key, value in settings.model_dump().items() if key in given} == given
+    assert settings.inventory == (Path("a.yaml"), Path("sites"))
     assert settings.registry == tmp_path / "births.db"
 
 
