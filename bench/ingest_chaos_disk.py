@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-MEGABYTES = 400
+MEGABYTES = 64
 CHUNK = bytes(1 << 20)
 
 

@@ -1,19 +1,24 @@
 """The account of a chaos run: what the nodes made against what the store gives back, reading by reading."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from bench.ingest_chaos_nodes import Node, Nodes
+from bench.ingest_chaos_nodes import Node, Nodes, is_bad
 from bench.ingest_stores import DATABASE, Influx1
 from ingest.store_url import open_store
+from pole.demo.store import reading
 from simulators.load.packs import AREA
 
 _Points = dict[tuple[int, str], float]  # by (ms, point)
 
 
-async def account(nodes: Nodes, store: Influx1) -> dict[str, Any]:
-    """lost: made and not there; false: there and never made; wrong: with another value. Readings, and packs of the
-    ledger; twice: numbers that stand in the ledger more than once."""
+async def account(nodes: Nodes, store: Influx1, letters: Path) -> dict[str, Any]:
+    """letters: ingest's file of dead letters.
+
+    lost: readings made and not there; false: there and never made; wrong: with another value. twice: numbers that stand
+    in the ledger more than once. letters_false: refused, and nothing was wrong with it.
+    """
     found = {"lost": 0, "wrong": 0, "false": 0}
     for node in nodes.nodes:
         made, there = _made(nodes, node), _there(store, node)
@@ -27,19 +32,23 @@ async def account(nodes: Nodes, store: Influx1) -> dict[str, Any]:
         await ledger.close()
     wanted = {node.name: [[1, node.head]] for node in nodes.nodes if node.head}
     lines = sum(_count(store, node) for node in nodes.nodes)
+    kept, others = _letters(letters)
+    bad = sum(is_bad(number) for node in nodes.nodes for number in range(1, node.head + 1))
     out: dict[str, Any] = {
         **found,
         "nodes_with_gaps": sum(stored.get(name) != ranges for name, ranges in wanted.items()),
         "twice": lines - sum(node.head for node in nodes.nodes),
+        "letters_missing": bad - kept,
+        "letters_false": others,
     }
-    return {**out, "kept": not any(out.values())}
+    return {**out, "kept": not any(out.values()), "dead_letters": bad}
 
 
 def _made(nodes: Nodes, node: Node) -> _Points:
     return {
         (nodes.time_ms(number), record["n"]): float(record["v"])
         for number in range(1, node.head + 1)
-        for record in json.loads(nodes.payload(node, number))
+        for record in json.loads(nodes.payload(node, number))[is_bad(number) :]
     }
 
 
@@ -54,6 +63,16 @@ def _there(store: Influx1, node: Node) -> _Points:
 
 def _count(store: Influx1, node: Node) -> int:
     return sum(row["count"] for row in _rows(store, f"SELECT count(sq) FROM pack WHERE node = '{node.name}'"))
+
+
+def _letters(file: Path) -> tuple[int, int]:
+    """(bad records that are kept, others that are)."""
+    if not file.exists():
+        return 0, 0
+    with reading(file) as db:
+        (kept,) = db.execute("SELECT count(*) FROM refusals WHERE reason = 'range' AND record = 0").fetchone()
+        (all_of_them,) = db.execute("SELECT count(*) FROM refusals").fetchone()
+    return kept, all_of_them - kept
 
 
 def _rows(store: Influx1, query: str) -> list[dict[str, Any]]:

@@ -13,10 +13,13 @@ from bench.ingest_chaos_proxies import KINDS, POISON, BadStore
 from bench.ingest_chaos_truth import account
 from bench.ingest_stores import DATABASE, Influx1
 from ingest import lines
-from ingest.accept import accept
+from ingest.accept import Refusal, accept
+from ingest.dead_letters import DeadLetters
 from ingest.registry import Registry
 from simulators.load.packs import AREA
 from tests.parts.servers import program
+
+LETTERS = {"letters_missing": 0, "letters_false": 0, "kept": True, "dead_letters": 0}
 
 
 @pytest.fixture
@@ -68,8 +71,8 @@ def test_the_account_finds_what_is_lost_wrong_false_and_twice(store, tmp_path):
         node.head = 4
     text = written(store, nodes, tmp_path)
     post(store, "\n".join(text))
-    right = {"lost": 0, "wrong": 0, "false": 0, "nodes_with_gaps": 0, "twice": 0, "kept": True}
-    assert asyncio.run(account(nodes, store)) == right
+    right = {"lost": 0, "wrong": 0, "false": 0, "nodes_with_gaps": 0, "twice": 0} | LETTERS
+    assert asyncio.run(account(nodes, store, tmp_path / "letters.db")) == right
     readings = [line for line in text if line.startswith("air")]
     place, _, time_ms = readings[0].split(" ")
     post(store, f"{place} wind_speed=-1 {time_ms}")
@@ -78,11 +81,11 @@ def test_the_account_finds_what_is_lost_wrong_false_and_twice(store, tmp_path):
     head, _, at = ledger.rpartition(" ")
     post(store, f"{head} {int(at) + 1}")
     nodes.nodes[1].head = 5
-    assert asyncio.run(account(nodes, store)) == {
-        "lost": 3, "wrong": 1, "false": 1, "nodes_with_gaps": 1, "twice": 0, "kept": False,
+    assert asyncio.run(account(nodes, store, tmp_path / "letters.db")) == {
+        "lost": 3, "wrong": 1, "false": 1, "nodes_with_gaps": 1, "twice": 0, **LETTERS, "kept": False,
     }  # fmt: skip
     nodes.nodes[1].head = 4
-    assert asyncio.run(account(nodes, store))["twice"] == 1
+    assert asyncio.run(account(nodes, store, tmp_path / "letters.db"))["twice"] == 1
 
 
 async def asked(port, body, headers=b""):
@@ -151,6 +154,21 @@ def test_a_full_disk_has_room_again(tmp_path):
         with disk.full(), pytest.raises(OSError, match="No space"):
             (disk.folder / "more").write_bytes(bytes(100_000))
         (disk.folder / "more").write_bytes(bytes(100_000))
+
+
+def test_a_bad_record_must_be_among_the_dead_letters(store, tmp_path):
+    nodes = Nodes(count=1, readings=3, packs_per_s=1)
+    (node,) = nodes.nodes
+    node.head = 50
+    post(store, "\n".join(written(store, nodes, tmp_path)))
+    found = asyncio.run(account(nodes, store, tmp_path / "letters.db"))
+    assert (found["lost"], found["false"], found["letters_missing"], found["kept"]) == (0, 0, 1, False)
+    kept = DeadLetters(path=tmp_path / "letters.db")
+    refused = [Refusal(0, "range", "x"), Refusal(1, "store", "x")]
+    kept.keep([("t", nodes.payload(node, 50), refused)])
+    kept.close()
+    found = asyncio.run(account(nodes, store, tmp_path / "letters.db"))
+    assert (found["dead_letters"], found["letters_missing"], found["letters_false"]) == (1, 0, 1)
 
 
 def rows(*megabytes):
