@@ -8,16 +8,13 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from device_profiles import loader
-from device_profiles.schema import Profile
 from ingest import durable
+from ingest.births import Births, Facts, Named, Points, facts_of
 from ingest.errors import IngestError, Unavailable
 from ingest.owners import Owners
 from ingest.rights import Barred, Rights, Sites
-from ingest.rows import Place, Rule
-from wire import messages
+from ingest.rows import Place
 
 MAX_DEVICES = 4096  # that one node may announce over time; beyond it only its latest birth counts
 
@@ -29,11 +26,8 @@ CREATE TABLE IF NOT EXISTS nodes (area TEXT, node TEXT, here TEXT, gone TEXT, PR
 """
 
 
-Points = dict[str, Rule]
 Devices = dict[str, tuple[Place, Points]]  # by "pole/device/", as a base name has it
 Node = tuple[str, str]  # area, node
-_Facts = tuple[tuple[str, str, str, float | None, float | None], ...]  # point, function, unit, low, high
-_Named = dict[str, Points]
 
 
 class Registry:
@@ -42,10 +36,9 @@ class Registry:
     def __init__(self, *, path: Path, owners: Path | None = None, sites: Sites | None = None) -> None:
         """owners: the file that all workers share. Raises IngestError when the file cannot be opened."""
         self._path = path
-        self._profiles = loader.profiles()  # read now: the first birth must not wait for it
+        self._births = Births()
         self._nodes: dict[Node, Devices] = {}
         self._gone: dict[Node, frozenset[str]] = {}  # those of its devices that its latest birth does not name
-        self._points: dict[_Facts, Points] = {}  # devices of one profile share them
         self._numbers: dict[int, int] = {}  # of points, by their identity: in the file
         self._owners = Owners(path=owners or path.with_name("owners"))
         self._rights = Rights(owners=self._owners, sites=sites)
@@ -58,7 +51,7 @@ class Registry:
 
     def _open(self) -> None:
         self._db = durable.open_file(self._path, _SCHEMA)
-        points = {number: self._shared(_facts_of(text)) for number, text in self._db.execute("SELECT * FROM points")}
+        points = {number: self._births.shared(_read(text)) for number, text in self._db.execute("SELECT * FROM points")}
         self._numbers = {id(each): number for number, each in points.items()}
         kept = self._db.execute("SELECT area, node, here, gone FROM nodes").fetchall()
         named = [(area, node, json.loads(here), json.loads(gone)) for area, node, here, gone in kept]
@@ -76,12 +69,12 @@ class Registry:
 
     def learn(self, area: str, node: str, body: bytes) -> bool:
         """Takes a birth into memory; False when it says nothing new. Raises MessageError."""
-        here, former = self._told(messages.decode(body, messages.BIRTH))
+        here, former = self._births.read(body)
         key, known = (area, node), self.devices(area, node)
         named = {name: _real(points) for name, (_, points) in known.items()}
         before = named.keys() - self._gone.get(key, frozenset())
         for name, points in [*former.items(), *here.items()]:
-            named[name] = self._united(named.get(name), points)
+            named[name] = self._births.united(named.get(name), points)
         if len(named) > MAX_DEVICES:
             named = former | here
         gone = frozenset(named.keys() - here.keys())
@@ -163,7 +156,7 @@ class Registry:
                 self._changed.add((area, node))
             self._nodes[area, node] = judged
 
-    def _judged(self, key: Node, named: _Named, known: Devices, *, had: bool = False) -> Devices:
+    def _judged(self, key: Node, named: Named, known: Devices, *, had: bool = False) -> Devices:
         # had: what it left was allowed when it was written to the file
         (area, node), gone = key, self._gone[key]
         out: Devices = {}
@@ -191,33 +184,10 @@ class Registry:
         number = self._numbers.get(id(real))
         if number is None:
             number = (
-                self._db.execute("INSERT INTO points (facts) VALUES (?)", (json.dumps(_facts(real)),)).lastrowid or 0
+                self._db.execute("INSERT INTO points (facts) VALUES (?)", (json.dumps(facts_of(real)),)).lastrowid or 0
             )
             self._numbers[id(real)] = number
         return number
-
-    def _shared(self, facts: _Facts) -> Points:
-        points = self._points.get(facts)
-        if points is None:
-            points = self._points[facts] = {fact[0]: Rule(*fact) for fact in facts}
-        return points
-
-    def _united(self, before: Points | None, now: Points) -> Points:
-        # A device that became another one still has readings of before.
-        if before is None or before is now:
-            return now
-        return self._shared(tuple({fact[0]: fact for fact in _facts(before) + _facts(now)}.values()))
-
-    def _told(self, birth: dict[str, object]) -> tuple[_Named, _Named]:
-        """(here, former)."""
-        profiles: dict[str, dict[str, Any]] = birth["profiles"]  # type: ignore[assignment]
-        points = {name: self._shared(_announced(self._profiles.get(name), told)) for name, told in profiles.items()}
-        named: tuple[_Named, _Named] = {}, {}
-        for out, devices in zip(named, (birth["devices"], birth.get("former", ())), strict=True):
-            for device in devices:  # type: ignore[attr-defined]
-                name = f"{device['pole']}/{device['device']}/"
-                out[name] = self._united(out.get(name), points[device["profile"]])
-        return named
 
     def close(self) -> None:
         self._db.close()
@@ -227,24 +197,9 @@ def _real(points: Points) -> Points:
     return points.points if isinstance(points, Barred) else points
 
 
-def _same(named: _Named, known: Devices) -> bool:
+def _same(named: Named, known: Devices) -> bool:
     return all(_real(known[name][1]) is points for name, points in named.items())
 
 
-def _facts(points: Points) -> _Facts:
-    return tuple((point, *rule.facts) for point, rule in points.items())
-
-
-def _facts_of(text: str) -> _Facts:
+def _read(text: str) -> Facts:
     return tuple(tuple(fact) for fact in json.loads(text))
-
-
-def _announced(profile: Profile | None, told: dict[str, Any]) -> _Facts:
-    if profile is not None and profile.version != told["version"]:
-        profile = None  # its ranges may have changed
-    out = []
-    for point, facts in told["points"].items():
-        known = profile.points.get(point) if profile is not None else None
-        low, high = known.range if known is not None and known.range is not None else (None, None)
-        out.append((point, str(facts.get("function", told["function"])), str(facts["unit"]), low, high))
-    return tuple(out)
