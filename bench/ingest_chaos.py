@@ -30,7 +30,7 @@ from bench.ingest_chaos_proxies import KINDS, BadStore
 from bench.ingest_chaos_truth import account
 from bench.ingest_consumers import USER
 from bench.ingest_rig import load_average
-from bench.ingest_stores import DATABASE, Influx1
+from bench.ingest_stores import DATABASE, Influx1, Sqlite
 from pole.broker import Broker, free_port
 from pole.fleet.depth_proxy import Proxy
 
@@ -48,11 +48,17 @@ WEIGHTS = {
 
 
 def run(
-    *, faults: int = 1000, seed: int = 1, workers: int = 1, told: Callable[[str], None] = lambda line: None
+    *,
+    faults: int = 1000,
+    seed: int = 1,
+    workers: int = 1,
+    store: str = "influx1",
+    told: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Blocks, some ten minutes for a thousand. workers: of `pole ingest run`. "kept": nothing lost, nothing twice."""
+    """Blocks, some ten minutes for a thousand. workers: of `pole ingest run`; store: influx1, or sqlite on the small
+    disk. "kept": nothing lost, nothing twice."""
     with tempfile.TemporaryDirectory(prefix="pole-chaos-", ignore_cleanup_errors=True) as folder:
-        return asyncio.run(_Chaos(Path(folder), faults, seed, workers, told).run())
+        return asyncio.run(_Chaos(Path(folder), faults, seed, workers, store, told).run())
 
 
 class _Part(Protocol):
@@ -101,7 +107,9 @@ class _Ingest:
 
 
 class _Chaos:
-    def __init__(self, folder: Path, faults: int, seed: int, workers: int, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, faults: int, seed: int, workers: int, store: str, told: Callable[[str], None]
+    ) -> None:
         self._faults = faults
         self._told = told
         self._chance = random.Random(seed)
@@ -113,6 +121,7 @@ class _Chaos:
         acl.write_text(acl.read_text() + ingest_load.ACL)
         self._cuts = Proxy(host="127.0.0.1", port=self._broker.port)
         self._workers = workers
+        self._embedded = store == "sqlite"
         self._folder = folder
         self._log = folder / "ingest.log"
         self._nodes = Nodes(count=NODES, readings=READINGS, packs_per_s=PACKS_PER_S)
@@ -121,8 +130,10 @@ class _Chaos:
     async def run(self) -> dict[str, Any]:
         began = time.monotonic()
         with self._disk:
-            self._store = Influx1(folder=self._folder / "store")
-            self._bad = BadStore(to=self._store.port)
+            embedded = Sqlite(folder=self._disk.folder / "store")
+            self._server = Influx1(folder=self._folder / "store")
+            self._store = embedded if self._embedded else self._server
+            self._bad = BadStore(to=self._server.port)
             try:
                 return await self._run(began)
             finally:
@@ -140,7 +151,7 @@ class _Chaos:
         async with self._bad, self._cuts:
             folder = self._disk.folder / "ingest"
             folder.mkdir()
-            store = f"influx1:http://127.0.0.1:{self._bad.port}/{DATABASE}"
+            store = self._store.url if self._embedded else f"influx1:http://127.0.0.1:{self._bad.port}/{DATABASE}"
             self._ingest = _Ingest(folder, self._log, self._cuts.port, store, self._workers)
             self._ingest.start()
             sending = asyncio.create_task(self._nodes.run(self._cuts.port, "load-secret"), name="nodes")
@@ -158,7 +169,8 @@ class _Chaos:
         found = await account(self._nodes, self._store, self._disk.folder / "ingest" / LETTERS)
         return {
             "faults": sum(self._made.values()), "kinds": dict(self._made), "store_answers": dict(self._bad.met),
-            "disk": self._disk.kind, "workers": self._workers, "ingest_starts": self._ingest.starts,
+            "disk": self._disk.kind, "workers": self._workers, "store": self._store.name,
+            "ingest_starts": self._ingest.starts,
             "packs": self._nodes.made, "readings": self._nodes.made * READINGS, "sent_again": self._nodes.again,
             **found, "drained_s": round(drained, 1), "seconds": round(time.monotonic() - began, 1),
             "load_average": load_average(),
@@ -166,10 +178,13 @@ class _Chaos:
 
     @property
     def _parts(self) -> dict[str, "_Part"]:
-        return {"broker": self._broker, "store": self._store, "ingest": self._ingest}
+        parts: dict[str, _Part] = {"broker": self._broker, "ingest": self._ingest}
+        return parts if self._embedded else {**parts, "store": self._server}
 
     async def _break_things(self) -> None:
         kinds = [kind for kind in WEIGHTS if kind != "disk full" or self._disk.kind]
+        if self._embedded:
+            kinds = [kind for kind in kinds if not kind.startswith("store")]
         chances = [WEIGHTS[kind] for kind in kinds]
         for number in range(self._faults):
             kind = self._chance.choices(kinds, chances)[0]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.ingest_chaos_nodes import Node, Nodes, is_bad
-from bench.ingest_stores import DATABASE, Influx1
+from bench.ingest_stores import DATABASE, Influx1, Sqlite
 from ingest.store_url import open_store
 from pole.demo.store import reading
 from simulators.load.packs import AREA
@@ -13,7 +13,7 @@ from simulators.load.packs import AREA
 _Points = dict[tuple[int, str], float]  # by (ms, point)
 
 
-async def account(nodes: Nodes, store: Influx1, letters: Path) -> dict[str, Any]:
+async def account(nodes: Nodes, store: Influx1 | Sqlite, letters: Path) -> dict[str, Any]:
     """letters: ingest's file of dead letters.
 
     lost: readings made and not there; false: there and never made; wrong: with another value. twice: numbers that stand
@@ -52,7 +52,11 @@ def _made(nodes: Nodes, node: Node) -> _Points:
     }
 
 
-def _there(store: Influx1, node: Node) -> _Points:
+def _there(store: Influx1 | Sqlite, node: Node) -> _Points:
+    if isinstance(store, Sqlite):
+        with reading(store.file) as db:
+            rows = db.execute("SELECT time, point, value FROM readings WHERE pole = ?", (node.name,))
+            return {(time_ms, point): value for time_ms, point, value in rows}
     points: _Points = {}
     for row in _rows(store, f"SELECT * FROM air WHERE pole = '{node.name}'"):
         for name, value in row.items():
@@ -61,7 +65,10 @@ def _there(store: Influx1, node: Node) -> _Points:
     return points
 
 
-def _count(store: Influx1, node: Node) -> int:
+def _count(store: Influx1 | Sqlite, node: Node) -> int:
+    if isinstance(store, Sqlite):
+        with reading(store.file) as db:
+            return int(db.execute("SELECT count(*) FROM packs WHERE node = ?", (node.name,)).fetchone()[0])
     return sum(row["count"] for row in _rows(store, f"SELECT count(sq) FROM pack WHERE node = '{node.name}'"))
 
 

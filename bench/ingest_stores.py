@@ -161,11 +161,11 @@ class Sqlite:
 
     def __init__(self, *, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = folder / "readings.db"
+        self.file = folder / "readings.db"
 
     @property
     def url(self) -> str:
-        return f"sqlite:{self._file}"
+        return f"sqlite:{self.file}"
 
     def start(self) -> None:
         """Nothing to start."""
@@ -180,9 +180,9 @@ class Sqlite:
         return self._count("points")
 
     def _count(self, table: str) -> int:
-        if not self._file.exists():
+        if not self.file.exists():
             return 0
-        with reading(self._file) as db:
+        with reading(self.file) as db:
             return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 

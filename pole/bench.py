@@ -27,6 +27,7 @@ Soak = Annotated[
 Faults = Annotated[int, typer.Option("--faults", min=1, help="How many, one after the other.")]
 Seed = Annotated[int, typer.Option("--seed", help="Another one, other faults.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Of `pole ingest run`.")]
+ChaosStore = Annotated[str, typer.Option("--store", help="influx1, or sqlite on a disk that is full at times.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="CPU and memory, a row each 10 s.")]
 
 
@@ -91,11 +92,17 @@ def ingest_(quick: Quick = False, telegraf: Telegraf = None, soak: Soak = None, 
 
 
 @app.command("ingest-chaos")
-def ingest_chaos_(faults: Faults = 1000, seed: Seed = 1, workers: Workers = 1, json: Json = False) -> None:
+def ingest_chaos_(
+    faults: Faults = 1000, seed: Seed = 1, workers: Workers = 1, store: ChaosStore = "influx1", json: Json = False,
+) -> None:  # fmt: skip
     """Kills, cuts, stalls, a full disk, a store that errs, at random; then every reading is looked for. 10 minutes."""
     from bench import ingest_chaos
 
-    result = _watched(lambda told: ingest_chaos.run(faults=faults, seed=seed, workers=workers, told=told), json)
+    if store not in ("influx1", "sqlite"):
+        raise typer.BadParameter(f"--store {store}: influx1 or sqlite")
+    result = _watched(
+        lambda told: ingest_chaos.run(faults=faults, seed=seed, workers=workers, store=store, told=told), json
+    )
     _told(result, ingest_chaos.show, json)
     if not result["kept"]:
         raise typer.Exit(1)

@@ -31,11 +31,12 @@ def store(tmp_path):
     server.kill()
 
 
-def test_some_faults_and_nothing_is_lost(monkeypatch, capsys):
+@pytest.mark.parametrize("store", ["influx1", "sqlite"])
+def test_some_faults_and_nothing_is_lost(monkeypatch, capsys, store):
     program("influxd")
     monkeypatch.setattr(ingest_chaos, "PAUSE_S", (0.0, 0.1))
     monkeypatch.setattr(ingest_chaos, "WEIGHTS", {"store answers": 2, "connections cut": 1, "store killed": 1})
-    result = ingest_chaos.run(faults=6, seed=3)
+    result = ingest_chaos.run(faults=6, seed=3, store=store)
     assert json.loads(json.dumps(result)) == result
     assert result["faults"] == sum(result["kinds"].values()) == 6
     assert result["packs"] >= 100
