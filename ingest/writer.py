@@ -6,9 +6,10 @@ A crash between any two of these steps repeats them, and neither store keeps any
 import asyncio
 import random
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from typing import NoReturn
 
 import structlog
@@ -25,6 +26,7 @@ from wire import stored, topics
 from wire.backoff import Backoff
 
 RETRY_FIRST_S, RETRY_MOST_S = 0.2, 10.0  # between attempts to write to a store that is down
+LINES = 20  # of the log, about what a batch had refused
 LETTERS_RETRY_S = (1.0, 2.0)  # before what could not be dead-lettered is tried again
 PROBE_S = 10.0  # an idle store is asked this often whether it is still there
 
@@ -138,11 +140,11 @@ class Writer:
             await self._letters_worker.run(self._keep, concerned)
         except Unavailable as error:
             self._hold(concerned, str(error))
-            return [entry for entry in entries if entry not in concerned]
+            held = {id(entry) for entry in concerned}
+            return [entry for entry in entries if id(entry) not in held]
         self.waits["dead letters"] = None
+        self._tell([entry for entry in concerned if len(entry.pack.refused) > entry.kept])
         for entry in concerned:
-            if len(entry.pack.refused) > entry.kept:
-                self._tell(entry)
             entry.kept = len(entry.pack.refused)
             entry.birth = False
         return entries
@@ -157,12 +159,25 @@ class Writer:
         if letters:
             self._letters.keep(letters)
 
-    def _tell(self, entry: Entry) -> None:
-        fresh = entry.pack.refused[entry.kept :]
-        for refusal in fresh:
-            self._metrics.refused.labels(refusal.reason).inc()
-        where = {"topic": entry.message.topic, "epoch": entry.pack.epoch, "number": entry.pack.number}
-        log.warning("dead-lettered", **where, records=len(fresh), reason=fresh[0].reason, why=fresh[0].detail)
+    def _tell(self, entries: list[Entry]) -> None:
+        # A storm of refusals must not become one of lines: one for each node and reason of a batch, and few of them.
+        counts: Counter[str] = Counter()
+        alike: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
+        for entry in entries:
+            fresh = entry.pack.refused[entry.kept :]
+            counts.update(refusal.reason for refusal in fresh)
+            alike[entry.pack.area, entry.pack.node, fresh[0].reason].append(entry)
+        for reason, count in counts.items():
+            self._metrics.refused.labels(reason).inc(count)
+        for same in islice(alike.values(), LINES):
+            first, why = same[0], same[0].pack.refused[same[0].kept]
+            where = {"topic": first.message.topic, "epoch": first.pack.epoch, "number": first.pack.number}
+            records = sum(len(entry.pack.refused) - entry.kept for entry in same)
+            log.warning(
+                "dead-lettered", **where, messages=len(same), records=records, reason=why.reason, why=why.detail
+            )
+        if len(alike) > LINES:
+            log.warning("dead-lettered more", messages=sum(len(same) for same in islice(alike.values(), LINES, None)))
 
     def _hold(self, entries: list[Entry], reason: str) -> None:
         # Only these stay unacknowledged; the good packs go on, until these fill the broker's window.

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
+import structlog
 
 from ingest import isolate, writer
 from ingest.accept import Accepted, Refusal
@@ -56,6 +57,7 @@ class Desk:
 
     def __init__(self, folder):
         self.store, self.batcher, self.session, self.published = FakeStore(), Batcher(), Session(), []
+        self.metrics = Metrics()
         self.letters = DeadLetters(path=folder / "aside" / "dead-letters.db")
         self.folder = folder / "aside"
         self.folder.mkdir()
@@ -65,15 +67,15 @@ class Desk:
             store=self.store,
             letters=self.letters,
             registry=self.registry,
-            metrics=Metrics(),
+            metrics=self.metrics,
             publish=lambda topic, body: self.published.append((topic, body)) or True,
             on_done=lambda: None,
         )
 
-    def put(self, number, points, refused=(), session=None):
+    def put(self, number, points, refused=(), session=None, node="n"):
         rows = Names().readings(("air", "a", "P", "d", point, 1000 + number, 1.0, None) for point in points)
         pack = Accepted(
-            "a", "n", "9f3c21aa", number, rows, list(range(len(rows))), list(refused), newest_ms=1000 + number
+            "a", node, "9f3c21aa", number, rows, list(range(len(rows))), list(refused), newest_ms=1000 + number
         )
         message = Message("poles/a/n/up/telemetry", b"%d" % number, number, session or self.session)
         self.batcher.put(Entry(message, pack))
@@ -204,6 +206,24 @@ def test_refusals_that_cannot_be_kept_hold_only_their_own_packs(run):
         await until(lambda: len(desk.session.acknowledged) == 2)
         assert desk.kept() == [(b"1", [(1, "range")])]
         assert desk.writer.waits["dead letters"] is None
+
+    run(test)
+
+
+def test_a_storm_of_refusals_is_counted_in_full_and_told_in_few_lines(run):
+    async def test(desk):
+        with structlog.testing.capture_logs() as lines:
+            for number in range(1, 401):
+                refused = [Refusal(index, "range" if number % 2 else "unit", "why") for index in (0, 1)]
+                desk.put(number, ["x"], refused, node=f"n{number % 50}")
+            await until(lambda: len(desk.session.acknowledged) == 400)
+        told = [line for line in lines if line["event"].startswith("dead-lettered")]
+        assert len(told) <= 40
+        assert sum(line["messages"] for line in told) == 400
+        text = desk.metrics.text().decode()
+        assert 'multipole_ingest_refused_total{reason="range"} 400.0' in text
+        assert 'multipole_ingest_refused_total{reason="unit"} 400.0' in text
+        assert len(desk.kept()) == 400
 
     run(test)
 
