@@ -23,6 +23,7 @@ from ingest.errors import Refused, Unavailable
 from ingest.rows import Reading
 
 REFUSED = (200, 201, 207, 400, 413, 422)
+NOTHING_WRITTEN = "incoming write was empty"  # InfluxDB 3 to a probe, not in JSON (influxdb3_server/src/http.rs)
 LONGEST_PAUSE_S = 300.0  # a server that asks for a day is tried before
 
 _CONFLICT = re.compile(r'field type conflict: input field "(.+?)" on measurement "(.+?)" is type (\w+), already')
@@ -47,7 +48,7 @@ def check(name: str, answer: Answer, rows: list[Reading], ledgers: int) -> None:
     if status == 204 or (status == 200 and not answer.text):
         return
     said = _said(answer.text, told)
-    if status in REFUSED and (told is not None or status == 413):
+    if status in REFUSED and (told is not None or status == 413 or answer.text == NOTHING_WRITTEN):
         listed = _listed(told, said, rows)
         alike = _alike(listed, said, rows)
         every = len(rows) == len(lines.rows_of_lines(rows)) and (  # else one field may condemn its whole line

@@ -123,6 +123,12 @@ def test_nobody_else_can_refuse_readings():
         assert not any(pack.refused for pack in batch)
 
 
+def test_an_influxdb_3_that_is_asked_whether_it_is_there_is_there():
+    with Dialect(lambda _method, _path, _fields, body: (204 if body else 400, dialects.NOTHING_WRITTEN, {})) as server:
+        write(f"influx3:{server.url}/db", [])
+        assert server.writes[0][3] == ""
+
+
 def test_a_batch_that_is_too_large_is_written_in_parts():
     def answer(_method, _path, _fields, body):
         return (413, "", {}) if len(body) > 3000 else (204, "", {})
