@@ -163,6 +163,12 @@ class Config(BaseModel):
             raise FileProblem(f"{key}: {self.path(name)} is empty. Write the secret there.")
         return secret
 
+    def check_usable(self) -> None:
+        """Raises FileProblem where a file or folder that the configuration names cannot be used."""
+        self.check_places()
+        self.address()
+        self.secret("token_file")
+
     def check_places(self) -> None:
         """Raises FileProblem where the dead letters cannot be kept: said before SQLite says it in its own words."""
         path = self.path(self.dead_letters)

@@ -146,6 +146,8 @@ def _several(
     from ingest.dead_letters import DeadLetters
     from ingest.workers import Workers
 
+    settings.check_usable()  # what is wrong for all is told once, and not by each of them again and again
+
     def command(number: int, http: str, careful: bool) -> list[str]:
         options = ["--json"] * json + ["--careful"] * careful
         return [

@@ -68,6 +68,15 @@ def test_what_is_wrong_ends_the_check_with_one(broker, tmp_path):
     assert "WRONG  store: " in run.stdout
 
 
+def test_workers_are_not_started_again_and_again_with_a_configuration_that_is_wrong(broker, tmp_path):
+    service = Service(tmp_path / "ingest", broker, workers=2)
+    (service.folder / "ingest.password").unlink()
+    run = service.pole("ingest", "run", str(service.config))
+    assert run.returncode == 2
+    assert run.stderr.startswith("password_file: ")
+    assert len(run.stderr.splitlines()) == 1
+
+
 def test_it_runs_by_the_environment_alone_tells_systemd_and_stops_with_zero(broker, tmp_path):
     ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     ear.bind(str(tmp_path / "notify"))
