@@ -52,14 +52,12 @@ def _measured(store: Store, first: list[Reading], bodies: list[list[Reading]], r
 
 def _posted(store: Store, first: list[Reading], bodies: list[list[Reading]]) -> tuple[float, dict[str, float]]:
     http = urllib3.PoolManager()
-    kind, _, url = store.url.partition(":")
-    root = url.split("/", 3)
-    server = "/".join(root[:3])
-    path = f"/write?db={DATABASE}" if kind == "influx1" else f"/api/v2/write?org={DATABASE}&bucket={DATABASE}"
+    server = "/".join(store.url.partition(":")[2].split("/", 3)[:3])
+    path = f"/write?db={DATABASE}&precision=ms"
     encoded = [lines.encode(body, []) for body in (first, *bodies)]
 
     def post(body: bytes) -> None:
-        answer = http.request("POST", f"{server}{path}&precision=ms", body=body)
+        answer = http.request("POST", f"{server}{path}", body=body)
         if answer.status != 204:
             raise RuntimeError(f"{server}: {answer.status} {answer.data.decode()}")
 

@@ -127,14 +127,14 @@ class Influx1(_Server):
 
 
 class Victoria(_Server):
-    """VictoriaMetrics by the v2 write API: written counts field values."""
+    """VictoriaMetrics by its line protocol: written counts field values."""
 
     name = "victoriametrics"
     health = "/health"
 
     @property
     def url(self) -> str:
-        return f"influx2:{self.http}/{DATABASE}/{DATABASE}"
+        return f"victoria:{self.http}"
 
     def command(self) -> list[str]:
         return [
