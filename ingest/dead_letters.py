@@ -15,9 +15,10 @@ from ingest import durable
 from ingest.accept import Refusal
 from ingest.errors import Unavailable
 
+# AUTOINCREMENT: who has looked at all up to an id finds what is new by its id, whatever was deleted meanwhile.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY, digest BLOB UNIQUE, topic TEXT, body BLOB,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB UNIQUE, topic TEXT, body BLOB,
     first_ms INTEGER, last_ms INTEGER, times INTEGER);
 CREATE TABLE IF NOT EXISTS refusals (
     message INTEGER, record INTEGER, reason TEXT, detail TEXT, PRIMARY KEY (message, record)) WITHOUT ROWID;
@@ -86,6 +87,8 @@ class DeadLetters:
 
         newer: only letters with a greater id.
         """
+        if not self._there():
+            return []
         start = f"poles/{area}/{node}/"
         found = (start, start[:-1] + "0", *after, newer, json.dumps(reasons), most)  # "0" is the character after "/"
         with self._transaction(writing=False) as db:
@@ -93,6 +96,8 @@ class DeadLetters:
 
     def topics(self, reasons: Sequence[str], *, newer: int = 0) -> tuple[list[str], int]:
         """Of all that have a refusal for one of these reasons and a greater id; and the greatest id of all letters."""
+        if not self._there():
+            return [], 0
         with self._transaction(writing=False) as db:
             found = [topic for (topic,) in db.execute(_TOPICS, (newer, json.dumps(reasons)))]
             return found, db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
@@ -106,6 +111,10 @@ class DeadLetters:
                     _add(db, letter.id, refused)
                 else:
                     db.execute("DELETE FROM messages WHERE id = ?", (letter.id,))
+
+    def _there(self) -> bool:
+        # Who only looks makes no file.
+        return self._db is not None or self._path.exists()
 
     def close(self) -> None:
         if self._db is not None:

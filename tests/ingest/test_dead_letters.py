@@ -106,3 +106,12 @@ def test_the_letters_of_a_node_come_in_parts_and_only_for_the_reasons_that_are_a
     assert letters.topics(["unknown-device"], newer=newest) == ([TOPIC], newest + 1)
     (last,) = letters.of_node("wuhou", "gw-1", ["unknown-device"], newer=newest, most=9)
     assert last.body == b"new"
+    letters.replace([(last, [])])
+    letters.keep([(TOPIC, b"newer", unknown)])
+    assert letters.topics(["unknown-device"], newer=newest + 1) == ([TOPIC], newest + 2)  # no id comes twice
+
+
+def test_who_only_looks_for_letters_makes_no_file(letters, tmp_path):
+    assert letters.topics(["unit"]) == ([], 0)
+    assert letters.of_node("wuhou", "gw-1", ["unit"], most=9) == []
+    assert list(tmp_path.iterdir()) == []
