@@ -84,24 +84,30 @@ class InfluxStore:
             body = self._encode(rows, ledgers)
         except UnicodeEncodeError as error:
             raise Refused("text", str(error)) from error
-        problem = self._make() if self._due else ""
+        problem = self._try_to_make() if self._due else ""
         answer = self._post(body)
         if answer.status == 404 and self._setup is not None and self._setup.is_missing(answer.text):
-            self._setup.make()
+            self._make(self._setup)
             answer = self._post(body)
         dialects.check(self.name, answer, rows, len(ledgers))
         self._due = False
         if problem:
             log.warning("the server does not keep and thin as asked", store=self.name, reason=problem)
 
-    def _make(self) -> str:
+    def _try_to_make(self) -> str:
         # Once a start. Whoever may only write goes on without it; while the server is down nothing is said of it.
         try:
             if self._setup is not None:
-                self._setup.make()
+                self._make(self._setup)
         except IngestError as error:
             return str(error)
         return ""
+
+    def _make(self, setup: Setup) -> None:
+        try:
+            setup.make()
+        except (LookupError, TypeError, ValueError) as error:
+            raise Unavailable(f"{self.name}: what it answers is not what such a server says: {error!r}") from error
 
     def _post(self, body: bytes) -> Answer:
         headers = self._headers

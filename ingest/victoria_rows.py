@@ -64,7 +64,7 @@ class Export:
     def packs(self) -> list[Packs]:
         """The ledger. A number counts once."""
         cells: dict[tuple[str, str, str], dict[tuple[str, int], dict[str, float]]] = defaultdict(dict)
-        for series in self._series('{__name__=~"pack_(sq|readings|refused)"}', 0):
+        for series in self._series('{__name__=~"pack_(sq|readings|refused)",area!="",node!=""}', 0):
             labels = series["metric"]
             told = cells[labels["area"], labels["node"], labels["ep"]]
             for time_ms, value in zip(series["timestamps"], series["values"], strict=True):
@@ -74,7 +74,7 @@ class Export:
     def counts(self) -> Counts:
         """Of distinct samples."""
         packs, points, qualities = self.packs(), 0, 0
-        for series in self._series('{__name__!~"pack_.*"}', 0):
+        for series in self._series('{__name__!~"pack_.*",area!="",device!=""}', 0):
             count = len(set(series["timestamps"]))
             if series["metric"]["__name__"].startswith(_OWN):
                 qualities += count
@@ -99,7 +99,13 @@ class Export:
 
 def _match(wanted: Wanted) -> str:
     function, point = _pattern(wanted.function), _pattern(wanted.point)
-    terms = [f'__name__=~"{function}_{point}|quality_missing"', '__name__!~"pack_.*"']
+    terms = [
+        f'__name__=~"{function}_{point}|quality_missing"',
+        '__name__!~"pack_.*"',
+        'area!=""',
+        'pole!=""',
+        'device!=""',
+    ]
     terms += [
         f"{label}={json.dumps(text)}" for label, text in (("pole", wanted.pole), ("device", wanted.device)) if text
     ]
