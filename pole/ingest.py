@@ -46,6 +46,7 @@ def run(
     worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
     http: Annotated[str, typer.Option("--http", hidden=True)] = "",
     careful: Annotated[bool, typer.Option("--careful", hidden=True)] = False,
+    parent: Annotated[int, typer.Option("--parent", hidden=True)] = 0,
 ) -> None:
     """Stores what the nodes send, until SIGTERM or Ctrl-C. With --workers, SIGHUP starts them anew one by one."""
     import asyncio
@@ -63,7 +64,7 @@ def run(
         count = workers or settings.workers
         if worker is not None:
             ingest = Ingest(config=settings.of_worker(worker, http=http, careful=careful))
-            asyncio.run(signals.until_stopped(_with_parent(ingest.run)))
+            asyncio.run(signals.until_stopped(_with_parent(ingest.run, parent)))
         elif count is not None:
             asyncio.run(signals.until_stopped(_several(settings, path, count, json)))
         else:
@@ -117,17 +118,15 @@ def _with_hangup(
 
 
 def _with_parent(
-    service: "Callable[[asyncio.Event], Coroutine[None, None, None]]",
+    service: "Callable[[asyncio.Event], Coroutine[None, None, None]]", parent: int
 ) -> "Callable[[asyncio.Event], Coroutine[None, None, None]]":
     """A worker stops when whoever watches it is gone: the next one starts workers with the same names."""
     import asyncio
     import os
 
     async def run(stop: asyncio.Event) -> None:
-        parent = os.getppid()
-
         async def watch() -> None:
-            while os.getppid() == parent:
+            while os.getppid() == parent:  # it may have gone before we came so far
                 await asyncio.sleep(0.5)
             stop.set()
 
@@ -143,6 +142,8 @@ def _with_parent(
 def _several(
     settings: "Config", path: Path | None, count: int, json: bool
 ) -> "Callable[[asyncio.Event], Coroutine[None, None, None]]":
+    import os
+
     from ingest.dead_letters import DeadLetters
     from ingest.workers import Workers
 
@@ -161,6 +162,8 @@ def _several(
             str(number),
             "--http",
             http,
+            "--parent",
+            str(os.getpid()),
             *options,
         ]
 
