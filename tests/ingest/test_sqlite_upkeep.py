@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ingest import sqlite_upkeep
+from ingest import sqlite_store, sqlite_upkeep
 from ingest.rows import Ledger, Names
 from ingest.store_url import open_store
 from ingest.stores import Wanted
@@ -19,6 +19,8 @@ NOW = time.time_ns() // 1_000_000
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     monkeypatch.setattr(sqlite_upkeep, "PAUSE_S", 0.0)
+    # what is old by this module's clock must be as old when its turn comes, minutes later
+    monkeypatch.setattr(sqlite_store, "time_ns", lambda: (NOW + 1000) * 1_000_000)
 
 
 def reading(at, value=1.0, device="d", quality=None):

