@@ -23,6 +23,7 @@ package_of() {  # program -> package in Debian and Ubuntu
     influxd) echo influxdb ;;
     snmpget) echo snmp ;;
     sipp) echo sip-tester ;;
+    systemd-analyze) echo systemd ;;
     *) echo "$1" ;;
     esac
 }
@@ -37,6 +38,7 @@ advice() {  # program -> how to get it without apt
     strace) echo "strace, what a process does to its files: dnf install strace | pacman -S strace (Linux only)" ;;
     openssl) echo "openssl, keys and certificates in tests: brew install openssl | dnf install openssl" ;;
     socat) echo "socat, a pty with a program behind it: brew install socat | dnf install socat | pacman -S socat" ;;
+    systemd-analyze) echo "systemd (systemd-analyze), which checks the units that we ship: any Linux that runs systemd has it" ;;
     faketime) echo "libfaketime (faketime), clocks that are wrong: brew install libfaketime | dnf install libfaketime" ;;
     micropython) echo "MicroPython 1.22 or newer: brew install micropython | build its unix port" ;;
     esac
@@ -190,7 +192,7 @@ run)
     scripts/micropython.sh || say "MicroPython could not be fetched (see above); the demo's controller runs on CPython."
     ;;
 dev)
-    programs mosquitto influxd victoria-metrics snmpd snmpget sipp strace faketime socat openssl
+    programs mosquitto influxd victoria-metrics snmpd snmpget sipp strace faketime socat openssl systemd-analyze
     packages
     stubs
     scripts/micropython.sh || say "MicroPython could not be fetched (see above); its tests are skipped (with CI=true they fail)."

@@ -6,9 +6,9 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
+from pathlib import Path
 
 from ingest import config, workers
 from ingest.dead_letters import DeadLetters
@@ -21,8 +21,11 @@ PACKS = 200
 
 def running(service):
     """Process ids of the workers, by their supervisor."""
-    told = subprocess.run(["pgrep", "-P", str(service.pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in told.stdout.split()]
+    told = Path(f"/proc/{service.pid}/task/{service.pid}/children")
+    try:
+        return [int(pid) for pid in told.read_text().split()]
+    except FileNotFoundError:  # it has ended
+        return []
 
 
 def numbers(service):
