@@ -172,7 +172,7 @@ def test_after_a_restart_the_same_is_in_force(place):
     async def push():
         async with place.running() as configuration:
             configuration.post(text(["pushed"]), False)
-            await place.until(lambda: place.names == ["pushed"])
+            await place.until(lambda: ["pushed"] in place.applied)  # it is kept before it is applied
 
     async def start(wanted, *, retained=True):
         async with place.running() as configuration:
