@@ -83,7 +83,7 @@ def _letters(file: Path) -> tuple[int, int]:
 
 
 def _rows(store: Influx1, query: str) -> list[dict[str, Any]]:
-    answer = json.loads(store.get("/query", {"q": query, "db": DATABASE, "epoch": "ms"}))
+    answer = json.loads(store.request("/query", {"q": query, "db": DATABASE, "epoch": "ms"}))
     result = answer["results"][0]
     if "error" in result:
         raise RuntimeError(f"{query}: {result['error']}")

@@ -6,18 +6,13 @@
 import json
 import re
 import shutil
-import subprocess
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Protocol
 
-from pole.broker import free_port
+from bench.servers import Server, influxdb_configuration, victoria_options
 from pole.demo.store import reading
 
-START_S = 30.0
 DATABASE = "bench"
 
 
@@ -36,59 +31,7 @@ class Store(Protocol):
     def readings(self) -> int: ...
 
 
-class _Server:
-    name = ""
-    health = "/"
-
-    def __init__(self, *, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        self.port = free_port()
-        self.http = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """While it runs."""
-        running = self._process is not None and self._process.poll() is None
-        return self._process.pid if running and self._process else None
-
-    def command(self) -> list[str]:
-        raise NotImplementedError
-
-    def start(self) -> None:
-        """Returns when it answers. Raises RuntimeError."""
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        deadline = time.monotonic() + START_S
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"{self.name} did not start; its log: {self.folder / 'log'}")
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        """SIGKILL, and wait."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def get(self, path: str, fields: dict[str, str] | None = None) -> bytes:
-        data = None if fields is None else urllib.parse.urlencode(fields).encode()
-        with urllib.request.urlopen(self.http + path, data, timeout=60) as answer:
-            return bytes(answer.read())
-
-    def _answers(self) -> bool:
-        try:
-            self.get(self.health)
-        except (OSError, urllib.error.HTTPError):
-            return False
-        return True
-
-
-class Influx1(_Server):
+class Influx1(Server):
     """InfluxDB 1: written counts points, which are lines."""
 
     name = "influxdb 1"
@@ -99,34 +42,22 @@ class Influx1(_Server):
         return f"influx1:{self.http}/{DATABASE}"
 
     def command(self) -> list[str]:
-        return [_program("influxd"), "-config", str(self._configuration())]
+        return [_program("influxd"), "-config", str(influxdb_configuration(self.folder, self.port))]
 
     def start(self) -> None:
         super().start()
-        self.get("/query", {"q": f'CREATE DATABASE "{DATABASE}"'})
+        self.request("/query", {"q": f'CREATE DATABASE "{DATABASE}"'})
 
     def written(self) -> int:
-        return int(json.loads(self.get("/debug/vars"))["write"]["values"]["pointReq"])
+        return int(json.loads(self.request("/debug/vars"))["write"]["values"]["pointReq"])
 
     def readings(self) -> int:
-        answer = json.loads(self.get("/query", {"q": "SELECT count(*) FROM air", "db": DATABASE}))
+        answer = json.loads(self.request("/query", {"q": "SELECT count(*) FROM air", "db": DATABASE}))
         series = answer["results"][0].get("series", [])
         return sum(value for each in series for row in each["values"] for value in row[1:] if value is not None)
 
-    def _configuration(self) -> Path:
-        path = self.folder / "influxdb.conf"
-        path.write_text(
-            "reporting-disabled = true\n"
-            f'bind-address = "127.0.0.1:{free_port()}"\n'
-            f'[meta]\n  dir = "{self.folder}/meta"\n'
-            f'[data]\n  dir = "{self.folder}/data"\n  wal-dir = "{self.folder}/wal"\n  query-log-enabled = false\n'
-            "[monitor]\n  store-enabled = false\n"
-            f'[http]\n  bind-address = "127.0.0.1:{self.port}"\n  log-enabled = false\n'
-        )
-        return path
 
-
-class Victoria(_Server):
+class Victoria(Server):
     """VictoriaMetrics by its line protocol: written counts field values."""
 
     name = "victoriametrics"
@@ -138,19 +69,18 @@ class Victoria(_Server):
 
     def command(self) -> list[str]:
         return [
-            _program("victoria-metrics"), f"-httpListenAddr=127.0.0.1:{self.port}",
-            f"-storageDataPath={self.folder}/data", "-retentionPeriod=100y", "-search.latencyOffset=0s",
+            _program("victoria-metrics"), *victoria_options(self.folder, self.port),
             "-search.maxExportSeries=10000000", "-search.maxSeries=10000000",
         ]  # fmt: skip
 
     def written(self) -> int:
-        found = re.findall(rb'vm_rows_inserted_total\{type="influx"\} (\d+)', self.get("/metrics"))
+        found = re.findall(rb'vm_rows_inserted_total\{type="influx"\} (\d+)', self.request("/metrics"))
         return sum(map(int, found))
 
     def readings(self) -> int:
-        self.get("/internal/force_flush")
+        self.request("/internal/force_flush")
         match = urllib.parse.urlencode({"match[]": '{__name__=~"air_.*"}', "reduce_mem_usage": "1"})
-        return sum(len(json.loads(line)["values"]) for line in self.get(f"/api/v1/export?{match}").splitlines())
+        return sum(len(json.loads(line)["values"]) for line in self.request(f"/api/v1/export?{match}").splitlines())
 
 
 class Sqlite:

@@ -29,7 +29,6 @@ DepthError
 import asyncio
 import contextlib
 import json
-import random
 import sys
 import time
 from collections.abc import Mapping
@@ -111,16 +110,6 @@ class Depths:
                 await part.start()
                 await asyncio.sleep(APART_S)
         self._following = asyncio.create_task(self._follow(), name="depths")
-
-    async def kill_random(self, source: random.Random) -> str | None:
-        """Kills (-9) one of those that run; it is started again. Returns its name."""
-        running = [part for part in self.parts if part.running]
-        if not running:
-            return None
-        part = source.choice(running)
-        part.kills += 1
-        await self._switch_off(part)
-        return part.name
 
     async def stop(self) -> None:
         """The nodes hand over what they hold, but for those that are dark or cut off; then all ends.

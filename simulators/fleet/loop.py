@@ -4,8 +4,6 @@ times the CPU for each of them.
 
 import select
 import socket
-import time
-from collections.abc import Callable
 from typing import Protocol
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
@@ -54,15 +52,6 @@ class Loop:
             if one is not None:
                 one.ready(what)
         return len(events)
-
-    def run_until(self, due: float, stopped: Callable[[], bool]) -> None:
-        """Hands events on until `due` (time.monotonic) has come, or stopped() says so."""
-        while not stopped():
-            left = due - time.monotonic()
-            if self.turn(left if left > 0 else 0) == 0 and left <= 0:
-                return
-            if left <= 0:
-                return
 
     def close(self) -> None:
         """All sockets must have been removed."""

@@ -6,9 +6,8 @@ A codec of our own, because ten thousand sessions in one process pay for each ob
 from collections.abc import Iterator
 from struct import Struct
 
-PINGREQ = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
-CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = 0x20, 0x30, 0x40, 0x90, 0xD0  # the high half of the first byte
+CONNACK, PUBLISH, PUBACK, SUBACK = 0x20, 0x30, 0x40, 0x90  # the high half of the first byte
 MOST_BYTES = 1 << 20  # nobody sends a node more; a length beyond it is damage
 
 _SHORT = Struct("!H")

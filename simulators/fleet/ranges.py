@@ -34,8 +34,3 @@ def remove(ranges: list[list[int]], first: int, last: int) -> list[int]:
             left.append([last + 1, high])
     ranges[:] = left
     return gone
-
-
-def size(ranges: list[list[int]]) -> int:
-    """How many numbers they hold."""
-    return sum(last - first + 1 for first, last in ranges)

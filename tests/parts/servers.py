@@ -3,18 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from pathlib import Path
 
 import pytest
 
-from pole.broker import free_port
-
-START_SECONDS = 30.0
+from bench.servers import Server, influxdb_configuration, victoria_options
 
 
 def missing(reason: str) -> None:
@@ -32,64 +25,14 @@ def program(name: str) -> str:
     return str(path)
 
 
-class Server:
-    """A child process that answers HTTP on `port` when it is ready. The port stays the same over restarts."""
-
-    health = "/"
-
-    def __init__(self, *, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def command(self) -> list[str]:
-        raise NotImplementedError
-
-    def start(self) -> None:
-        """Start, and return when it answers."""
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise RuntimeError(f"{self.command()[0]} did not start:\n{(self.folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        """SIGTERM, and wait."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-    def kill(self) -> None:
-        """SIGKILL, and wait."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def request(self, path: str, fields: dict[str, str] | None = None) -> bytes:
-        """GET, or POST when there are form fields."""
-        data = None if fields is None else urllib.parse.urlencode(fields).encode()
-        with urllib.request.urlopen(self.url + path, data, timeout=10) as answer:
-            return bytes(answer.read())
-
-    def _answers(self) -> bool:
-        try:
-            self.request(self.health)
-        except (OSError, urllib.error.HTTPError):
-            return False
-        return True
+class _Part(Server):
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self.http
 
 
-class Influx1(Server):
+class Influx1(_Part):
     """InfluxDB 1.x. `database` is the one in use; `fresh()` empties the server and makes another."""
 
     health = "/ping"
@@ -101,7 +44,7 @@ class Influx1(Server):
         return f"influx1:{self.url}/{self.database}"
 
     def command(self) -> list[str]:
-        return [program("influxd"), "-config", str(self._configuration())]
+        return [program("influxd"), "-config", str(influxdb_configuration(self.folder, self.port))]
 
     def fresh(self, name: str = "multipole") -> None:
         """Drop the database in use and create an empty one."""
@@ -121,21 +64,8 @@ class Influx1(Server):
         assert not errors, errors
         return [series for result in answer["results"] for series in result.get("series", [])]
 
-    def _configuration(self) -> Path:
-        path = self.folder / "influxdb.conf"
-        if not path.exists():
-            path.write_text(
-                "reporting-disabled = true\n"
-                f'bind-address = "127.0.0.1:{free_port()}"\n'
-                f'[meta]\n  dir = "{self.folder}/meta"\n'
-                f'[data]\n  dir = "{self.folder}/data"\n  wal-dir = "{self.folder}/wal"\n  query-log-enabled = false\n'
-                "[monitor]\n  store-enabled = false\n"
-                f'[http]\n  bind-address = "127.0.0.1:{self.port}"\n  log-enabled = false\n'
-            )
-        return path
 
-
-class Victoria(Server):
+class Victoria(_Part):
     """VictoriaMetrics, which takes InfluxDB's v2 write API."""
 
     health = "/health"
@@ -148,11 +78,8 @@ class Victoria(Server):
     def command(self) -> list[str]:
         return [
             program("victoria-metrics"),
-            f"-httpListenAddr=127.0.0.1:{self.port}",
-            f"-storageDataPath={self.folder}/data",
-            "-retentionPeriod=100y",
+            *victoria_options(self.folder, self.port),
             "-memory.allowedBytes=64MB",
-            "-search.latencyOffset=0s",
         ]
 
     def export(self, match: str = '{__name__!=""}') -> list[dict]:

@@ -4,8 +4,9 @@ import os
 import subprocess
 import time
 
+from bench.servers import START_S
 from pole.broker import free_port
-from tests.parts.servers import START_SECONDS, program
+from tests.parts.servers import program
 
 # what a user agent server answers, header by header from the request
 _SERVER = """<?xml version="1.0" encoding="utf-8"?>
@@ -65,7 +66,7 @@ class SippServer:
                 stderr=log,
                 cwd=self.folder,
             )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_S
         while not _is_bound(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()

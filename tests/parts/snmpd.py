@@ -4,8 +4,9 @@ import os
 import subprocess
 import time
 
+from bench.servers import START_S
 from pole.broker import free_port
-from tests.parts.servers import START_SECONDS, program
+from tests.parts.servers import program
 
 USER, PASSWORD, PRIVACY = "gateway", "authentic-secret", "private-secret"
 COMMUNITY = "light-pole"
@@ -37,7 +38,7 @@ class Snmpd:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._environment()
             )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_S
         while "P0001" not in self.get("1.3.6.1.2.1.1.5.0", check=False):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()

@@ -119,12 +119,12 @@ def test_a_process_without_descriptors_says_so_and_leaks_nothing(loop, broker):
 
 def test_packets_are_taken_from_pieces_of_every_size():
     stream = b"".join((
-        mqtt_bytes.puback(7), mqtt_bytes.publish(b"poles/a/n/down/stored", b"y" * 300, 65535), mqtt_bytes.PINGREQ,
+        mqtt_bytes.puback(7), mqtt_bytes.publish(b"poles/a/n/down/stored", b"y" * 300, 65535), mqtt_bytes.DISCONNECT,
         mqtt_bytes.subscribe(3, [b"a/#"]),
     ))  # fmt: skip
     whole, taken = mqtt_bytes.packets(stream)
     assert taken == len(stream)
-    assert [first & 0xF0 for first, _ in whole] == [0x40, 0x30, 0xC0, 0x80]
+    assert [first & 0xF0 for first, _ in whole] == [0x40, 0x30, 0xE0, 0x80]
     assert mqtt_bytes.published(*whole[1]) == (b"poles/a/n/down/stored", b"y" * 300, 65535)
     for cut in range(len(stream)):
         head, taken = mqtt_bytes.packets(stream[:cut])
