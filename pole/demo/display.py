@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Generic, Protocol, TextIO, TypeVar
 
 from rich.console import Console, RenderableType
@@ -65,3 +66,10 @@ class Screen(Generic[Seen]):
 
     def end(self) -> None:
         self._live.stop()
+
+
+def tell(outcome: RenderableType, *, folder: Path, readings: str) -> None:
+    """What became of everything, and where it is kept. readings: the command that shows them."""
+    console = Console()
+    console.print(outcome)
+    console.print(f"Everything is kept in {folder}. The readings: {readings}", highlight=False, soft_wrap=True)

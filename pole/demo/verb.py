@@ -96,14 +96,7 @@ def _tell(outcome: "Outcome", folder: "Folder", json: bool) -> None:
     if json:
         print(outcome.json_line(str(folder.shown)))
         return
-    from rich.console import Console
-
+    from pole.demo.display import tell
     from pole.demo.outcome import table
 
-    console = Console()
-    console.print(table(outcome))
-    console.print(
-        f"Everything is kept in {folder.shown}. The readings: {folder.commands()[0][1]}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    tell(table(outcome), folder=folder.shown, readings=folder.commands()[0][1])

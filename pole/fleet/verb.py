@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pole.demo.display import Display
     from pole.fleet.folder import RunFolder
     from pole.fleet.outcome import Outcome
+    from pole.fleet.plan import Plan
     from pole.fleet.state import State
 
 GONE_WRONG, NOT_STARTED = 1, 2
@@ -52,18 +53,9 @@ def run(
     ] = False,
 ) -> None:
     """Run a city: watch it, let faults come over it, and see at the end what became of every reading."""
-    from ingest.errors import IngestError
     from ingest.store_url import check_url
-    from pole.broker import BrokerError, find_program
-    from pole.demo.folder import FolderError
     from pole.fleet import depth_plan
-    from pole.fleet.account import AccountError
-    from pole.fleet.descriptors import TooManyNodes, make_room
-    from pole.fleet.engine import EngineFailed
-    from pole.fleet.folder import RunFolder
     from pole.fleet.plan import planned
-    from pole.fleet.run import NothingProduced, NotReady
-    from simulators.truth.blocks import TruthError
 
     try:
         check_url(store)
@@ -80,9 +72,24 @@ def run(
         depth_plan.check(plan.asked)
     except depth_plan.DepthError as error:
         raise typer.BadParameter(str(error)) from error
+    _start(plan, folder, json)
+
+
+def _start(plan: "Plan", folder: Path, json: bool) -> None:
+    """Exits with NOT_STARTED or GONE_WRONG where that is so."""
+    from ingest.errors import IngestError
+    from pole.broker import BrokerError, find_program
+    from pole.demo.folder import FolderError
+    from pole.fleet.account import AccountError
+    from pole.fleet.engine import EngineFailed
+    from pole.fleet.folder import RunFolder
+    from pole.fleet.run import NothingProduced, NotReady
+    from simulators.descriptors import TooManyNodes, make_room
+    from simulators.truth.blocks import TruthError
+
     try:
         find_program("mosquitto")
-        make_room(len(plan.nodes))
+        make_room(len(plan.nodes), option="--poles")
         run_folder = RunFolder(folder, plan)
     except (BrokerError, FolderError, TooManyNodes) as error:
         print(error, file=sys.stderr)
@@ -155,17 +162,10 @@ def _tell(outcome: "Outcome", folder: "RunFolder", json: bool) -> None:
     if json:
         print(outcome.json_line(str(folder.shown)))
         return
-    from rich.console import Console
-
+    from pole.demo.display import tell
     from pole.fleet.outcome import table
 
-    console = Console()
-    console.print(table(outcome))
-    console.print(
-        f"Everything is kept in {folder.shown}. The readings: {folder.commands()[0][1]}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    tell(table(outcome), folder=folder.shown, readings=folder.commands()[0][1])
 
 
 app.command("verify")(verify.verify)

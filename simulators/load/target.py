@@ -1,13 +1,11 @@
 """Where a load goes, and from where."""
 
-import resource
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from simulators import descriptors
 from simulators.load.errors import LoadError
-
-RESERVED = 100  # descriptors for everything that is no session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +31,8 @@ def loopback(count: int) -> list[str]:
 
 
 def make_room(nodes: int) -> None:
-    """Raises this process's limit of open files as far as it may. Raises LoadError where that is not enough."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and nodes + RESERVED > hard:
-        raise LoadError(
-            f"{nodes} nodes need {nodes + RESERVED} open files, and a process may have {hard} here: take at most"
-            f" {hard - RESERVED} nodes, or raise the limit (ulimit -Hn) for this program and for the broker."
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """So many sessions may be open in this process, and in those that it starts. Raises LoadError."""
+    try:
+        descriptors.make_room(nodes, option="--nodes")
+    except descriptors.TooManyNodes as error:
+        raise LoadError(str(error)) from error

@@ -14,11 +14,12 @@ import yaml
 
 from pole.demo.folder import FolderError
 from pole.demo.watch import Watch
-from pole.fleet import descriptors, figures
-from pole.fleet.descriptors import TooManyNodes
+from pole.fleet import figures
 from pole.fleet.engine import Engine, EngineFailed
 from pole.fleet.folder import LOCK, RunFolder
 from pole.fleet.plan import Plan
+from simulators import descriptors
+from simulators.descriptors import TooManyNodes
 from tests.pole.fleet import emulator
 
 PLAN = Plan(
@@ -99,7 +100,7 @@ def test_more_nodes_than_descriptors_are_refused_with_what_helps(monkeypatch):
     limits = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1] if limits else (500, 1000))
     monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: limits.append(wanted))
-    descriptors.make_room(800)
+    descriptors.make_room(800, option="--poles")
     assert limits == [(1000, 1000)]
 
     def forbidden(_, wanted):
@@ -107,7 +108,7 @@ def test_more_nodes_than_descriptors_are_refused_with_what_helps(monkeypatch):
 
     monkeypatch.setattr(resource, "setrlimit", forbidden)
     with pytest.raises(TooManyNodes, match=r"at most 900 nodes\. Write --poles 900.*ulimit -n 1001"):
-        descriptors.make_room(901)
+        descriptors.make_room(901, option="--poles")
 
 
 def test_the_emulator_is_followed_until_its_last_line(tmp_path, watch):

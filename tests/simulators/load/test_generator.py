@@ -9,11 +9,12 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from device_profiles import loader
+from simulators.descriptors import SPARE
 from simulators.load import generator, schedule
 from simulators.load.errors import LoadError
 from simulators.load.generator import Generator
 from simulators.load.priority import real_time
-from simulators.load.target import RESERVED, Target, loopback, make_room
+from simulators.load.target import Target, loopback, make_room
 from wire import packs, stored
 
 NODES = tuple(f"L{number:05}" for number in range(20))
@@ -106,7 +107,7 @@ def test_a_broker_that_refuses_a_node_says_so(broker):
 
 def test_more_nodes_than_open_files_are_refused_with_the_number_that_fits(monkeypatch):
     monkeypatch.setattr("resource.getrlimit", lambda which: (1024, 5000))
-    with pytest.raises(LoadError, match=f"at most {5000 - RESERVED} nodes"):
+    with pytest.raises(LoadError, match=f"at most {5000 - SPARE} nodes"):
         make_room(5000)
 
 

@@ -15,15 +15,18 @@ def allowed() -> int:
     return 10**9 if most == resource.RLIM_INFINITY else max(0, most - SPARE)
 
 
-def make_room(nodes: int) -> None:
-    """Raises the limit of this process, and so of those that it starts, as far as it may. Raises TooManyNodes."""
+def make_room(nodes: int, *, option: str) -> None:
+    """Raises the limit of this process, and so of those that it starts, as far as it may. Raises TooManyNodes.
+
+    option: what says how many they are, for the message.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < nodes + SPARE:
         hard = _raised(nodes + SPARE, hard)
     if nodes > allowed():
         raise TooManyNodes(
-            f"--poles: {nodes} nodes are {nodes} connections, and each process may have {hard} files open here (ulimit"
-            f" -Hn): at most {allowed()} nodes. Write --poles {allowed()}, or raise the limit and start again, as with"
+            f"{option}: {nodes} nodes are {nodes} connections, and each process may have {hard} files open here (ulimit"
+            f" -Hn): at most {allowed()} nodes. Write {option} {allowed()}, or raise the limit and start again, as with"
             f" `ulimit -n {nodes + SPARE}` as root or LimitNOFILE={nodes + SPARE} of a systemd unit."
         )
     if soft != hard:
