@@ -7,6 +7,24 @@ WIDTH = 24  # Grafana's grid
 HEIGHT = 8
 
 
+def dashboard(name: str, title: str, sections: list[tuple[str, list[Json], bool]], variables: list[Json]) -> Json:
+    """Grafana's JSON of a whole dashboard."""
+    return {
+        "uid": f"multipole-{name}",
+        "title": title,
+        "tags": ["multipole"],
+        "schemaVersion": 39,
+        "version": 1,
+        "editable": False,
+        "graphTooltip": 1,
+        "refresh": "10s",
+        "time": {"from": "now-1h", "to": "now"},
+        "timezone": "browser",
+        "templating": {"list": variables},
+        "panels": laid_out(sections),
+    }
+
+
 def sized(panel: Json, width: int, height: int) -> Json:
     """A panel with a size of its own."""
     return panel | {"gridPos": {"w": width, "h": height}}

@@ -27,25 +27,11 @@ def overview(profiles: Mapping[str, Profile]) -> Json:
             for name, found in shown.items()
         ),
     ]
-    return {
-        "uid": "multipole-overview",
-        "title": "Multipole overview 多功能杆总览",
-        "tags": ["multipole"],
-        "schemaVersion": 39,
-        "version": 1,
-        "editable": False,
-        "graphTooltip": 1,
-        "refresh": "10s",
-        "time": {"from": "now-1h", "to": "now"},
-        "timezone": "browser",
-        "templating": {
-            "list": [
-                _variable("area", "Area 区域", influxql.EVERY_AREA),
-                _variable("pole", "Pole 灯杆", influxql.EVERY_POLE),
-            ]
-        },
-        "panels": grid.laid_out(sections),
-    }
+    variables = [
+        _variable("area", "Area 区域", influxql.EVERY_AREA),
+        _variable("pole", "Pole 灯杆", influxql.EVERY_POLE),
+    ]
+    return grid.dashboard("overview", "Multipole overview 多功能杆总览", sections, variables)
 
 
 def city(shown: Mapping[str, list[Shown]]) -> list[Json]:

@@ -16,20 +16,7 @@ def pipeline() -> Json:
         ("Nodes 节点", _nodes(), False),
         ("Processes 进程", _processes(), True),
     ]
-    return {
-        "uid": "multipole-pipeline",
-        "title": "Multipole pipeline 多功能杆数据链路",
-        "tags": ["multipole"],
-        "schemaVersion": 39,
-        "version": 1,
-        "editable": False,
-        "graphTooltip": 1,
-        "refresh": "10s",
-        "time": {"from": "now-1h", "to": "now"},
-        "timezone": "browser",
-        "templating": {"list": []},
-        "panels": grid.laid_out(sections),
-    }
+    return grid.dashboard("pipeline", "Multipole pipeline 多功能杆数据链路", sections, [])
 
 
 def _now() -> list[Json]:

@@ -3,6 +3,7 @@
 import json
 import random
 
+from ingest.rows import Place, Rule
 from wire import packs
 from wire.topics import up
 
@@ -35,6 +36,16 @@ VALUES = [
     9e15,
 ]  # fmt: skip
 DEVICES = {"P0001/air-1": ("temperature", "humidity", "door", "note"), "P0001/air-2": ("temperature", "level")}
+KNOWN = {
+    f"{device}/": (
+        Place("wuhou", *device.split("/")),
+        {
+            point: Rule(point, "air", "Cel", *((-40, 60) if point == "temperature" else (None, None)))
+            for point in points
+        },
+    )
+    for device, points in DEVICES.items()
+}
 
 
 def good(chance):

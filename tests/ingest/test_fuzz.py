@@ -9,8 +9,7 @@ import sqlite3
 
 from ingest.accept import Refusal, accept
 from ingest.dead_letters import DeadLetters
-from ingest.rows import Place, Rule
-from tests.ingest.mutations import DEVICES, mutated
+from tests.ingest.mutations import KNOWN, mutated
 from wire import topics
 from wire.errors import TopicError
 
@@ -20,16 +19,6 @@ REASONS = {
     "name", "label", "time", "quality", "value", "version", "unit",  # records, by the wire
     "unknown-device", "unknown-point", "range", "type", "future", "text",  # records, by the birth and the profile
 }  # fmt: skip
-KNOWN = {
-    f"{device}/": (
-        Place("wuhou", *device.split("/")),
-        {
-            point: Rule(point, "air", "Cel", *((-40, 60) if point == "temperature" else (None, None)))
-            for point in points
-        },
-    )
-    for device, points in DEVICES.items()
-}
 NOW_MS = 1_763_700_000_000
 
 

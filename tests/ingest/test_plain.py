@@ -14,21 +14,11 @@ from ingest import accept as judging
 from ingest import plain
 from ingest.accept import accept
 from ingest.rows import Place, Rule, named
-from tests.ingest.mutations import DEVICES, good, mutated
+from tests.ingest.mutations import KNOWN, good, mutated
 
 COUNT = int(os.environ.get("MUTATIONS", "20000"))
 VECTORS = Path(__file__).parent.parent / "vectors"
 NOW_MS = 1_763_700_000_000
-KNOWN = {
-    f"{device}/": (
-        Place("wuhou", *device.split("/")),
-        {
-            point: Rule(point, "air", "Cel", *((-40, 60) if point == "temperature" else (None, None)))
-            for point in points
-        },
-    )
-    for device, points in DEVICES.items()
-}
 
 
 def told(body, devices):

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pole.broker import BrokerError, find_program
 from simulators.city import EVERY_POLE, NODES, OTHERS
-from tests.parts.servers import missing
+from tests.parts.processes import children, need_mosquitto
 
 COMMAND = [sys.executable, "-m", "pole", "demo"]
 KEYS = {
@@ -26,23 +25,7 @@ KEYS = {
 
 @pytest.fixture(autouse=True)
 def _mosquitto():
-    try:
-        find_program("mosquitto")
-    except BrokerError as problem:
-        missing(str(problem))
-
-
-def children(folder: Path) -> list[str]:
-    """Command lines of the processes that work in a folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in line and " demo " not in line:
-            found.append(line)
-    return found
+    need_mosquitto()
 
 
 def processes(folder: Path, node: str) -> set[int]:
@@ -82,7 +65,7 @@ def test_a_short_run_stores_everything_and_is_continued(tmp_path):
     assert first["values_checked"] > 200
     assert first["kills"] == 0
     assert first["first_reading_s"] < 60
-    assert children(folder) == []
+    assert children(folder, " demo ") == []
     done, second = answer_of(["--for", "8s"], folder)
     assert done.returncode == 0, f"{second}\n{done.stderr[-3000:]}"
     assert "continued" in done.stderr
@@ -128,7 +111,7 @@ def started(folder: Path) -> subprocess.Popen:
         if text.startswith("first reading in the database"):
             break
     assert demo.poll() is None, "the demo ended before its first reading"
-    assert len(children(folder)) == len(NODES) + 2
+    assert len(children(folder, " demo ")) == len(NODES) + 2
     return demo
 
 
@@ -141,7 +124,7 @@ def test_ctrl_c_stops_in_order_and_counts(tmp_path):
     assert "nothing lost" in text
     for node in NODES:
         assert node in text
-    assert children(folder) == []
+    assert children(folder, " demo ") == []
 
 
 def test_the_commands_that_it_prints_work(tmp_path):
@@ -173,7 +156,7 @@ def test_nothing_outlives_a_demo_that_is_killed(tmp_path):
     demo = started(folder)
     demo.kill()
     demo.communicate(timeout=10)
-    wait_until(lambda: not children(folder), 10, f"still there: {children(folder)}")
+    wait_until(lambda: not children(folder, " demo "), 10, f"still there: {children(folder, ' demo ')}")
 
 
 def test_parts_that_are_killed_from_outside_are_started_again(tmp_path):

@@ -5,35 +5,17 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from pole.broker import BrokerError, find_program
-from tests.parts.servers import missing
+from tests.parts.processes import children, need_mosquitto
 
 COMMAND = [sys.executable, "-m", "pole", "fleet", "run"]
 
 
 @pytest.fixture(autouse=True)
 def _mosquitto():
-    try:
-        find_program("mosquitto")
-    except BrokerError as problem:
-        missing(str(problem))
-
-
-def children(folder: Path) -> list[str]:
-    """Command lines of the processes that work in a folder, but for the run itself."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in line and " fleet run " not in line:
-            found.append(line)
-    return found
+    need_mosquitto()
 
 
 def test_a_fast_run_explains_every_reading(tmp_path):
@@ -50,7 +32,7 @@ def test_a_fast_run_explains_every_reading(tmp_path):
     assert all(told["cpu_us_per_reading"][part] > 0 for part in ("emulator", "broker", "ingest"))
     assert told["memory_per_node"] > 0
     assert len(told["truth_sha256"]) == 64
-    assert children(folder) == []
+    assert children(folder, " fleet run ") == []
 
 
 def test_ctrl_c_hands_over_judges_and_ends_everything(tmp_path):
@@ -66,10 +48,10 @@ def test_ctrl_c_hands_over_judges_and_ends_everything(tmp_path):
         if text.startswith("first readings in the store"):
             break
     assert running.poll() is None, "".join(told)
-    assert len(children(folder)) == 3
+    assert len(children(folder, " fleet run ")) == 3
     running.send_signal(signal.SIGINT)
     text, _ = running.communicate(timeout=90)
     assert running.returncode == 0, "".join(told) + text
     assert "20 of 20 nodes had a session of their own" in text
     assert "every reading is explained" in text
-    assert children(folder) == []
+    assert children(folder, " fleet run ") == []
