@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from device_profiles import own_devices
 from device_profiles.site_buses import UplinkBus
 from device_profiles.site_controllers import Controller
 from device_profiles.site_model import Gateway, Site
@@ -36,6 +37,10 @@ def _homes(site: Site) -> Iterator[Fault]:
             )
             yield ("gateways", node, "pole"), text
         homes.setdefault(gateway.pole, node)
+    own = {each.id: each.what for each in own_devices.of_gateways(site)}
+    for each in own_devices.of_controllers(site):
+        if each.id in own:
+            yield ("controllers", each.node), f"'{each.node}' is {own[each.id]} on this pole. Choose another name."
 
 
 def _tls(keys: Keys, node: Gateway | Controller, broker: str) -> Iterator[Fault]:

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from device_profiles import bus_load, controller_checks, controller_part, node_checks
+from device_profiles import bus_load, controller_checks, controller_part, node_checks, own_devices
 from device_profiles.bus_plan import FULL
 from device_profiles.bus_relief import ENOUGH, unit_name
 from device_profiles.schema import Profile
 from device_profiles.site_buses import AnyBus, LocalBus, SerialBus, UartBus, UplinkBus, WiredBus
-from device_profiles.site_model import Device, Site, bus_device
+from device_profiles.site_model import Device, Site
 from device_profiles.wording import Fault, Keys, suggestion
 
 PLAN = "`pole bus plan` with this file says what to change."
@@ -148,7 +148,7 @@ def _spoken(bus: AnyBus) -> str:
 
 def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
     named: dict[str, int] = {}
-    own = _own_devices(site)
+    own = {each.id: each.what for each in own_devices.of_all(site)}
     for name in site.buses:
         if len(name) > BUS_NAME_MOST:
             text = f"'{name}' has {len(name)} characters, and a bus's name at most {BUS_NAME_MOST}. Shorten it."
@@ -171,17 +171,6 @@ def _devices(site: Site, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
             yield from _place(site, index, device, bus, profiles[device.profile])
         if device.profile in profiles:
             yield from _channel(index, device, profiles[device.profile])
-
-
-def _own_devices(site: Site) -> dict[str, str]:
-    """pole/device of what a node tells of itself: what that is."""
-    own = {f"{gateway.pole}/gateway": f"the own device of {node}" for node, gateway in site.gateways.items()}
-    own |= {f"{each.pole}/{node}": f"the controller {node} itself" for node, each in site.controllers.items()}
-    for name in site.buses:
-        node = site.node_of(name)
-        if node in site.gateways:
-            own[f"{site.gateways[node].pole}/{bus_device(name)}"] = f"what {node} tells of its bus {name}"
-    return own
 
 
 def _place(site: Site, index: int, device: Device, bus: AnyBus, profile: Profile) -> Iterator[Fault]:

@@ -5,21 +5,19 @@ and its buses on the gateway's pole, a controller on its own.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import structlog
 
-from device_profiles import site
+from device_profiles import site, site_files
 from device_profiles.problems import FileProblem
-from device_profiles.site import Site
-from device_profiles.site_model import bus_device
+from device_profiles.site_files import Holders
 from ingest.registry import Registry
 
 LOOK_S = 2.0
 AT_ONCE = 200  # nodes that are judged again in one turn of the loop
-_SUFFIXES = (".yaml", ".yml")
 
 _Seen = tuple[tuple[str, int, int], ...]  # path, mtime in ns, size
 
@@ -33,28 +31,18 @@ class Inventory:
         """paths: site files, and folders of them. Raises FileProblem, and then nothing of it is known."""
         self.paths = paths
         self.seen = _seen(paths)  # before it is read: what changes meanwhile is read again
-        self._nodes: dict[str, dict[str, str]] = {}  # area -> "pole/device/" -> node
-        files: dict[tuple[str, str], str] = {}
+        self._holders = Holders()
         for path in _files(paths):
-            told = site.load(path, crowded=True)
-            own = self._nodes.setdefault(told.area, {})
-            for name, node in _devices(told):
-                other = own.setdefault(name, node)
-                if other != node:
-                    where = files[told.area, name]
-                    raise FileProblem(
-                        f"inventory: {path}: {name.rstrip('/')} is a device of {node}, and of {other} in {where}."
-                        " Take it out of one of them."
-                    )
-                files[told.area, name] = str(path)
+            if clashes := self._holders.add(path, site.load(path, crowded=True)):
+                raise FileProblem(f"inventory: {each}" for each in clashes)
 
     def __len__(self) -> int:
         """How many devices it names."""
-        return sum(len(own) for own in self._nodes.values())
+        return len(self._holders)
 
     def node(self, area: str, name: str) -> str | None:
-        """The node of a device; None where no file names it."""
-        return self._nodes.get(area, {}).get(name)
+        """The node of a device, `pole/device/`; None where no file names it."""
+        return self._holders.node(area, name.rstrip("/"))
 
     def newer(self) -> "Inventory | None":
         """Read anew where a file has changed, came or went; else None. Raises FileProblem."""
@@ -85,18 +73,10 @@ async def follow(inventory: Inventory, registry: Registry) -> NoReturn:
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise FileProblem(f"inventory: {path} is not there. Name a site file, or a folder of site files.")
-        if not path.is_dir():
-            files.append(path)
-            continue
-        found = sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES)
-        if not found:
-            raise FileProblem(f"inventory: no site file is in {path}: they end in {' or '.join(_SUFFIXES)}.")
-        files += found
-    return files
+    try:
+        return site_files.listed(paths)
+    except FileProblem as error:
+        raise FileProblem(f"inventory: {error}") from None
 
 
 def _seen(paths: Sequence[Path]) -> _Seen:
@@ -108,17 +88,3 @@ def _seen(paths: Sequence[Path]) -> _Seen:
     except OSError as error:
         raise FileProblem(f"inventory: {error}") from error
     return tuple(told)
-
-
-def _devices(told: Site) -> Iterator[tuple[str, str]]:
-    """("pole/device/", node) of all devices, and of what the nodes tell of themselves."""
-    nodes = {bus: told.node_of(bus) for bus in told.buses}
-    for device in told.devices:
-        yield f"{device.id}/", nodes[device.bus]
-    for node, gateway in told.gateways.items():
-        yield f"{gateway.pole}/gateway/", node
-    for bus, node in nodes.items():
-        if node in told.gateways:
-            yield f"{told.gateways[node].pole}/{bus_device(bus)}/", node
-    for node, controller in told.controllers.items():
-        yield f"{controller.pole}/{node}/", node

@@ -1,6 +1,7 @@
 """`pole site`: the check of a site file, and what stands in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="Site files of one city, or folders of them.", metavar="FILE...", show_default=False),
+]
 File = Annotated[Path, typer.Argument(help="The site file.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 
@@ -28,28 +33,61 @@ app.command()(site_push.push)
 
 
 @app.command()
-def check(file: File, json: Json = False) -> None:
-    """Check a site file: names, units, ports, and whether each bus can carry its polls."""
+def check(files: Files, json: Json = False) -> None:
+    """Check site files: names, units, ports, whether each bus can carry its polls, and whose a device of several is."""
+    from device_profiles.problems import FileProblem
+    from device_profiles.site_files import listed
+
+    try:
+        paths = listed(files) if len(files) > 1 or files[0].is_dir() else files
+        found = list(_checked(paths))
+    except FileProblem as problem:
+        typer.echo(str(problem), err=True)
+        raise typer.Exit(1) from None
+    ok = all(each.ok for each in found)
+    if json:
+        documents = [asdict(each) | {"ok": each.ok} for each in found]
+        _print_json(documents[0] if paths is files and len(files) == 1 else {"ok": ok, "files": documents})
+    else:
+        for each in found:
+            each.tell()
+    if not ok:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    file: str
+    problems: list[str]
+    warnings: list[str]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+    def tell(self) -> None:
+        for text in self.problems:
+            typer.echo(text, err=True)
+        for text in self.warnings:
+            typer.echo(f"warning: {text}", err=True)
+        if self.ok:
+            typer.echo(f"ok    {self.file}")
+
+
+def _checked(paths: Sequence[Path]) -> Iterator[_Checked]:
+    """Each file by itself, and against those before it."""
     from device_profiles import site
     from device_profiles.problems import FileProblem
+    from device_profiles.site_files import Holders
 
-    problems: list[str] = []
-    warnings: list[str] = []
-    try:
-        _, warnings = site.read(file)
-    except FileProblem as problem:
-        problems = problem.messages
-    if json:
-        _print_json({"file": str(file), "ok": not problems, "problems": problems, "warnings": warnings})
-    else:
-        for text in problems:
-            typer.echo(text, err=True)
-        for text in warnings:
-            typer.echo(f"warning: {text}", err=True)
-        if not problems:
-            typer.echo(f"ok    {file}")
-    if problems:
-        raise typer.Exit(1)
+    holders = Holders()
+    for path in paths:
+        try:
+            found, warnings = site.read(path)
+        except FileProblem as problem:
+            yield _Checked(str(path), problem.messages, [])
+        else:
+            yield _Checked(str(path), holders.add(path, found), warnings)
 
 
 @app.command()

@@ -230,6 +230,18 @@ def test_a_pole_carries_one_gateway(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "what"), [("gateway", "the own device of gw-1"), ("bus-rs485-1", "what gw-1 tells of its bus rs485-1")]
+)
+def test_a_controller_is_not_called_as_what_the_gateway_of_its_pole_tells(tmp_path: Path, name: str, what: str) -> None:
+    more = f'controllers:\n  {name}: {{board: linux, broker: "mqtt://127.0.0.1:1883", pole: P0001}}\n'
+    assert messages(written(tmp_path, GOOD.replace("poles:\n", f"{more}poles:\n"))) == [
+        f":5: controllers.{name}: '{name}' is {what} on this pole. Choose another name."
+    ]
+    other = more.replace("pole: P0001", "pole: P0002")
+    assert name in site.load(written(tmp_path, GOOD.replace("poles:\n", f"{other}poles:\n"))).controllers
+
+
 @pytest.mark.parametrize(("key", "value"), [("user", "gw-1"), ("spool", "gw-1.db")])
 def test_gateways_share_no_user_and_no_spool(tmp_path: Path, key: str, value: str) -> None:
     text = two_gateways("P0002").replace("{host:", "{gateway: gw-2, host:").replace("{port:", "{gateway: gw-1, port:")

@@ -57,6 +57,35 @@ def test_a_warning_does_not_fail(tmp_path: Path) -> None:
     assert result.stdout == f"ok    {path}\n"
 
 
+SECOND = """\
+area: wuhou
+gateways:
+  gw-2: {broker: "mqtt://127.0.0.1:1883", pole: P0001}
+poles: {P0001: {position: [30.641, 104.043]}, P0003: {position: [30.642, 104.043]}}
+buses: {rs485-3: {port: /dev/ttyUSB0}}
+devices:
+  - {pole: P0003, device: air-1, profile: xy-md03, bus: rs485-3, unit: 5}
+"""
+
+
+def test_two_gateways_of_one_pole_are_told_though_they_stand_in_two_files(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text(EXAMPLE.read_text("utf-8"), "utf-8")
+    two.write_text(SECOND, "utf-8")
+    for files in ([two], [two, two]):
+        assert run(app, ["site", "check", *map(str, files)]).exit_code == 0
+    wanted = f"{two}: P0001/gateway is a device of gw-2, and of gw-1 in {one}. Give each gateway its own pole."
+    for files in ([one, two], [tmp_path]):
+        result = run(app, ["site", "check", *map(str, files)])
+        assert (result.exit_code, result.stdout, result.stderr) == (1, f"ok    {one}\n", f"{wanted}\n")
+    document = json.loads(run(app, ["site", "check", "--json", str(tmp_path)]).stdout)
+    assert (document["ok"], [each["ok"] for each in document["files"]]) == (False, [True, False])
+    assert document["files"][1]["problems"] == [wanted]
+
+    two.write_text(SECOND.replace("pole: P0003, device: air-1", "pole: P0001, device: air-1"), "utf-8")
+    assert "P0001/air-1, P0001/gateway are devices of gw-2" in run(app, ["site", "check", str(tmp_path)]).stderr
+
+
 def test_show_has_poles_buses_with_load_and_devices() -> None:
     result = run(app, ["site", "show", str(EXAMPLE)], env={"COLUMNS": "160"})
     assert result.exit_code == 0
