@@ -5,6 +5,7 @@ from dashboards.panels import Json, graph, measured, numbers
 
 SHARES = (0.5, 0.95, 0.99)
 SMALL = (4, 4)  # six large numbers in a line
+QUARTER = (6, grid.HEIGHT)
 
 
 def pipeline() -> Json:
@@ -12,7 +13,8 @@ def pipeline() -> Json:
     sections = [
         ("Ingest 数据接入", _now(), False),
         ("From broker to database 从消息代理到数据库", _flow(), False),
-        ("Waits and refusals 等待与拒绝", _trouble(), False),
+        ("Waits 等待", _waits(), False),
+        ("Refusals 拒绝", _refusals(), False),
         ("Nodes 节点", _nodes(), False),
         ("Processes 进程", _processes(), True),
     ]
@@ -50,26 +52,36 @@ def _flow() -> list[Json]:
     ]
 
 
-def _trouble() -> list[Json]:
+def _waits() -> list[Json]:
     waits = [measured(promql.rate("waiting_seconds", by="part"), "{{part}}")]
     held = [measured(promql.total("messages_at", by="part"), "{{part}}")]
-    refused = [measured(promql.rate("refused", by="reason", times=60), "{{reason}}")]
     repeated = [
         measured(promql.rate("store_failures", times=60), "writes repeated 重写"),
         measured(promql.rate("broker_connections", times=60), "connections to the broker 连接"),
         measured(promql.rate("stored_unsent", times=60), "confirmations not sent 未发确认"),
+    ]
+    return [
+        graph("Share of time waited for 等待时间占比", waits, unit="percentunit"),
+        graph("Messages by what they wait for 消息等待处", held, unit="none", stacked=True),
+        graph("Repeated in a minute 每分钟重试", repeated, unit="cpm"),
+    ]
+
+
+def _refusals() -> list[Json]:
+    every = [measured(promql.above_zero(promql.rate("refused", by="reason", times=60)), "{{reason}}")]
+    explicable = [
+        measured(promql.rate("refused", where='reason="not-yours"', times=60), "another node's 属于其他节点"),
+        measured(promql.rate("refused", where='reason=~"unknown-.*"', times=60), "unknown 未登记"),
+        measured(promql.rate("replayed", times=60), "stored later 补存"),
     ]
     letters = [
         measured(promql.largest("dead_letters_bytes"), "held 占用"),
         measured(promql.largest("dead_letters_bytes_most"), "at most 上限"),
     ]
     return [
-        graph("Share of time waited for 等待时间占比", waits, unit="percentunit"),
-        graph("Messages by what they wait for 消息等待处", held, unit="none", stacked=True),
-        graph("Refused by reason 被拒绝", refused, unit="cpm", stacked=True),
-        graph("Repeated in a minute 每分钟重试", repeated, unit="cpm"),
+        graph("Refused by reason 被拒绝", every, unit="cpm", stacked=True),
+        graph("Unknown or another node's, and stored later 归属不明与补存", explicable, unit="cpm"),
         graph("Dead letters 死信", letters, unit="bytes"),
-        graph("Packs without a birth 缺少登记的数据包", [measured(promql.total("packs_without_birth"))], unit="none"),
     ]
 
 
@@ -81,11 +93,14 @@ def _nodes() -> list[Json]:
     ]
     pending = [measured(promql.largest("nodes_pending_packs"), "pending 待传")]
     dropped = [measured(promql.largest("nodes_dropped_packs"), "dropped 丢弃")]
-    return [
+    unborn = [measured(promql.total("packs_without_birth"))]
+    graphs = [
         graph("Nodes 节点", nodes, unit="none"),
         graph("Packs that wait in the nodes 节点待传数据包", pending, unit="none"),
         graph("Packs that nodes dropped 节点丢弃数据包", dropped, unit="none"),
+        graph("Packs without a birth 缺少登记的数据包", unborn, unit="none"),
     ]
+    return [grid.sized(each, *QUARTER) for each in graphs]
 
 
 def _processes() -> list[Json]:

@@ -8,10 +8,16 @@ JOB = "multipole-ingest"  # as compose/prometheus.yaml scrapes it
 WINDOW = "$__rate_interval"
 
 
-def rate(counter: str, *, by: str = "", times: int = 1) -> str:
-    """How fast a counter grows in a second (times=60: in a minute), in all or by a label."""
-    grown = f"sum{f' by ({by}) ' if by else ''}(rate({_PREFIX}{counter}_total[{WINDOW}]))"
+def rate(counter: str, *, where: str = "", by: str = "", times: int = 1) -> str:
+    """How fast a counter grows in a second (times=60: in a minute), in all or by a label. where: as reason="unit"."""
+    chosen = f"{_PREFIX}{counter}_total{f'{{{where}}}' if where else ''}"
+    grown = f"sum{f' by ({by}) ' if by else ''}(rate({chosen}[{WINDOW}]))"
     return grown if times == 1 else f"{times} * {grown}"
+
+
+def above_zero(query: str) -> str:
+    """The same without the series that are zero: a legend of all that did not happen helps nobody."""
+    return f"({query}) > 0"
 
 
 def quantile(share: float, histogram: str) -> str:

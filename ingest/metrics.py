@@ -15,6 +15,12 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "multipole_ingest_"
 _LATENCY_MS = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 600_000, 3_600_000)
 _WRITE_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+# each is there from the start, as 0: Prometheus sees no increase in a counter that begins with its first refusal
+REASONS = (
+    "topic", "size", "json", "shape", "records", "epoch", "number", "name", "label", "time", "quality", "value",
+    "version", "unknown-device", "unknown-point", "not-yours", "unit", "range", "type", "future", "text", "field-type",
+    "store", "too-large", "retention", "crash", "internal",
+)  # fmt: skip
 
 
 class Ages:
@@ -58,6 +64,8 @@ class Metrics:
         self.readings = self._counter("readings_stored", "Readings that the store confirmed, bad qualities included")
         self.packs = self._counter("packs_stored", "Packs that the store confirmed")
         self.refused = self._counter("refused", "Records or whole messages that were dead-lettered", "reason")
+        for reason in REASONS:
+            self.refused.labels(reason)
         self.replayed = self._counter("replayed", "Records of dead letters that were explained later, and stored")
         self.store_failures = self._counter("store_failures", "Attempts to write that failed and are repeated")
         self.unconfirmed = self._counter("stored_unsent", "`down/stored` messages that could not be sent")

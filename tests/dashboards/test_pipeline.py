@@ -85,7 +85,11 @@ def test_every_query_has_an_answer_and_the_rates_are_those_of_what_was_sent(vict
     (readings_rate,) = answered(victoria, promql.rate("readings_stored"), told)
     assert readings_rate * STEP_S == pytest.approx(3 * PACKS[1])
     assert answered(victoria, promql.largest("nodes_pending_packs"), told) == [5]
-    assert sum(answered(victoria, promql.rate("refused", by="reason", times=60), told)) == pytest.approx(60 / STEP_S)
+    by_reason = promql.above_zero(promql.rate("refused", by="reason", times=60))
+    assert answered(victoria, by_reason, told) == [pytest.approx(60 / STEP_S)]
+    for reason, rate in (('=~"unknown-.*"', 60 / STEP_S), ('="not-yours"', 0)):
+        query = promql.rate("refused", where=f"reason{reason}", times=60)
+        assert answered(victoria, query, told) == [pytest.approx(rate)]
 
     for alarm in ALARMS:
         answered(victoria, alarm, told)  # a query that is wrong is refused

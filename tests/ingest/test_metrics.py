@@ -96,6 +96,16 @@ def test_the_page_about_metrics_names_each_and_no_other():
     assert named == {name for name in own if not name.endswith("_created")}
 
 
+def test_each_reason_of_the_page_is_counted_from_zero_so_that_the_first_refusal_is_an_increase():
+    page = (Path(__file__).resolve().parents[2] / "docs/ingest.md").read_text(encoding="utf-8")
+    table = page.partition("| reason | meaning |")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`([a-z-]+)`", row.split("|")[1])}
+    told = {
+        labels[0][1]: value for (name, labels), value in samples(Metrics()).items() if name.endswith("refused_total")
+    }
+    assert told == dict.fromkeys(named, 0)
+
+
 def test_names_are_as_prometheus_asks_for():
     for family in parser.text_string_to_metric_families(Metrics(store="SQLite").text().decode()):
         if family.name.startswith("multipole_ingest_") and not family.name.endswith("_created"):
