@@ -9,9 +9,11 @@ import sys
 import time
 
 import pytest
+from typer.testing import CliRunner
 
 from ingest.rows import Names
 from ingest.store_url import open_store
+from pole.command import app
 
 AGES_MS = [1000, 2000, 3000, 4000, 3_600_000]
 WHAT = [
@@ -44,12 +46,17 @@ def url(request, tmp_path, now_ms):
 
 
 def query(*arguments):
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["query", *arguments])
+
+
+def typed(*arguments):
+    """As a process of its own, for what only that has: tracebacks, and an exit code for the shell."""
     command = [sys.executable, "-m", "pole", "query", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def test_json_has_every_reading_with_its_type(url, now_ms):
-    answer = query("--store", url, "--format", "json")
+    answer = typed("--store", url, "--format", "json")
     assert answer.returncode == 0, answer.stderr
     found = [json.loads(line) for line in answer.stdout.splitlines()]
     assert [(row["point"], row["value"], row["quality"]) for row in found] == [
@@ -91,7 +98,6 @@ def test_a_configuration_names_the_store(tmp_path, url):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "ingest.yaml: cannot be read"),
         (("--store", "sqlite:x", "--config", "x"), "--store or --config, not both"),
         (("--store", "nothing"), "is not a store"),
         (("--store", "sqlite:no-such.db"), "no-such.db is not there"),
@@ -106,8 +112,8 @@ def test_a_configuration_names_the_store(tmp_path, url):
 )
 def test_a_mistake_is_told(arguments, said):
     answer = query(*arguments)
-    assert answer.returncode != 0
-    assert "Traceback" not in answer.stderr
+    assert isinstance(answer.exception, SystemExit), "a mistake is told, it ends in no traceback"
+    assert answer.exit_code != 0
     assert said in " ".join(answer.stderr.replace("│", " ").split())
 
 
@@ -138,9 +144,13 @@ def test_a_mistake_is_told(arguments, said):
 )
 def test_a_name_that_the_store_has_never_heard_is_told(url, arguments, said):
     answer = query("--store", url, "--format", "json", *arguments)
-    assert (answer.returncode, answer.stdout) == (0, "")
+    assert (answer.exit_code, answer.stdout) == (0, "")
     assert answer.stderr.strip() == said
 
 
-def test_an_unknown_function_is_a_mistake_in_the_command(url):
-    assert query("--store", url, "--function", "ari").returncode == 2
+def test_a_mistake_has_its_exit_code_and_no_traceback(tmp_path):
+    answer = typed("--store", "sqlite:x", "--function", "ari")
+    assert (answer.returncode, "Traceback" in answer.stderr) == (2, False)
+    answer = typed("--config", str(tmp_path / "ingest.yaml"))
+    assert (answer.returncode, "Traceback" in answer.stderr) == (2, False)
+    assert "ingest.yaml: cannot be read" in answer.stderr

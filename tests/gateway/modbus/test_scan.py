@@ -7,6 +7,7 @@ import pytest
 
 from device_profiles import fingerprint, loader
 from device_profiles.bus_time import Line as Settings
+from gateway import serial_port
 from gateway.modbus import unanswered
 from gateway.modbus.scan import listening, search
 from gateway.modbus.scan.examine import SILENT_MOST, Examination
@@ -117,7 +118,9 @@ def test_a_line_on_which_everything_is_garbage_ends_the_search(tmp_path):
     assert search.GARBLED_RUN <= len(found) < 3 * search.GARBLED_RUN
 
 
-def test_a_line_that_is_never_quiet_ends_the_search(tmp_path):
+def test_a_line_that_is_never_quiet_ends_the_search(tmp_path, monkeypatch):
+    monkeypatch.setattr(serial_port, "NOISE_S", 0.3)
+
     async def scenario() -> Search:
         port = speaking(tmp_path / "p", lambda request: b"")
         async with port:
@@ -129,10 +132,11 @@ def test_a_line_that_is_never_quiet_ends_the_search(tmp_path):
     assert "never quiet" in asyncio.run(scenario()).trouble
 
 
-async def babbling(write: Callable[[bytes], None], said: bytes = b"\x5a") -> None:
+async def babbling(write: Callable[[bytes], None], said: bytes = b"\x5a" * 512) -> None:
+    """The line's buffer is kept full: a process that was held up finds noise in it, however long that was."""
     while True:
         write(said)
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
 
 
 def test_a_network_device_that_ignores_unit_ids_is_one_device():
