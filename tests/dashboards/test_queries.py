@@ -109,9 +109,16 @@ async def fill(influx1, folder):
     return filled
 
 
-@pytest.fixture
-def filled(influx1, tmp_path):
-    return asyncio.run(fill(influx1, tmp_path))
+@pytest.fixture(scope="module")
+def influx1(influx1_server):
+    """One database for all of these: they only ask."""
+    influx1_server.fresh()
+    return influx1_server
+
+
+@pytest.fixture(scope="module")
+def filled(influx1, tmp_path_factory):
+    return asyncio.run(fill(influx1, tmp_path_factory.mktemp("filled")))
 
 
 def regex(choice):

@@ -1,6 +1,7 @@
 """The demo's count must see what is wrong: each test takes a complete run and breaks one thing."""
 
 import asyncio
+import shutil
 import sqlite3
 
 import pytest
@@ -32,11 +33,13 @@ class Board:
 
 
 class Run:
-    """Spools, a journal and a store as three gateways, a controller and ingest leave them."""
+    """Spools, a journal and a store as three gateways, a controller and ingest leave them, in a folder."""
 
-    def __init__(self, folder) -> None:
-        self.site, self.store, self.folder = folder / "site.yaml", folder / "readings.db", folder
-        self.city = City(folder=folder / "ports", free_port=free_port)
+    def __init__(self, folder, city) -> None:
+        self.site, self.store, self.folder, self.city = folder / "site.yaml", folder / "readings.db", folder, city
+
+    def fill(self) -> None:
+        folder = self.folder
         self.site.write_text(yaml.safe_dump(site_of(self.city)))
         rows, ledgers = [], []
         for node, device in DEVICE_OF.items():
@@ -97,9 +100,19 @@ def site_of(city: City) -> dict:
     return asyncio.run(opened())
 
 
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("complete")
+    run = Run(folder, City(folder=folder / "ports", free_port=free_port))
+    run.fill()
+    return run
+
+
 @pytest.fixture
-def run(tmp_path) -> Run:
-    return Run(tmp_path)
+def run(complete, tmp_path) -> Run:
+    """A copy, which the test may break."""
+    shutil.copytree(complete.folder, tmp_path, dirs_exist_ok=True)
+    return Run(tmp_path, complete.city)
 
 
 def trouble(account) -> tuple[int, int, int]:
