@@ -20,6 +20,7 @@ from ingest.http import Http, alive, ready
 from ingest.metrics import CONTENT_TYPE, Metrics
 from ingest.nodes import Nodes
 from ingest.notify import Notify
+from ingest.one_by_one import OneByOne
 from ingest.registry import Registry
 from ingest.replayer import Replayer
 from ingest.session import Message, Session
@@ -62,10 +63,11 @@ class Ingest:
         self._sites = config.sites()
         self._registry = Registry(path=config.registry, owners=config.owners, sites=self._sites)
         self._suspects = Suspects(folder=config.registry.parent, number=config.worker or 0, careful=config.careful)
+        self._one_by_one = OneByOne(take=self._take, under_way=self._under_way) if config.careful else None
         self._connection = Connection(
             address=config.address(),
             filters=filters(shared=config.worker is not None),
-            on_message=self._take,
+            on_message=self._take if self._one_by_one is None else self._one_by_one.put,
             on_lost=self._forget,
             room=lambda: self._under_way() < self._room,
         )
@@ -115,6 +117,8 @@ class Ingest:
                     group.create_task(self._watch(), name="watch"),
                     group.create_task(self._replayer.run(), name="replayer"),
                 ]
+                if self._one_by_one is not None:
+                    tasks.append(group.create_task(self._one_by_one.run(), name="one by one"))
                 if self._sites is not None:
                     tasks.append(group.create_task(inventory.follow(self._sites, self._registry), name="inventory"))
                 await stop.wait()

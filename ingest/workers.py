@@ -1,8 +1,9 @@
 """Several workers on one machine: started, watched, started again, and their pages on one.
 
 Each is a process of `pole ingest run` with a session of its own, and the broker gives each a share of the packs. One
-that ends is started again, with growing pauses. One that dies again and again is started carefully: it takes one pack
-at a time and notes it down first, so that the pack that it dies of is known, and is set aside. The others go on.
+that ends is started again, with growing pauses; one that says nothing any more is ended first. A pack that two of them
+die of while they look at it is set aside. One that dies again and again, and not there, is started carefully: it takes
+one pack at a time, so that the pack that it dies of is known. The others go on.
 """
 
 import asyncio
@@ -15,25 +16,28 @@ import urllib.error
 import urllib.request
 from collections import deque
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 import structlog
 from prometheus_client import parser
 
-from ingest import suspects
 from ingest.dead_letters import DeadLetters
 from ingest.errors import Unavailable
 from ingest.http import Http, alive, ready
 from ingest.metrics import CONTENT_TYPE
 from ingest.notify import Notify
+from ingest.suspects import Ends, Memory, Note
 
 LOOK_S = 0.1
 RESTART_FIRST_S, RESTART_MOST_S = 0.2, 15.0
 CRASHES, WITHIN_S = 3, 60.0  # so many ends in that time, and the next start is a careful one
+ENDS_KEPT = 16  # as many as the pauses grow with
 CAREFUL_S = 20.0  # so long without an end, and a careful worker is replaced by a usual one
 STOP_S = 15.0
 READY_S = 30.0  # on a rolling restart: for one to work again, before the next is stopped
 ASK_S = 2.0
+SILENT_S = 60.0  # a worker whose pages do not answer for so long is killed
 
 log = structlog.get_logger("ingest")
 
@@ -41,18 +45,21 @@ Command = Callable[[int, str, bool], list[str]]  # number, http address, careful
 
 
 class Worker:
-    """One of them, from 1. Its page is on `port`."""
+    """One of them, from 1. Its page is on `port`, another one each time it is started."""
 
     def __init__(self, *, number: int, command: Command) -> None:
         self.number = number
-        self.port = _free_port()
-        self.ends: deque[float] = deque(maxlen=CRASHES)
+        self.port = 0
+        self.ends: deque[float] = deque(maxlen=ENDS_KEPT)
         self.careful = False
         self.began = 0.0
+        self.heard = 0.0  # when one of its pages answered last, or it was started
         self.due = 0.0  # when it is to be started again
         self.stopping = False
+        self.memory = Memory()
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
+        self._replacing = asyncio.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -65,10 +72,18 @@ class Worker:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        self.began = time.monotonic()
+        """Raises nothing: one that cannot be started is tried again later."""
+        self.began = self.heard = time.monotonic()
         self.stopping = False
+        self.port = _free_port()
+        self.memory.clear()
         command = self._command(self.number, f"127.0.0.1:{self.port}", self.careful)
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        try:
+            self._process = subprocess.Popen(command, stdin=self.memory.fd)
+        except OSError as error:
+            self.failed()
+            log.error("a worker cannot be started", worker=self.number, reason=str(error))
+            return
         log.info("worker started", worker=self.number, pid=self._process.pid, careful=self.careful)
 
     def failed(self) -> None:
@@ -79,6 +94,16 @@ class Worker:
         recent = sum(now - end < WITHIN_S for end in self.ends)
         self.careful = recent >= CRASHES
         self.due = now + min(RESTART_MOST_S, RESTART_FIRST_S * 2 ** (recent - 1))
+
+    async def replace(self) -> None:
+        """Ends it in order and starts it anew; two who want that at once do so one after the other."""
+        async with self._replacing:
+            await self.stop()
+            self.start()
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
 
     async def stop(self) -> None:
         """SIGTERM, time to store what is under way, then SIGKILL."""
@@ -100,8 +125,10 @@ class Worker:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=ASK_S) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, error.read()
-        except OSError:
+            with contextlib.suppress(OSError, HTTPException):
+                return error.code, error.read()
+            return 0, b""
+        except (OSError, HTTPException):  # it ended in the middle of its answer
             return 0, b""
 
 
@@ -110,8 +137,8 @@ class Workers:
 
     def __init__(self, *, count: int, command: Command, http: str, folder: Path, letters: DeadLetters) -> None:
         self.workers = [Worker(number=number, command=command) for number in range(1, count + 1)]
-        self._folder = folder
-        self._letters = letters
+        self._ends = Ends(folder=folder, letters=letters)
+        self._replacing: set[asyncio.Task[None]] = set()
         self._metrics = b""
         self._waits: list[str] = ["workers: they start"]
         self._rolling = asyncio.Event()
@@ -136,7 +163,7 @@ class Workers:
             await asyncio.wait([asyncio.create_task(stop.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._notify.stopping()
-            for task in tasks:
+            for task in (*tasks, *self._replacing):
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(worker.stop() for worker in self.workers))
@@ -159,33 +186,41 @@ class Workers:
                 elif worker.pid is None and now >= worker.due:
                     worker.start()
                 elif worker.careful and worker.pid is not None and now - worker.began > CAREFUL_S:
-                    worker.careful = False
-                    worker.ends.clear()
-                    await worker.stop()
-                    worker.start()
+                    self._usual_again(worker)
+
+    def _usual_again(self, worker: Worker) -> None:
+        worker.careful = False
+        worker.ends.clear()
+        task = asyncio.create_task(worker.replace())
+        self._replacing.add(task)
+        task.add_done_callback(self._replacing.discard)
 
     def _ended(self, worker: Worker) -> None:
-        code, careful = worker.ended, worker.careful
+        code, note = worker.ended, worker.memory.note()
         worker.failed()
+        if note is not None:
+            self._at_a_pack(worker, note)
         log.error(
             "worker ended by itself", worker=worker.number, code=code, again_s=round(worker.due - time.monotonic(), 1)
         )
-        if careful:
-            try:
-                found = suspects.set_aside(self._folder, worker.number, self._letters)
-            except Unavailable as error:
-                log.error("a pack that ends workers cannot be set aside", reason=str(error))
-                return
-            if found:
-                log.error("a pack ends workers: it is set aside", topic=found)
+
+    def _at_a_pack(self, worker: Worker, note: Note) -> None:
+        try:
+            ends, aside = self._ends.ended(note)
+        except (Unavailable, OSError) as error:
+            log.error("a pack that ends workers cannot be set aside", reason=str(error))
+            return
+        if ends > 1:  # the sooner it is known for sure, the sooner the other packs of this worker go on
+            worker.due = time.monotonic() + RESTART_FIRST_S
+        if aside:
+            log.error("a pack ends workers: it is set aside", topic=note.topic)
 
     async def _roll(self) -> None:
         while True:
             await self._rolling.wait()
             self._rolling.clear()
             for worker in self.workers:
-                await worker.stop()
-                worker.start()
+                await worker.replace()
                 ends = time.monotonic() + READY_S
                 while time.monotonic() < ends and (await asyncio.to_thread(worker.page, "/readyz"))[0] != 200:
                     await asyncio.sleep(LOOK_S)
@@ -193,16 +228,30 @@ class Workers:
     async def _ask(self) -> None:
         """Keeps what the pages tell."""
         while True:
+            pages = await asyncio.gather(*(asyncio.to_thread(_pages, worker) for worker in self.workers))
             waits, texts = [], []
-            for worker in self.workers:
-                status, body = await asyncio.to_thread(worker.page, "/readyz")
+            for worker, (status, body, metrics) in zip(self.workers, pages, strict=True):
+                self._heard(worker, status)
                 if status != 200:
-                    waits.append(
-                        f"worker {worker.number}: {body.decode(errors='replace').strip() or 'it does not answer'}"
-                    )
-                texts.append((worker.number, (await asyncio.to_thread(worker.page, "/metrics"))[1].decode()))
+                    waits.append(f"worker {worker.number}: {body.strip() or 'it does not answer'}")
+                texts.append((worker.number, metrics))
             self._waits, self._metrics = waits, merged(texts)
             await asyncio.sleep(1.0)
+
+    def _heard(self, worker: Worker, status: int) -> None:
+        now = time.monotonic()
+        if status:
+            worker.heard = now
+        elif worker.pid is not None and not worker.stopping and now - worker.heard > SILENT_S:
+            log.error("a worker says nothing: it is killed", worker=worker.number, silent_s=round(now - worker.heard))
+            worker.kill()
+
+
+def _pages(worker: Worker) -> tuple[int, str, str]:
+    """(status and body of its /readyz, its /metrics)."""
+    status, body = worker.page("/readyz")
+    told, metrics = worker.page("/metrics") if status else (0, b"")
+    return status, body.decode(errors="replace"), metrics.decode(errors="replace") if told == 200 else ""
 
 
 def merged(pages: list[tuple[int, str]]) -> bytes:
