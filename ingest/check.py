@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, replace
 
 from device_profiles.problems import FileProblem
 from ingest import isolate
-from ingest.config import Config
+from ingest.config import Config, check_file
 from ingest.connection import probe
 from ingest.dead_letters import DeadLetters
 from ingest.errors import IngestError
+from ingest.http import taken
 from ingest.service import SET_AFTER_MS, filters
 from ingest.store_url import open_store
 
@@ -55,7 +56,7 @@ async def _tried(part: str, work: Awaitable[str]) -> Finding:
     try:
         return Finding(part, True, await work)
     except (_Wrong, IngestError, FileProblem) as error:
-        return Finding(part, False, str(error))
+        return Finding(part, False, str(error).removeprefix(f"{part}: "))
 
 
 async def _clock(_config: Config) -> str:
@@ -72,6 +73,10 @@ async def _broker(config: Config) -> str:
 
 
 async def _store(config: Config) -> str:
+    if (file := config.store_file) is not None:
+        check_file("store", file, "readings.db")
+        if not file.exists():
+            return f"SQLite {file} will be made"  # and is not now: it belongs to the user who runs ingest
     store = open_store(config.store, token=config.secret("token_file"), folder=config.folder)
     try:
         await isolate.write(store, [], time.time_ns() // 1_000_000)
@@ -83,6 +88,8 @@ async def _store(config: Config) -> str:
 async def _letters(config: Config) -> str:
     config.check_places()
     path = config.path(config.dead_letters)
+    if not path.exists():
+        return f"{path} will be made"
     letters = DeadLetters(path=path, megabytes=config.dead_letter_megabytes)
     try:
         await asyncio.to_thread(letters.keep, [])
@@ -99,12 +106,13 @@ async def _inventory(config: Config) -> str:
 async def _http(config: Config) -> str:
     host, _, port = config.http.rpartition(":")
     try:
-        with socket.create_server((host, int(port))):
+        family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+        with socket.create_server((host.strip("[]"), int(port)), family=family):
             return f"{config.http} is free"
     except OSError as error:
         running = await asyncio.to_thread(_running, config.http)
         if running is None:
-            raise _Wrong(f"{config.http}: {error.strerror}. Name another port in `http`.") from error
+            raise _Wrong(taken(config.http, error)) from error
         return f"an ingest runs at {config.http}: {running}"
 
 

@@ -23,6 +23,9 @@ from ingest.store_url import check_url
 # What the broker keeps for one that is alone waits for it; what it keeps for one of several, others could have had.
 ALONE_EXPIRY_S, SHARED_EXPIRY_S = 7 * 86400, 120
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_PASSWORD = re.compile(r"(://[^/@:]*:)[^@]*@")
+_OURS = re.compile(r"births(-\d+)?\.db|owners|replay\.lock")  # what ingest keeps beside the dead letters
 
 
 def _broker(url: str) -> str:
@@ -37,11 +40,20 @@ def _broker(url: str) -> str:
     return url
 
 
-def _listen(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+def _store(url: str) -> str:
+    if urlsplit(url.partition(":")[2]).username is not None:
+        raise ValueError("the user, the password or the token stands in token_file")
+    try:
+        return check_url(url)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix(repr(url)).lstrip(": ")) from error  # the message has it in front
+
+
+def _listen(told: object) -> str:
+    host, _, port = str(told).rpartition(":")
+    if not _HOST.fullmatch(host) or not port.isdecimal() or int(port) > 65535:
         raise ValueError("write HOST:PORT, as in 127.0.0.1:9464; port 0 takes a free one")
-    return text
+    return str(told)
 
 
 def _listed(told: object) -> object:
@@ -60,14 +72,14 @@ class Config(BaseModel):
     cert: Path | None = None
     key: Path | None = None
     receive_max: int = Field(200, ge=1, le=65535, description="packs under way; with their size it bounds the memory")
-    store: Annotated[str, AfterValidator(check_url)]
+    store: Annotated[str, AfterValidator(_store)]
     token_file: Path | None = None
     dead_letters: Path
     dead_letter_megabytes: int = Field(256, ge=1)
     inventory: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = Field(
         (), description="site files, or folders of them: each node may speak for the devices that they give it"
     )
-    http: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9464"
+    http: Annotated[str, BeforeValidator(_listen)] = "127.0.0.1:9464"
     workers: int | None = Field(None, ge=1, le=64, description="processes that share the packs; none: one takes all")
     log: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object a line")
     _folder: Path = PrivateAttr(Path())
@@ -157,8 +169,11 @@ class Config(BaseModel):
             return ""
         try:
             secret = self.path(name).read_text().strip()
-        except (OSError, UnicodeError) as error:
-            raise FileProblem([f"{key}: {self.path(name)} cannot be read: {error}. Write the secret there."]) from error
+        except OSError as error:
+            text = f"{key}: {self.path(name)} cannot be read: {error.strerror}. Write the secret there."
+            raise FileProblem([text]) from error
+        except UnicodeError as error:
+            raise FileProblem([f"{key}: {self.path(name)} is no text. Write the secret there."]) from error
         if not secret:
             raise FileProblem(f"{key}: {self.path(name)} is empty. Write the secret there.")
         return secret
@@ -169,15 +184,15 @@ class Config(BaseModel):
         self.address()
         self.secret("token_file")
 
+    @property
+    def store_file(self) -> Path | None:
+        """The SQLite store's; None where the store is a server."""
+        kind, _, place = self.store.partition("?")[0].partition(":")
+        return self.path(Path(place)) if kind == "sqlite" else None
+
     def check_places(self) -> None:
         """Raises FileProblem where the dead letters cannot be kept: said before SQLite says it in its own words."""
-        path = self.path(self.dead_letters)
-        if path.is_dir():
-            raise FileProblem(f"dead_letters: {path} is a folder. Name a file in it, as in {path / 'dead-letters.db'}.")
-        if not path.parent.is_dir():
-            raise FileProblem(f"dead_letters: the folder {path.parent} is not there. Make it, or name another path.")
-        if not os.access(path.parent, os.W_OK):
-            raise FileProblem(f"dead_letters: nothing can be written in {path.parent}. Give its owner's rights to us.")
+        check_file("dead_letters", self.path(self.dead_letters), "dead-letters.db")
 
     def _tls(self) -> ssl.SSLContext:
         try:
@@ -197,6 +212,24 @@ class Config(BaseModel):
         return FileProblem(f"{keys}: {', '.join(map(str, named))}: {error}. {remedy}")
 
 
+def check_file(key: str, path: Path, example: str) -> None:
+    """Raises FileProblem where no such SQLite file can be made or written."""
+    if path.is_dir():
+        raise FileProblem(f"{key}: {path} is a folder. Name a file in it, as in {path / example}.")
+    if not path.parent.is_dir():
+        raise FileProblem(f"{key}: the folder {path.parent} is not there. Make it, or name another path.")
+    if not os.access(path.parent, os.W_OK):
+        raise FileProblem(f"{key}: nothing can be written in {path.parent}. Give its owner's rights to us.")
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise FileProblem(f"{key}: {path} belongs to somebody else. Give its owner's rights to us.")
+
+
+def meant(path: Path | None) -> Path | None:
+    """The file that a command is told, or the usual one; None: the environment says it all."""
+    usual = Path("ingest.yaml")
+    return path if path is not None else usual if usual.exists() else None
+
+
 def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
     """The file and what the environment changes of it; None: the environment alone. Raises FileProblem."""
     document = Document({}, {}) if path is None else problems.read_yaml(path)
@@ -206,7 +239,7 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
             "no configuration: name a file, or put one here as ingest.yaml,"
             f" or set {environment.variable('broker')} and the others in the environment"
         )
-    told = {**document, **changes}
+    told = {key: _without_password(value) for key, value in {**document, **changes}.items()}
     try:
         config = Config.model_validate(told)
     except ValidationError as error:
@@ -217,6 +250,11 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
         if not faults:
             return config
     raise _problem(faults, document, path, changes)
+
+
+def _without_password(value: object) -> object:
+    """A password does not belong into a URL, so it is refused there, and the message must not tell it."""
+    return _PASSWORD.sub(r"\1…@", value) if isinstance(value, str) else value
 
 
 def _problem(faults: list[Fault], document: Document, path: Path | None, changes: Mapping[str, str]) -> FileProblem:
@@ -246,8 +284,9 @@ def _contradictions(config: Config) -> list[Fault]:
         found.append((("password_file",), "is of a user, and the broker's URL names none. Write mqtt://USER@HOST."))
     if config.token_file is not None and store.startswith("sqlite:"):
         found.append((("token_file",), "is for a server, and the store is a SQLite file. Leave this out."))
-    if config.dead_letters.name == "births.db":
-        found.append((("dead_letters",), "births.db beside it is for the births. Write dead-letters.db."))
+    if _OURS.fullmatch(config.dead_letters.name):
+        text = f"{config.dead_letters.name} beside it has another use. Write dead-letters.db."
+        found.append((("dead_letters",), text))
     if store == f"sqlite:{config.dead_letters}":
         found.append((("dead_letters",), f"{config.dead_letters} is the store's own file. Write dead-letters.db."))
     return found

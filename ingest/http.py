@@ -1,6 +1,7 @@
 """`/healthz`, `/readyz` and `/metrics`, for whoever watches. Read only; one request a connection."""
 
 import asyncio
+import errno
 import json
 from collections.abc import Callable
 
@@ -26,9 +27,11 @@ class Http:
     async def start(self) -> None:
         """Listens; port 0 becomes a free one, which `port` then tells. Raises IngestError."""
         try:
-            self._server = await asyncio.start_server(self._serve, self._host, self.port, limit=MAX_HEADER_BYTES)
+            self._server = await asyncio.start_server(
+                self._serve, self._host.strip("[]"), self.port, limit=MAX_HEADER_BYTES
+            )
         except OSError as error:
-            raise IngestError(f"http: cannot listen on {self._host}:{self.port}: {error}") from error
+            raise IngestError(f"http: {taken(f'{self._host}:{self.port}', error)}") from error
         self.port = self._server.sockets[0].getsockname()[1]
         log.info("http", url=f"http://{self._host}:{self.port}", pages=sorted(self._pages))
 
@@ -61,6 +64,15 @@ class Http:
 
 
 _PHRASES = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+
+
+def taken(address: str, error: OSError) -> str:
+    """Why nobody can listen there, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        return f"{address} is taken. Name another port in `http`, or end what listens there."
+    if error.errno == errno.EACCES:
+        return f"{address}: ports below 1024 are the system's. Name another port in `http`."
+    return f"{address} is no address of this machine. Name one in `http`, as 127.0.0.1 or 0.0.0.0 for all."
 
 
 def alive() -> tuple[int, str, bytes]:

@@ -57,7 +57,7 @@ def run(
     from pole import logs, signals
 
     try:
-        path = _file(config)
+        path = configuration.meant(config)
         settings = configuration.load(path)
         json = json or settings.log == "json"
         logs.set_up(as_json=json)
@@ -84,7 +84,7 @@ def check(config: _Config = None, json: _Json = False) -> None:
 
     async def tried() -> list[trial.Finding]:
         findings = []
-        async for finding in trial.check(configuration.load(_file(config))):
+        async for finding in trial.check(configuration.load(configuration.meant(config))):
             findings.append(finding)
             if not json:
                 print(finding, flush=True)
@@ -95,12 +95,6 @@ def check(config: _Config = None, json: _Json = False) -> None:
         print(trial.as_json(findings))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
-
-
-def _file(config: Path | None) -> Path | None:
-    """The file that is meant; None: the environment says it all."""
-    usual = Path("ingest.yaml")
-    return config if config is not None else usual if usual.exists() else None
 
 
 def _with_hangup(
@@ -209,7 +203,7 @@ def delete(id: _Ids, config: _ConfigOption = None) -> None:
 
 
 @owners_app.command("list")
-def list_owners(config: _ConfigOption = Path("ingest.yaml"), json: _Json = False) -> None:
+def list_owners(config: _ConfigOption = None, json: _Json = False) -> None:
     """Lists what was decided: area, pole/device, node, and why (first: it came first; operator)."""
     from ingest.disputes import lines
 
@@ -222,7 +216,7 @@ def set_owner(
     area: Annotated[str, typer.Option(help="The device's area.")],
     device: Annotated[str, typer.Option(help="pole/device, as P0001/air-1.")],
     node: Annotated[str, typer.Option(help="The node that may speak for it.")],
-    config: _ConfigOption = Path("ingest.yaml"),
+    config: _ConfigOption = None,
 ) -> None:
     """Decides whose a device is. Ingest hears it within a second, and stores what it had refused of that node."""
     from ingest.disputes import decide
@@ -242,7 +236,7 @@ def _answer(
     from ingest.errors import IngestError
 
     try:
-        return asyncio.run(call(configuration.load(_file(config)), *args, **kwargs))
+        return asyncio.run(call(configuration.load(configuration.meant(config)), *args, **kwargs))
     except IngestError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error

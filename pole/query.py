@@ -85,7 +85,7 @@ def _open(url: str | None, config: Path | None, token_file: Path | None) -> "Sto
         raise typer.BadParameter("say --store or --config, not both")
     folder = Path()
     if url is None:
-        settings = configuration.load(config or Path("ingest.yaml"))
+        settings = configuration.load(configuration.meant(config))
         url, token, folder = settings.store, settings.secret("token_file"), settings.folder
     else:
         try:
@@ -97,7 +97,7 @@ def _open(url: str | None, config: Path | None, token_file: Path | None) -> "Sto
         check_url(url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--store") from error
-    kind, _, path = url.partition(":")
+    kind, _, path = url.partition("?")[0].partition(":")
     if kind == "sqlite" and not (folder / path).exists():
         print(f"{folder / path} is not there: nothing has been stored yet, or it stands elsewhere", file=sys.stderr)
         raise typer.Exit(1)

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 def reconcile(
-    config: Annotated[Path, typer.Option("--config", help="Ingest's configuration: it names broker and store.")] = Path(
-        "ingest.yaml"
-    ),
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Ingest's configuration. Without one: ingest.yaml, or the environment."),
+    ] = None,
     broker: Annotated[str | None, typer.Option("--broker", help="Another user or broker, as mqtt://USER@HOST.")] = None,
     password_file: Annotated[Path | None, typer.Option("--password-file", help="That user's password.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -25,7 +26,7 @@ def reconcile(
     from ingest import config as configuration
     from ingest.errors import IngestError
 
-    settings = configuration.load(config)
+    settings = configuration.load(configuration.meant(config))
     changed = {"broker": broker, "password_file": password_file and password_file.resolve()}
     settings = settings.with_changes({key: value for key, value in changed.items() if value is not None})
     try:

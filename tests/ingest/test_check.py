@@ -25,7 +25,10 @@ def prepared(tmp_path, broker, **options):
 
 
 def test_parts_that_work_are_told_and_nothing_is_left_behind(broker, tmp_path):
-    found = parts(prepared(tmp_path, broker))
+    settings = prepared(tmp_path, broker)
+    before = set(settings.folder.iterdir())
+    found = parts(settings)
+    assert set(settings.folder.iterdir()) == before  # a file that is made here would belong to the one who checks
     assert list(found) == ["clock", "broker", "store", "dead letters", "http"]
     assert [finding.text for finding in found.values() if not finding.ok] == []
     assert "takes us as ingest" in found["broker"].text
@@ -44,6 +47,23 @@ def test_each_part_that_does_not_work_is_told_by_itself(broker, tmp_path):
     assert "127.0.0.1:1" in found["store"].text
     assert "the folder" in found["dead letters"].text
     assert "Name another port" in found["http"].text
+
+
+def test_a_place_that_cannot_be_is_told_with_what_to_do(broker, tmp_path):
+    (tmp_path / "ingest" / "folder").mkdir(parents=True)
+    (tmp_path / "ingest" / "text.db").write_text("no database, however long it is read\n" * 40)
+    wrong = {
+        "store": ("sqlite:no-such/readings.db", "the folder", "is not there. Make it"),
+        "dead_letters": ("text.db", f"{tmp_path / 'ingest/text.db'}: file is not a database", ""),
+        "http": ("192.0.2.1:9464", "192.0.2.1:9464 is no address of this machine. Name one in `http`", ""),
+    }
+    settings = prepared(tmp_path, broker, **{key: value for key, (value, *_) in wrong.items()})
+    found = parts(settings)
+    for key, (_, *said) in wrong.items():
+        text = found[key.replace("_", " ")].text
+        assert [each for each in said if each not in text] == [], text
+        assert not text.startswith("dead letters: ")
+    assert "is a folder" in parts(settings.with_changes({"store": "sqlite:folder"}))["store"].text
 
 
 def test_a_check_beside_a_running_ingest_leaves_its_session_alone_and_sees_it(broker, tmp_path):

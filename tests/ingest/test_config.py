@@ -40,13 +40,17 @@ MISTAKES = [
     ("broker: mqtt://", "write mqtt://USER@HOST:1883"),
     ("broker: mqtt://x:99999", "write mqtt://USER@HOST:1883"),
     ("broker: mqtt://x:1883/poles", "write mqtt://USER@HOST:1883"),
-    ("broker: mqtt://ingest:secret@x", "the password stands in password_file"),
+    ("broker: mqtt://ingest:secret@x", "'mqtt://ingest:…@x': write mqtt://USER@HOST:1883 or"),
+    ("store: influx1:http://u:secret@x:8086/db", "'influx1:http://u:…@x:8086/db': the user, the password or the token"),
     ("store: mysql:x", "is not a store; write sqlite:readings.db"),
     ("store: influx1:http://x:8086", "influx1:http://HOST:8086/DATABASE"),
     ("store: influx2:http://x:8086/org", "influx2:http://HOST:8086/ORG/BUCKET"),
     ("store: 5", "5 is not a text"),
     ("client_id: my ingest", "'my ingest' is not allowed: a name has 1 to 64 of the characters"),
     ("http: '9464'", "write HOST:PORT"),
+    ("http: 9464", "http: 9464: write HOST:PORT, as in 127.0.0.1:9464"),
+    ("http: http://127.0.0.1:9464", "write HOST:PORT"),
+    ("http: ':9464'", "write HOST:PORT"),
     ("http: localhost:99999", "write HOST:PORT"),
     ("receive_max: 0", "receive_max: 0 is out of range: allowed is 1 to 65535"),
     ("receive_max: many", "'many' is not a whole number"),
@@ -58,7 +62,10 @@ MISTAKES = [
     ("key: a.key", "key: is the key of a certificate: name that in `cert`"),
     ("token_file: token", "token_file: is for a server, and the store is a SQLite file"),
     ("dead_letters: readings.db", "readings.db is the store's own file"),
-    ("dead_letters: births.db", "births.db beside it is for the births"),
+    ("dead_letters: births.db", "births.db beside it has another use. Write dead-letters.db"),
+    ("dead_letters: a/births-1.db", "births-1.db beside it has another use"),
+    ("dead_letters: owners", "owners beside it has another use"),
+    ("dead_letters: ./readings.db", "readings.db is the store's own file"),
     ("password_file: [a, b]", "password_file"),
     ("store: sqlite:a\nstore: sqlite:b", "store stands twice (first on line"),
     ("\tstore: x", "this is not YAML"),
@@ -72,6 +79,18 @@ def test_a_mistake_is_told_with_what_is_allowed(tmp_path, line, said):
     with pytest.raises(FileProblem, match=r"ingest\.yaml") as problem:
         load(tmp_path, text)
     assert said in str(problem.value)
+    assert "secret" not in str(problem.value)
+
+
+def test_an_address_of_ipv6_is_one(tmp_path):
+    assert load(tmp_path, GOOD + "http: '[::1]:9464'\n").http == "[::1]:9464"
+
+
+def test_a_command_that_is_told_no_file_takes_the_usual_one_or_the_environment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (config.meant(None), config.meant(Path("other.yaml"))) == (None, Path("other.yaml"))
+    (tmp_path / "ingest.yaml").write_text(GOOD)
+    assert (config.meant(None), config.meant(Path("other.yaml"))) == (Path("ingest.yaml"), Path("other.yaml"))
 
 
 @pytest.mark.parametrize("key", ["broker", "store", "dead_letters"])
@@ -136,7 +155,7 @@ def test_a_variable_that_is_empty_counts_as_not_set(tmp_path):
         ("MULTIPOLE_INGEST_BROKR", "5", "MULTIPOLE_INGEST_BROKR: unknown. Did you mean 'MULTIPOLE_INGEST_BROKER'?"),
         ("MULTIPOLE_INGEST_X", "5", "MULTIPOLE_INGEST_X: unknown. Known are MULTIPOLE_INGEST_BROKER"),
         ("MULTIPOLE_INGEST_RECEIVE_MAX", "many", "MULTIPOLE_INGEST_RECEIVE_MAX: 'many' is not a whole number"),
-        ("MULTIPOLE_INGEST_STORE", "x", "MULTIPOLE_INGEST_STORE: 'x': 'x' is not a store"),
+        ("MULTIPOLE_INGEST_STORE", "x", "MULTIPOLE_INGEST_STORE: 'x': is not a store; write sqlite"),
         ("MULTIPOLE_INGEST_TOKEN_FILE", "x", "MULTIPOLE_INGEST_TOKEN_FILE: is for a server"),
     ],
 )  # fmt: skip

@@ -52,6 +52,17 @@ def test_other_pages_and_methods_are_refused_and_head_has_no_body():
     assert found == [(404, b"try /healthz, /readyz\n"), (405, b"only GET\n"), (200, b"")]
 
 
+def test_an_address_of_ipv6_stands_in_brackets():
+    async def work():
+        http = Http(host="[::1]", port=0, pages={})
+        await http.start()
+        _, writer = await asyncio.open_connection("::1", http.port)
+        writer.close()
+        http.close()
+
+    asyncio.run(work())
+
+
 def test_a_port_that_is_taken_is_told():
     async def work():
         first = Http(host="127.0.0.1", port=0, pages={})
@@ -61,5 +72,5 @@ def test_a_port_that_is_taken_is_told():
         finally:
             first.close()
 
-    with pytest.raises(IngestError, match="cannot listen on"):
+    with pytest.raises(IngestError, match=r"http: 127\.0\.0\.1:\d+ is taken\. Name another port in `http`"):
         asyncio.run(work())

@@ -101,6 +101,7 @@ def test_a_configuration_names_the_store(tmp_path, url):
         (("--store", "sqlite:x", "--config", "x"), "--store or --config, not both"),
         (("--store", "nothing"), "is not a store"),
         (("--store", "sqlite:no-such.db"), "no-such.db is not there"),
+        (("--store", "sqlite:no-such.db?keep=9d"), "no-such.db is not there"),
         (("--store", "sqlite:x", "--since", "soon"), "a duration is a number with"),
         (("--store", "sqlite:x", "--format", "xml"), "write table, csv, json"),
         (
