@@ -8,16 +8,16 @@ import shutil
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from bench import ingest_consumers, ingest_direct, ingest_view
 from bench.ingest_consumers import Consumer
+from bench.ingest_packs import CITY, CITY_READINGS, LARGE, USUAL, named
 from bench.ingest_rig import NICE, load_average, rig
 from pole.broker import find_program
 
-READINGS = 10  # of a pack
 POLES = 100
 SCALE = (100, 10_000, 100_000)
 TIMES_THE_RATE, SHARE_OF_CPU = 3.0, 1 / 3  # of Telegraf's
@@ -26,23 +26,28 @@ FLAT = 0.15
 P99_MS = 250.0
 LEAST_BIRTHS = 1_000
 Told = Callable[[str], None]
+Case = tuple[str, str, str]  # consumer, store, mix
 
 show = ingest_view.show
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured. packs: of one flood; stores: the first is the one that promises are about."""
+    """How much is measured. readings: of one flood, about; stores: the first is the one that promises are about;
+    mixes: of packs, and into which stores each."""
 
-    packs: int = 50_000
+    readings: int = 500_000
     rounds: int = 3
     scale: tuple[int, ...] = SCALE
-    scale_packs: int = 50_000
     stores: tuple[str, ...] = ("influx1", "victoria", "sqlite")
+    mixes: tuple[tuple[str, tuple[str, ...]], ...] = ((LARGE, ("influx1",)), (CITY, ("influx1", "sqlite")))
     rate_s: float = 15.0
 
+    def packs(self, mix: str) -> int:
+        return self.readings // (CITY_READINGS if mix == CITY else int(mix))
 
-QUICK = Size(packs=3_000, rounds=1, scale=(100, 1_000), scale_packs=3_000, stores=("influx1", "sqlite"), rate_s=3.0)
+
+QUICK = Size(readings=30_000, rounds=1, scale=(100, 1_000), stores=("influx1", "sqlite"), rate_s=3.0)
 
 
 def run(*, size: Size = Size(), telegraf: str | None = None, told: Told = lambda line: None) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def run(*, size: Size = Size(), telegraf: str | None = None, told: Told = lambda
     usual = os.getpriority(os.PRIO_PROCESS, 0)
     priority = first()
     try:
-        result = _parts(size, ingest_consumers.known(telegraf, READINGS), told)
+        result = _parts(size, ingest_consumers.known(telegraf), told)
     finally:
         os.setpriority(os.PRIO_PROCESS, 0, usual)
     result["telegraf"] = telegraf is not None
@@ -68,7 +73,7 @@ def _parts(size: Size, consumers: dict[str, Consumer], told: Told) -> dict[str, 
     floods = _floods(consumers, size, told)
     ours = consumers["ours"]
     return {
-        "readings_a_pack": READINGS, "poles": POLES, "floods": floods,
+        "poles": POLES, "floods": floods,
         "direct": [_direct(store, size, told) for store in size.stores],
         "latency": [_latency(ours, row, size, told) for row in floods if row["name"] == "ours"],
         "scale": _scale(ours, size, told),
@@ -103,15 +108,27 @@ def _version(command: list[str]) -> str | None:
 
 def _floods(consumers: dict[str, Consumer], size: Size, told: Told) -> list[dict[str, Any]]:
     """Each round all of them in turn, so that what else the machine does falls on all alike."""
-    cases = [(each, store) for store in size.stores for each in consumers.values() if _asked(each, store, size)]
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    all_cases = cases(consumers, size)
+    found: dict[Case, list[dict[str, Any]]] = {}
     for number in range(size.rounds):
-        for consumer, store in cases:
-            told(f"round {number + 1} of {size.rounds}: {consumer.name} into {store}, {size.packs} packs")
-            with rig(consumer, store, nodes=POLES, readings=READINGS) as running:
+        for case in all_cases:
+            name, store, mix = case
+            packs = size.packs(mix)
+            told(f"round {number + 1} of {size.rounds}: {name} into {store}, {packs} packs, {named(mix)}")
+            with rig(consumers[name], store, nodes=POLES, mix=mix) as running:
                 running.warm()
-                found.setdefault((consumer.name, store), []).append(running.flood(size.packs).told())
-    return [_median(name, store, runs) for (name, store), runs in found.items()]
+                found.setdefault(case, []).append(running.flood(packs).told())
+    return [_median(case, runs) for case, runs in found.items()]
+
+
+def cases(consumers: dict[str, Consumer], size: Size) -> list[Case]:
+    """Who takes which packs into which store."""
+    mixes = ((USUAL, size.stores), *size.mixes)
+    return [
+        (each.name, store, mix)
+        for mix, stores in mixes for store in stores for each in consumers.values()
+        if each.understands(mix) and _asked(each, store, size)
+    ]  # fmt: skip
 
 
 def _asked(consumer: Consumer, store: str, size: Size) -> bool:
@@ -119,23 +136,28 @@ def _asked(consumer: Consumer, store: str, size: Size) -> bool:
     return store in consumer.stores and (store == size.stores[0] or consumer.name in ("ours", "telegraf"))
 
 
-def _median(name: str, store: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+def _median(case: Case, runs: list[dict[str, Any]]) -> dict[str, Any]:
     def middle(of: Callable[[dict[str, Any]], float]) -> float:
         return statistics.median(of(run) for run in runs)
 
     cpu = {part: round(middle(lambda run: run["cpu_us"][part]), 2) for part in runs[0]["cpu_us"]}  # noqa: B023
+    name, store, mix = case
     return {
-        "name": name, "store": store, "readings_per_s": round(middle(lambda run: run["readings_per_s"])),
+        "name": name, "store": store, "mix": mix, "readings_per_s": round(middle(lambda run: run["readings_per_s"])),
         "rates": [run["readings_per_s"] for run in runs], "cpu_us": cpu,
-        "rss_mb": middle(lambda run: run["rss_mb"]), "missing": sum(run["missing"] for run in runs),
-        "packs": runs[0]["packs"], "pack_bytes": runs[0]["pack_bytes"],
+        "rss_mb": middle(lambda run: run["rss_mb"]), "peak_mb": max(run["peak_mb"] for run in runs),
+        "missing": sum(run["missing"] for run in runs),
+        "packs": runs[0]["packs"], "readings": runs[0]["readings"], "pack_bytes": runs[0]["pack_bytes"],
         "rest_cpu_s": [run["rest_cpu_s"] for run in runs],
     }  # fmt: skip
 
 
 def _direct(store: str, size: Size, told: Told) -> dict[str, Any]:
     told(f"the same points straight into {store}")
-    runs = [ingest_direct.measure(store, poles=POLES, readings=READINGS, packs=size.packs) for _ in range(size.rounds)]
+    runs = [
+        ingest_direct.measure(store, poles=POLES, readings=int(USUAL), packs=size.packs(USUAL))
+        for _ in range(size.rounds)
+    ]
     return {
         "store": store, "readings_per_s": round(statistics.median(run["readings_per_s"] for run in runs)),
         "rates": [run["readings_per_s"] for run in runs],
@@ -147,53 +169,78 @@ def _direct(store: str, size: Size, told: Told) -> dict[str, Any]:
 
 def _latency(ours: Consumer, flood: dict[str, Any], size: Size, told: Told) -> dict[str, Any]:
     rate = flood["readings_per_s"] / 2
-    told(f"from the broker into {flood['store']} at half of the maximum rate, {rate:.0f} readings a second")
-    with rig(ours, flood["store"], nodes=POLES, readings=READINGS) as running:
+    store, mix = flood["store"], flood["mix"]
+    told(f"into {store}, {named(mix)}, at half of the maximum rate, {rate:.0f} readings a second")
+    with rig(ours, store, nodes=POLES, mix=mix) as running:
         running.warm()
-        answer = running.load.ask("rate", packs_per_s=rate / READINGS, seconds=size.rate_s)
-    return {"store": flood["store"], "readings_per_s": round(rate), **answer, "load_average": load_average()}
+        packs_per_s = rate * flood["packs"] / flood["readings"]
+        answer = running.load.ask("rate", packs_per_s=packs_per_s, seconds=size.rate_s)
+    return {"store": store, "mix": mix, "readings_per_s": round(rate), **answer, "load_average": load_average()}
 
 
 def _scale(ours: Consumer, size: Size, told: Told) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
+    packs, readings = size.packs(USUAL), int(USUAL)
     for poles in size.scale:
-        told(f"{poles} poles, {size.scale_packs} packs")
-        with rig(ours, size.stores[0], nodes=poles, readings=READINGS) as running:
+        told(f"{poles} poles, {packs} packs")
+        with rig(ours, size.stores[0], nodes=poles) as running:
             first = running.warm()
-            floods = [running.flood(size.scale_packs) for _ in range(size.rounds)]
-        steady_us = statistics.median(flood.us("ingest") for flood in floods) * READINGS
+            floods = [running.flood(packs) for _ in range(size.rounds)]
+        steady_us = statistics.median(flood.us("ingest") for flood in floods) * readings
         births_us = 1e6 * (running.births_s + first.cpu["ingest"]) / poles - steady_us
-        row = _median(ours.name, size.stores[0], [flood.told() for flood in floods])
+        row = _median((ours.name, size.stores[0], USUAL), [flood.told() for flood in floods])
         # a hundred births are over within the clock's ticks
         told_birth = round(births_us, 1) if poles >= LEAST_BIRTHS else None
-        rows.append({**row, "poles": poles, "series": poles * READINGS, "birth_us": told_birth})
+        rows.append({**row, "poles": poles, "series": poles * readings, "birth_us": told_birth})
     return rows
 
 
 def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """What was promised, what it should be, what it is, and whether that is kept."""
-    of = {(row["name"], row["store"]): row for row in result["floods"]}
-    found = []
-    for (name, store), row in of.items():
-        if name.startswith("telegraf"):
-            ours = of["ours", store]
-            times = ours["readings_per_s"] / row["readings_per_s"]
-            share = ours["cpu_us"]["ingest"] / max(row["cpu_us"]["ingest"], 0.01)
-            found.append(_verdict(f"{store}: readings a second, times {name}", TIMES_THE_RATE, times))
-            found.append(_verdict(f"{store}: CPU a reading, share of {name}", SHARE_OF_CPU, share, most=True))
-    for row in result["direct"]:
-        share = of["ours", row["store"]]["readings_per_s"] / row["readings_per_s"]
-        found.append(_verdict(f"{row['store']}: rate, share of writing straight to it", SHARE_OF_DIRECT, share))
-    for row in result["latency"]:
-        what = f"{row['store']}: from the broker into the store at half of the rate, p99 in ms"
-        found.append(_verdict(what, P99_MS, row["stored"].get("p99"), most=True))
-    costs = [row["cpu_us"]["ingest"] for row in result["scale"]]
-    grows = max(costs) / costs[0] - 1 if costs[0] else None
-    found.append(_verdict(f"CPU a reading grows from {result['scale'][0]['poles']} poles on", FLAT, grows, most=True))
-    missing = sum(row["missing"] for row in result["floods"] if row["name"] == "ours")
-    missing += sum(row["missing"] for row in result["scale"])
-    found.append(_verdict("readings published and not in the store", 0, missing, most=True))
-    return found
+    rows = result["floods"]
+    missing = sum(row["missing"] for row in (*rows, *result["scale"]) if row["name"] == "ours")
+    return [
+        *_beside_telegraf(rows),
+        *_beside_direct(rows, result["direct"]),
+        *_in_time(result["latency"]),
+        *_flat(result["scale"]),
+        _verdict("readings published and not in the store", 0, missing, most=True),
+    ]
+
+
+def _beside_telegraf(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    ours = {(row["store"], row["mix"]): row for row in rows if row["name"] == "ours"}
+    for row in rows:
+        if row["name"].startswith("telegraf"):
+            mine = ours[row["store"], row["mix"]]
+            times = mine["readings_per_s"] / row["readings_per_s"]
+            share = mine["cpu_us"]["ingest"] / max(row["cpu_us"]["ingest"], 0.01)
+            yield _verdict(f"{_where(row)}: readings a second, times {row['name']}", TIMES_THE_RATE, times)
+            yield _verdict(f"{_where(row)}: CPU a reading, share of {row['name']}", SHARE_OF_CPU, share, most=True)
+
+
+def _beside_direct(rows: list[dict[str, Any]], direct: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    ours = {row["store"]: row["readings_per_s"] for row in rows if (row["name"], row["mix"]) == ("ours", USUAL)}
+    for row in direct:
+        share = ours[row["store"]] / row["readings_per_s"]
+        yield _verdict(f"{row['store']}: rate, share of writing straight to it", SHARE_OF_DIRECT, share)
+
+
+def _in_time(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        what = f"{_where(row)}: from the broker into the store at half of the rate, p99 in ms"
+        yield _verdict(what, P99_MS, row["stored"].get("p99") if not row["unconfirmed"] else None, most=True)
+
+
+def _flat(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for what, parts in (("ingest", ("ingest",)), ("ingest, broker and store", ("ingest", "broker", "store"))):
+        costs = [sum(row["cpu_us"].get(part, 0.0) for part in parts) for row in rows]
+        grows = max(costs) / costs[0] - 1 if costs[0] else None
+        yield _verdict(f"CPU a reading of {what} grows from {rows[0]['poles']} poles on", FLAT, grows, most=True)
+
+
+def _where(row: dict[str, Any]) -> str:
+    return f"{row['store']}" if row["mix"] == USUAL else f"{row['store']}, {named(row['mix'])}"
 
 
 def _verdict(what: str, wanted: float, got: float | None, *, most: bool = False) -> dict[str, Any]:

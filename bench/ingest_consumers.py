@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from bench.ingest_packs import CITY, CITY_READINGS, USUAL, Count
 from device_profiles import loader
 from pole.broker import free_port
 from simulators.load.packs import PROFILE
@@ -23,7 +24,7 @@ BATCH = 5000  # readings in one write of those that we write here, as in ingest.
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """What a consumer is told. store: ingest's URL; http, database: the same for others; readings: of a pack."""
+    """What a consumer is told. store: ingest's URL; http, database: the same for others; mix: what packs hold."""
 
     folder: Path
     port: int
@@ -31,21 +32,22 @@ class Place:
     store: str
     http: str
     database: str
-    readings: int
+    mix: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Consumer:
-    """client_id: as the broker logs it. lines: of the line protocol for one pack, its line in the ledger included;
-    more_values: that line's fields."""
+    """client_id: as the broker logs it. lines: of the line protocol that it makes of packs, the ledger's included;
+    more_values: in a pack's line of the ledger. understands: whether it can make sense of packs of a mix."""
 
     name: str
     client_id: str
     command: Callable[[Place], list[str]]
-    lines: int
+    lines: Callable[[Count], int]
     more_values: int = 0
     births: bool = False  # it wants to know devices before packs
     stores: tuple[str, ...] = ("influx1", "victoria")
+    understands: Callable[[str], bool] = lambda mix: True
 
 
 def ours(place: Place) -> list[str]:
@@ -63,21 +65,26 @@ def ours(place: Place) -> list[str]:
 def telegraf(program: str, *, by_place: bool) -> Callable[[Place], list[str]]:
     """mqtt_consumer with persistent_session: acknowledged when written. No parser of Telegraf knows SenML.
 
-    by_place: each reading is named by its place in the pack, as if all packs were the same: one line a pack with the
+    by_place: each reading is named by its place in the pack, as if all packs were the same: one line a device with the
     right names and times, the least that Telegraf can be asked to do. Otherwise any pack is understood, each record by
     itself: a line for every reading, without device and time, because those stand in the first record alone.
     """
 
     def command(place: Place) -> list[str]:
-        parser = _by_place(place.readings) if by_place else _by_record()
+        lines = CITY_READINGS if place.mix == CITY else int(place.mix)  # of a pack
+        parser = _by_record()
+        if by_place:
+            parser = _by_place(lines)
+            lines = parser.count("json_v2]]")
         path = place.folder / "telegraf.conf"
-        path.write_text(_TELEGRAF.format(**vars(place), user=USER, filter=FILTER, window=WINDOW) + parser)
+        told = {**vars(place), "user": USER, "filter": FILTER, "window": WINDOW, "batch": WINDOW // 2 * lines}
+        path.write_text(_TELEGRAF.format(**told) + parser)
         return [program, "--config", str(path)]
 
     return command
 
 
-# What was found to be the fastest for it: writes of half a window, so that the next half comes meanwhile; no gzip.
+# What was found to be the fastest for it: writes of half a window of packs; the other half comes meanwhile. No gzip.
 _TELEGRAF = """
 [agent]
   omit_hostname = true
@@ -102,22 +109,24 @@ _TELEGRAF = """
   max_undelivered_messages = {window}
   topic_tag = ""
   data_format = "json_v2"
-""".replace("{batch}", "500")
+"""
 
 
 def _by_place(readings: int) -> str:
-    points = list(loader.profiles()[PROFILE].points)[:readings]
-    out = [
-        "[[inputs.mqtt_consumer.json_v2]]",
-        'measurement_name = "air"',
-        'timestamp_path = "0.bt"',
-        'timestamp_format = "unix"',
-        "[[inputs.mqtt_consumer.json_v2.tag]]",
-        'path = "0.bn"',
-        'rename = "device"',
-    ]
-    for number, point in enumerate(points):
-        out += ["[[inputs.mqtt_consumer.json_v2.field]]", f'path = "{number}.v"', f'rename = "{point}"']
+    points = list(loader.profiles()[PROFILE].points)
+    out: list[str] = []
+    for first in range(0, readings, len(points)):
+        out += [
+            "[[inputs.mqtt_consumer.json_v2]]",
+            'measurement_name = "air"',
+            'timestamp_path = "0.bt"',
+            'timestamp_format = "unix"',
+            "[[inputs.mqtt_consumer.json_v2.tag]]",
+            f'path = "{first}.bn"',
+            'rename = "device"',
+        ]
+        for number, point in enumerate(points[: readings - first], first):
+            out += ["[[inputs.mqtt_consumer.json_v2.field]]", f'path = "{number}.v"', f'rename = "{point}"']
     return "\n".join(out) + "\n"
 
 
@@ -130,7 +139,7 @@ def _by_record() -> str:
   measurement_name = "air"
   [[inputs.mqtt_consumer.json_v2.object]]
     path = "@this"
-    included_keys = ["n", "v"]
+    included_keys = ["n", "v", "vb", "vs", "q"]
     tags = ["n"]
 """
 
@@ -147,14 +156,22 @@ def peer(kind: str) -> Callable[[Place], list[str]]:
     return command
 
 
-def known(telegraf_program: str | None, readings: int) -> dict[str, Consumer]:
+def known(telegraf_program: str | None) -> dict[str, Consumer]:
     """All that can run here, by name."""
-    found = [Consumer(name="ours", client_id="ingest-1", command=ours, lines=2, more_values=4, births=True,
-                      stores=("influx1", "victoria", "sqlite"))]  # fmt: skip
+    found = [Consumer(name="ours", client_id="ingest-1", command=ours, lines=lambda of: of.lines + of.packs,
+                      more_values=4, births=True, stores=("influx1", "victoria", "sqlite"))]  # fmt: skip
     if telegraf_program is not None:
-        for name, by_place, lines in (("telegraf", True, 1), ("telegraf by record", False, readings)):
-            command = telegraf(telegraf_program, by_place=by_place)
-            found.append(Consumer(name=name, client_id="telegraf", command=command, lines=lines))
+        found += _telegrafs(telegraf_program)
     for kind in ("paho-mqtt", "aiomqtt"):
-        found.append(Consumer(name=kind, client_id=kind, command=peer(kind), lines=1, stores=("influx1",)))
+        found.append(Consumer(name=kind, client_id=kind, command=peer(kind), lines=lambda of: of.packs,
+                              stores=("influx1",), understands=lambda mix: mix == USUAL))  # fmt: skip
     return {each.name: each for each in found}
+
+
+def _telegrafs(program: str) -> list[Consumer]:
+    return [
+        Consumer(name="telegraf", client_id="telegraf", command=telegraf(program, by_place=True),
+                 lines=lambda of: of.lines, understands=lambda mix: mix != CITY),
+        Consumer(name="telegraf by record", client_id="telegraf", command=telegraf(program, by_place=False),
+                 lines=lambda of: of.readings),
+    ]  # fmt: skip

@@ -19,9 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bench.ingest_packs import Count, maker
 from device_profiles import loader
 from simulators.fleet import mqtt_bytes
-from simulators.load.packs import AREA, Packs
+from simulators.load.packs import AREA
 from wire import topics
 
 USER = "load"  # the bench's own rule in the broker's ACL
@@ -37,8 +38,8 @@ _ROOT = Path(__file__).resolve().parent.parent
 class Load:
     """The process, from the outside."""
 
-    def __init__(self, *, port: int, password: str, nodes: int, readings: int) -> None:
-        self._order = {"port": port, "password": password, "nodes": nodes, "readings": readings}
+    def __init__(self, *, port: int, password: str, nodes: int, mix: str) -> None:
+        self._order = {"port": port, "password": password, "nodes": nodes, "mix": mix}
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -141,8 +142,8 @@ class _Heard:
 class _Process:
     """The process, from the inside: each method is one thing that may be asked for."""
 
-    def begin(self, *, port: int, password: str, nodes: int, readings: int) -> dict[str, Any]:
-        self._packs = Packs(profiles=loader.profiles(), readings=readings, epoch=secrets.token_hex(4))
+    def begin(self, *, port: int, password: str, nodes: int, mix: str) -> dict[str, Any]:
+        self._packs = maker(mix, profiles=loader.profiles(), nodes=nodes, epoch=secrets.token_hex(4))
         self._heard = _Heard()
         self._senders = [
             _Sender(port=port, password=password, number=number, heard=self._heard) for number in range(CONNECTIONS)
@@ -159,23 +160,25 @@ class _Process:
         made = []
         for number, name in enumerate(self._names):
             topic = topics.up(AREA, name, "birth").encode()
-            made.append(self._senders[number % CONNECTIONS].packet(topic, self._packs.birth(name, now_ms)))
+            made.append(self._senders[number % CONNECTIONS].packet(topic, self._packs.birth(number, name, now_ms)))
         return self._flat(made)
 
     def prepare(self, *, packs: int) -> dict[str, Any]:
-        """Makes them: each node's times follow each other by a second, and end now."""
+        """Makes them: each node's times follow each other by a second, and end now. count: of all of them."""
         nodes, first = len(self._names), self._sent
         until_ms = time.time_ns() // 1_000_000
         rounds = (first + packs - 1) // nodes
         self._made = []
-        size = 0
+        size, count = 0, Count(0, 0, 0)
         for pack in range(first, first + packs):
             number, node = divmod(pack, nodes)
-            payload = self._packs.pack(self._names[node].encode(), number + 1, until_ms - (rounds - number) * 1000)
+            time_ms = until_ms - (rounds - number) * 1000
+            payload = self._packs.pack(node, self._names[node].encode(), number + 1, time_ms)
+            count += self._packs.count(node, number + 1)
             size += len(payload)
             self._made.append(self._senders[pack % CONNECTIONS].packet(self._topics[node], payload))
         self._sent += packs
-        return {"bytes": size // packs}
+        return {"bytes": size // packs, "count": count}
 
     def flat(self) -> dict[str, Any]:
         """Sends what was prepared as fast as the broker takes it."""
@@ -205,7 +208,7 @@ class _Process:
         heard.due[b"", 0] = math.inf  # never empty: it is told when to look
         began, began_ms = time.monotonic() + 0.1, time.time_ns() // 1_000_000 + 100
         late = []
-        sent = 0
+        sent = readings = 0
         while sent < count:
             now = time.monotonic()
             until = min(count, int((now - began) * packs_per_s) + 1) if now >= began else 0
@@ -214,10 +217,11 @@ class _Process:
                 number, node = divmod(self._sent, nodes)
                 name = self._names[node].encode()
                 heard.due[name, number + 1] = began + due
-                payload = self._packs.pack(name, number + 1, began_ms + int(due * 1000))
+                payload = self._packs.pack(node, name, number + 1, began_ms + int(due * 1000))
                 sender = self._senders[sent % CONNECTIONS]
                 sender.send(sender.packet(self._topics[node], payload))
                 late.append(time.monotonic() - began - due)
+                readings += self._packs.count(node, number + 1).readings
                 self._sent += 1
                 sent += 1
             time.sleep(TICK_S)
@@ -226,7 +230,10 @@ class _Process:
             time.sleep(0.02)
         unconfirmed = len(heard.due) - 1
         heard.due.clear()
-        return {"packs": count, "unconfirmed": unconfirmed, "stored": shares(heard.latencies), "late": shares(late)}
+        return {
+            "packs": count, "readings": readings, "unconfirmed": unconfirmed, "stored": shares(heard.latencies),
+            "late": shares(late),
+        }  # fmt: skip
 
     def _acknowledged(self) -> int:
         return sum(sender.acknowledged for sender in self._senders)

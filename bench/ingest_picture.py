@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.bus_picture import Part, bars
+from bench.ingest_packs import USUAL, named
 
 ROOM = 0.95  # of the width, for the longest bar
 
@@ -30,10 +31,10 @@ def _rates(result: dict[str, Any]) -> Iterator[Part]:
 def _costs(result: dict[str, Any]) -> Iterator[Part]:
     yield "title", "CPU of whoever carries them, µs a reading (mark: a third of Telegraf's)", "", 0, None
     most = max(row["cpu_us"]["ingest"] for row in result["floods"]) or 1  # too short to be seen
-    of = {(row["name"], row["store"]): row["cpu_us"]["ingest"] for row in result["floods"]}
+    of = {(row["name"], row["store"], row["mix"]): row["cpu_us"]["ingest"] for row in result["floods"]}
     for row in result["floods"]:
         spent = row["cpu_us"]["ingest"]
-        theirs = of.get(("telegraf", row["store"])) if row["name"] == "ours" else None
+        theirs = of.get(("telegraf", row["store"], row["mix"])) if row["name"] == "ours" else None
         yield _kind(row), _label(row), f"{spent:.2f}", ROOM * spent / most, theirs and ROOM * theirs / 3 / most
 
 
@@ -50,7 +51,7 @@ def _kind(row: dict[str, Any]) -> str:
 
 
 def _label(row: dict[str, Any]) -> str:
-    return f"{row['name']}, {row['store']}"
+    return f"{row['name']}, {row['store']}" + ("" if row["mix"] == USUAL else f", {named(row['mix'])}")
 
 
 if __name__ == "__main__":

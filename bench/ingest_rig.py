@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -14,6 +15,7 @@ from typing import Any, Self
 from bench import ingest_load
 from bench.ingest_consumers import USER, Consumer, Place
 from bench.ingest_load import Load
+from bench.ingest_packs import USUAL, Count
 from bench.ingest_stores import DATABASE, STORES, Store
 from bench.size_process import Sample, sample
 from pole.broker import Broker
@@ -40,6 +42,7 @@ class Run:
     cpu: dict[str, float]
     rest: float  # CPU seconds that the rest of the machine took meanwhile
     rss: int  # of the consumer, at the end
+    peak: int  # ... and the most it ever had
     stored: int  # readings that the store gives back, beyond those before
     pack_bytes: int
 
@@ -57,18 +60,19 @@ class Run:
             "packs": self.packs, "readings": self.readings, "seconds": round(self.seconds, 3),
             "published_s": round(self.published_s, 3), "readings_per_s": round(self.rate),
             "cpu_us": {part: round(self.us(part), 2) for part in self.cpu}, "rest_cpu_s": round(self.rest, 2),
-            "rss_mb": round(self.rss / 1e6, 1), "missing": self.readings - self.stored, "pack_bytes": self.pack_bytes,
+            "rss_mb": round(self.rss / 1e6, 1), "peak_mb": round(self.peak / 1e6, 1),
+            "missing": self.readings - self.stored, "pack_bytes": self.pack_bytes,
         }  # fmt: skip
 
 
 @dataclass
 class Rig:
-    """Everything for one consumer with one store, with `nodes` nodes of `readings` readings a pack."""
+    """Everything for one consumer with one store, with `nodes` nodes that say packs of a mix."""
 
     consumer: Consumer
     store_kind: str
     nodes: int
-    readings: int
+    mix: str
     folder: Path
     births_s: float = 0.0  # CPU of the consumer until the broker had all births; it goes on in the first flood
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -87,7 +91,7 @@ class Rig:
             self.process = stack.enter_context(self._consuming(passwords[USER]))
             self.load = stack.enter_context(
                 Load(port=self.broker.port, password=passwords[ingest_load.USER], nodes=self.nodes,
-                     readings=self.readings)
+                     mix=self.mix)
             )  # fmt: skip
             self._subscribed()
             for pid in self._pids.values():
@@ -100,12 +104,13 @@ class Rig:
     ) -> None:
         self._stack.close()
 
-    @property
-    def per_pack(self) -> int:
-        """By how much the store's counter grows with each pack."""
+    def _counts(self, count: Count) -> int:
+        """By how much the store's counter grows with these packs."""
         if self.store_kind == "sqlite":
-            return 1
-        return self.consumer.lines if self.store_kind == "influx1" else self.readings + self.consumer.more_values
+            return count.packs
+        if self.store_kind == "influx1":
+            return self.consumer.lines(count)
+        return count.readings + count.packs * self.consumer.more_values
 
     def warm(self) -> Run:
         """Births, and a pack of each node: devices and series are known when it returns."""
@@ -117,20 +122,22 @@ class Rig:
 
     def flood(self, packs: int) -> Run:
         """Publishes them as fast as the broker takes them. Raises RuntimeError where some do not arrive."""
-        size = self.load.ask("prepare", packs=packs)["bytes"]
+        made = self.load.ask("prepare", packs=packs)
+        count = Count(*made["count"])
         stored, written = self.store.readings(), self.store.written()
         meter = Meter({})
         before = self._costs()
         self.load.tell("flat")
-        ended = self._written(written + packs * self.per_pack)
+        ended = self._written(written + self._counts(count))
         after = self._costs()
         lap = meter.lap()
         published = self.load.answer()
         cpu = {part: after[part].cpu - before[part].cpu for part in after}
         return Run(
-            packs=packs, readings=packs * self.readings, seconds=ended - published["began"],
+            packs=packs, readings=count.readings, seconds=ended - published["began"],
             published_s=published["seconds"], cpu=cpu, rest=max(0.0, lap.rest - sum(cpu.values())),
-            rss=after["ingest"].rss, stored=self._settled(stored, packs) - stored, pack_bytes=size,
+            rss=after["ingest"].rss, peak=peak(self.process.pid),
+            stored=self._settled(stored + count.readings) - stored, pack_bytes=made["bytes"],
         )  # fmt: skip
 
     def _costs(self) -> dict[str, Sample]:
@@ -152,10 +159,10 @@ class Rig:
             time.sleep(LOOK_S)
         return time.monotonic()
 
-    def _settled(self, before: int, packs: int) -> int:
+    def _settled(self, wanted: int) -> int:
         # a server tells what it has taken before all of it can be read
         ends = time.monotonic() + 10
-        while (now := self.store.readings()) - before < packs * self.readings and time.monotonic() < ends:
+        while (now := self.store.readings()) < wanted and time.monotonic() < ends:
             time.sleep(0.2)
         return now
 
@@ -171,7 +178,7 @@ class Rig:
         http = getattr(self.store, "http", "")
         place = Place(
             folder=self.folder, port=self.broker.port, password=password, store=self.store.url, http=http,
-            database=DATABASE, readings=self.readings,
+            database=DATABASE, mix=self.mix,
         )  # fmt: skip
         with (self.folder / "consumer.log").open("ab") as log:
             process = subprocess.Popen(
@@ -195,11 +202,11 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig(consumer: Consumer, store: str, *, nodes: int, readings: int) -> Iterator[Rig]:
+def rig(consumer: Consumer, store: str, *, nodes: int, mix: str = USUAL) -> Iterator[Rig]:
     """A rig in a folder that goes when it is over."""
     with (
         tempfile.TemporaryDirectory(prefix="pole-bench-ingest-", ignore_cleanup_errors=True) as folder,
-        Rig(consumer=consumer, store_kind=store, nodes=nodes, readings=readings, folder=Path(folder)) as running,
+        Rig(consumer=consumer, store_kind=store, nodes=nodes, mix=mix, folder=Path(folder)) as running,
     ):
         yield running
 
@@ -208,6 +215,12 @@ def before_others(pid: int) -> None:
     """Its session goes before others where we may: Linux shares the CPUs among sessions first (sched(7), autogroup)."""
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(NICE), encoding="ascii")
+
+
+def peak(pid: int) -> int:
+    """Bytes: the most that was ever resident of a process (proc(5), VmHWM)."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text("ascii", errors="replace"))
+    return int(found[1]) * 1024 if found else 0
 
 
 def load_average() -> float:

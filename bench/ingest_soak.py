@@ -27,9 +27,9 @@ def run(
     told: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Blocks so long. rows: seconds, memory in MB, CPU seconds, readings in the store."""
-    ours = ingest_consumers.known(None, READINGS)["ours"]
+    ours = ingest_consumers.known(None)["ours"]
     rows: list[dict[str, float]] = []
-    with rig(ours, store, nodes=POLES, readings=READINGS) as running:
+    with rig(ours, store, nodes=POLES) as running:
         running.warm()
         stored, began = running.store.readings(), time.monotonic()
         running.load.tell("rate", packs_per_s=packs_per_s, seconds=seconds)
@@ -39,7 +39,7 @@ def run(
             rows.append({"at_s": round(now.at - began, 1), "mb": round(now.rss / 1e6, 2), "cpu_s": round(now.cpu, 1)})
             told(f"{rows[-1]['at_s']:.0f} of {seconds:.0f} s, {rows[-1]['mb']:.1f} MB")
         answer = running.load.answer()
-        missing = answer["packs"] * READINGS - (running.store.readings() - stored)
+        missing = answer["readings"] - (running.store.readings() - stored)
     return {
         "seconds": seconds, "store": store, "readings_per_s": packs_per_s * READINGS, **answer, "missing": missing,
         "mb_first": rows[0]["mb"], "mb_last": rows[-1]["mb"], "mb_an_hour": round(slope(rows), 2),

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.servers import Server, influxdb_configuration, victoria_options
+from device_profiles.schema import FUNCTIONS
 from pole.demo.store import reading
 
 DATABASE = "bench"
+MEASUREMENTS = (*FUNCTIONS, "quality")  # all but the ledger
 
 
 class Store(Protocol):
-    """Where the readings go. url: as ingest's configuration names it; per_pack: by how much written grows."""
+    """Where the readings go. url: as ingest's configuration names it."""
 
     name: str
 
@@ -52,9 +54,11 @@ class Influx1(Server):
         return int(json.loads(self.request("/debug/vars"))["write"]["values"]["pointReq"])
 
     def readings(self) -> int:
-        answer = json.loads(self.request("/query", {"q": "SELECT count(*) FROM air", "db": DATABASE}))
-        series = answer["results"][0].get("series", [])
-        return sum(value for each in series for row in each["values"] for value in row[1:] if value is not None)
+        # each by itself: of several at once, it leaves out a field that is a text in one and a number in another
+        asked = "; ".join(f"SELECT count(*) FROM {measurement}" for measurement in MEASUREMENTS)
+        answer = json.loads(self.request("/query", {"q": asked, "db": DATABASE}))
+        rows = [row for each in answer["results"] for series in each.get("series", []) for row in series["values"]]
+        return sum(value for row in rows for value in row[1:] if value is not None)
 
 
 class Victoria(Server):
@@ -79,7 +83,9 @@ class Victoria(Server):
 
     def readings(self) -> int:
         self.request("/internal/force_flush")
-        match = urllib.parse.urlencode({"match[]": '{__name__=~"air_.*"}', "reduce_mem_usage": "1"})
+        match = urllib.parse.urlencode(
+            {"match[]": f'{{__name__=~"({"|".join(MEASUREMENTS)})_.*"}}', "reduce_mem_usage": "1"}
+        )
         return sum(len(json.loads(line)["values"]) for line in self.request(f"/api/v1/export?{match}").splitlines())
 
 
@@ -107,7 +113,7 @@ class Sqlite:
         return self._count("packs")
 
     def readings(self) -> int:
-        return self._count("points")
+        return self._count("points") + self._count("quality")
 
     def _count(self, table: str) -> int:
         if not self.file.exists():

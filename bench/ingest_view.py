@@ -6,6 +6,10 @@ from rich.console import Console
 from rich.table import Table
 
 LEAST_WIDTH = 112
+NOTE = (
+    "A pack: 10 or 50 readings, all alike; or those of a city's poles, which telegraf by place cannot name. Telegraf by"
+    " record loses device and time, and of two devices with a point of the same name in a pack one."
+)
 PARTS = ("ingest", "broker", "store", "load")
 
 
@@ -13,6 +17,7 @@ def show(result: dict[str, Any], console: Console | None = None) -> None:
     out = console or Console()
     out.width = max(out.width, LEAST_WIDTH)
     out.print(_floods(result["floods"]))
+    out.print(NOTE)
     out.print(_direct(result["direct"]))
     out.print(_latency(result["latency"]))
     out.print(_scale(result["scale"]))
@@ -32,14 +37,16 @@ def _table(title: str, *columns: str, left: int = 1) -> Table:
 
 def _floods(rows: list[dict[str, Any]]) -> Table:
     table = _table(
-        "Packs as fast as the broker takes them, until the store has the last; CPU in µs a reading",
-        "who", "store", "readings/s", "least … most", *PARTS, "MB", "missing", left=2,
+        "Packs as fast as the broker takes them, until the store has the last; CPU in µs a reading; most memory",
+        "who", "store", "a pack", "readings/s", "least … most", *PARTS, "MB", "missing", left=2,
     )  # fmt: skip
-    for row in rows:
+    for before, row in zip([None, *rows], rows, strict=False):
+        if before and before["mix"] != row["mix"]:
+            table.add_row()
         cpu = [f"{row['cpu_us'][part]:.2f}" if part in row["cpu_us"] else "" for part in PARTS]
         between = f"{min(row['rates']):,} … {max(row['rates']):,}"
-        table.add_row(row["name"], row["store"], f"{row['readings_per_s']:,}", between, *cpu,
-                      f"{row['rss_mb']:.0f}", str(row["missing"]))  # fmt: skip
+        table.add_row(row["name"], row["store"], row["mix"], f"{row['readings_per_s']:,}", between, *cpu,
+                      f"{row['peak_mb']:.0f}", f"{row['missing']:,}")  # fmt: skip
     return table
 
 
@@ -55,27 +62,27 @@ def _direct(rows: list[dict[str, Any]]) -> Table:
 def _latency(rows: list[dict[str, Any]]) -> Table:
     table = _table(
         "From when a pack is due to its confirmation, at half of the maximum rate, ms",
-        "store", "readings/s", "p50", "p99", "most", "sent late (p99)", "unconfirmed",
+        "store", "a pack", "readings/s", "p50", "p99", "most", "sent late (p99)", "unconfirmed",
     )  # fmt: skip
     for row in rows:
         stored = [str(row["stored"].get(part, "")) for part in ("p50", "p99", "max")]
         late, unconfirmed = str(row["late"].get("p99", "")), str(row["unconfirmed"])
-        table.add_row(row["store"], f"{row['readings_per_s']:,}", *stored, late, unconfirmed)
+        table.add_row(row["store"], row["mix"], f"{row['readings_per_s']:,}", *stored, late, unconfirmed)
     return table
 
 
 def _scale(rows: list[dict[str, Any]]) -> Table:
     table = _table(
         "More poles, the same number of packs; CPU in µs a reading",
-        "poles", "series", "readings/s", *PARTS, "µs a birth", "MB", "MB per 100,000 series",
+        "poles", "series", "readings/s", *PARTS, "µs a birth", "MB", "for 100,000 series",
     )  # fmt: skip
     for row in rows:
         cpu = [f"{row['cpu_us'].get(part, 0):.2f}" for part in PARTS]
         more = row["series"] - rows[0]["series"]
-        memory = f"{(row['rss_mb'] - rows[0]['rss_mb']) / more * 100_000:.1f}" if more else ""
+        memory = f"{(row['peak_mb'] - rows[0]['peak_mb']) / more * 100_000:.1f}" if more else ""
         birth = "" if row["birth_us"] is None else f"{row['birth_us']:.0f}"
         table.add_row(f"{row['poles']:,}", f"{row['series']:,}", f"{row['readings_per_s']:,}", *cpu, birth,
-                      f"{row['rss_mb']:.0f}", memory)  # fmt: skip
+                      f"{row['peak_mb']:.0f}", memory)  # fmt: skip
     return table
 
 

@@ -10,15 +10,16 @@ import pytest
 
 from bench import ingest, ingest_consumers, ingest_load, ingest_peers, ingest_picture, ingest_rig
 from bench.ingest_consumers import Place
+from bench.ingest_packs import CITY
 from bench.ingest_stores import Influx1
 from device_profiles import loader
 from ingest import lines
 from ingest.accept import accept
 from ingest.registry import Registry
-from simulators.load.packs import AREA, Packs
+from simulators.load.packs import AREA, PROFILE, Packs
 from tests.parts.servers import program
 
-TINY = ingest.Size(packs=300, rounds=1, scale=(20,), scale_packs=100, stores=("sqlite",), rate_s=1.0)
+TINY = ingest.Size(readings=3_000, rounds=1, scale=(20,), stores=("sqlite",), mixes=(), rate_s=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,11 @@ def measured():
 
 def test_every_reading_is_in_the_store_and_what_it_cost_is_known(measured):
     (flood,) = measured["floods"]
-    assert (flood["name"], flood["store"], flood["packs"], flood["missing"]) == ("ours", "sqlite", 300, 0)
+    told = [flood[key] for key in ("name", "store", "mix", "packs", "readings", "missing")]
+    assert told == ["ours", "sqlite", "10", 300, 3_000, 0]
     assert flood["readings_per_s"] > 0
     assert set(flood["cpu_us"]) == {"ingest", "broker", "load"}
+    assert flood["peak_mb"] >= flood["rss_mb"] > 10
     (direct,) = measured["direct"]
     assert direct["readings_per_s"] > 0
     (scale,) = measured["scale"]
@@ -40,17 +43,22 @@ def test_every_reading_is_in_the_store_and_what_it_cost_is_known(measured):
 
 def test_latencies_are_of_every_pack_and_from_when_it_was_due(measured):
     (row,) = measured["latency"]
-    assert row["unconfirmed"] == 0
-    assert row["packs"] == pytest.approx(row["readings_per_s"] / ingest.READINGS, abs=1)
+    assert (row["mix"], row["unconfirmed"]) == ("10", 0)
+    assert row["packs"] == pytest.approx(row["readings_per_s"] / 10, abs=1)
+    assert row["readings"] == 10 * row["packs"]
     assert 0 < row["stored"]["p50"] <= row["stored"]["p99"] <= row["stored"]["max"]
 
 
 def test_the_figures_are_for_people_and_for_programs(measured, capsys):
     assert json.loads(json.dumps(measured)) == measured
     assert all({"what", "wanted", "got", "kept"} == row.keys() for row in measured["verdicts"])
-    ingest.show(measured)
+    city = [{**row, "mix": CITY} for row in measured["floods"]]
+    ingest.show({**measured, "floods": measured["floods"] + city})
     said = capsys.readouterr().out
     assert "readings published and not in the store" in said
+    assert [line.split()[:3] for line in said.splitlines() if line.startswith("ours")] == [
+        ["ours", "sqlite", "10"], ["ours", "sqlite", "city"],
+    ]  # fmt: skip
     assert "There is no Telegraf here" in said or measured["telegraf"]
 
 
@@ -71,45 +79,103 @@ def test_a_promise_is_kept_or_not(measured, ours, other, kept):
     assert [found["kept"] for found in ingest.verdicts(result) if "telegraf" in found["what"]] == kept
 
 
+def test_each_mix_goes_to_those_who_understand_it():
+    found = ingest.cases(ingest_consumers.known("/opt/telegraf"), ingest.Size())
+    assert found.count(("ours", "influx1", "10")) == 1
+    assert {case for case in found if case[2] != "10"} == {
+        ("ours", "influx1", "50"), ("telegraf", "influx1", "50"), ("telegraf by record", "influx1", "50"),
+        ("ours", "influx1", "city"), ("telegraf by record", "influx1", "city"), ("ours", "sqlite", "city"),
+    }  # fmt: skip
+    assert {store for name, store, mix in found if name == "telegraf" and mix == "10"} == {"influx1", "victoria"}
+
+
+def test_each_mix_is_compared_with_its_own(measured):
+    def row(name, mix, rate):
+        return {**measured["floods"][0], "name": name, "mix": mix, "readings_per_s": rate}
+
+    floods = [row("ours", "10", 900), row("ours", "city", 500), row("telegraf by record", "city", 100)]
+    (found,) = [each for each in ingest.verdicts({**measured, "floods": floods}) if "times" in each["what"]]
+    assert (found["got"], found["kept"]) == (5.0, True)
+    assert found["what"] == "sqlite, a city's packs: readings a second, times telegraf by record"
+
+
+def test_a_cost_is_flat_by_itself_and_with_broker_and_store(measured):
+    def row(ingest_us, store_us):
+        return {**measured["scale"][0], "cpu_us": {"ingest": ingest_us, "broker": 2.0, "store": store_us, "load": 1.0}}
+
+    found = ingest.verdicts({**measured, "scale": [row(2.0, 3.0), row(2.2, 5.8)]})
+    assert [(each["got"], each["kept"]) for each in found if "grows" in each["what"]] == [(0.1, True), (0.429, False)]
+
+
+def test_what_is_not_confirmed_is_in_no_time(measured):
+    slow = {**measured["latency"][0], "unconfirmed": 1}
+    found = ingest.verdicts({**measured, "latency": [slow]})
+    assert [each["kept"] for each in found if "p99" in each["what"]] == [False]
+
+
 def test_what_is_lost_on_the_way_is_told(measured):
     result = {**measured, "floods": [{**measured["floods"][0], "missing": 3}]}
     assert ingest.verdicts(result)[-1] | {"what": ""} == {"what": "", "wanted": 0, "got": 3, "kept": False}
 
 
-def test_the_store_of_the_bench_counts_lines_and_readings(tmp_path):
+@pytest.mark.parametrize("name", ["ours", "paho-mqtt"])
+def test_the_store_of_the_bench_counts_lines_and_readings(name):
     program("influxd")
-    consumer = replace(ingest_consumers.known(None, 3)["paho-mqtt"])
-    with ingest_rig.rig(consumer, "influx1", nodes=5, readings=3) as running:
+    consumer = ingest_consumers.known(None)[name]
+    with ingest_rig.rig(consumer, "influx1", nodes=5, mix=CITY if name == "ours" else "3") as running:
         assert isinstance(running.store, Influx1)
-        assert running.warm().stored == 15
-        run = running.flood(10)
-        assert (run.readings, run.stored, running.store.readings()) == (30, 30, 45)
+        warm = running.warm()
+        run = running.flood(200)  # each of a city's packs is among them
+        assert run.packs == 200
+        assert (warm.stored, run.stored) == (warm.readings, run.readings)
+        assert running.store.readings() == warm.readings + run.readings
         assert run.told()["missing"] == 0
+        if name == "ours":
+            told = running.load.ask("rate", packs_per_s=400, seconds=0.5)
+            assert (told["packs"], told["unconfirmed"]) == (200, 0)
+            assert told["readings"] == run.readings  # the same poles say the same again
 
 
-def test_who_ends_at_once_is_told_with_its_last_words(tmp_path):
-    broken = replace(ingest_consumers.known(None, 3)["ours"], command=lambda place: ["sh", "-c", "echo no such thing"])
-    with pytest.raises(RuntimeError, match="no such thing"), ingest_rig.rig(broken, "sqlite", nodes=1, readings=3):
+def test_who_ends_at_once_is_told_with_its_last_words():
+    broken = replace(ingest_consumers.known(None)["ours"], command=lambda place: ["sh", "-c", "echo no such thing"])
+    with pytest.raises(RuntimeError, match="no such thing"), ingest_rig.rig(broken, "sqlite", nodes=1):
         pass
 
 
-def place(folder: Path) -> Place:
-    return Place(
-        folder=folder, port=1883, password="x", store="", http="http://h:8086", database="bench", readings=3
-    )  # fmt: skip
+def place(folder: Path, mix: str = "3") -> Place:
+    return Place(folder=folder, port=1883, password="x", store="", http="http://h:8086", database="bench", mix=mix)
+
+
+def telegraf_told(folder: Path, name: str, mix: str = "3") -> dict:
+    command = ingest_consumers.known("/opt/telegraf")[name].command(place(folder, mix))
+    assert command[0] == "/opt/telegraf"
+    return tomllib.loads(Path(command[2]).read_text())
 
 
 @pytest.mark.parametrize("name", ["telegraf", "telegraf by record"])
 def test_telegraf_is_told_to_keep_its_session_and_to_acknowledge_after_the_write(tmp_path, name):
-    command = ingest_consumers.known("/opt/telegraf", 3)[name].command(place(tmp_path))
-    assert command[0] == "/opt/telegraf"
-    told = tomllib.loads(Path(command[2]).read_text())
+    told = telegraf_told(tmp_path, name)
     (consumer,) = told["inputs"]["mqtt_consumer"]
     assert (consumer["persistent_session"], consumer["qos"]) == (True, 1)
-    assert consumer["max_undelivered_messages"] == ingest_consumers.WINDOW >= told["agent"]["metric_batch_size"]
+    assert consumer["max_undelivered_messages"] == ingest_consumers.WINDOW
+    lines = {"telegraf": 1, "telegraf by record": 3}[name]
+    assert told["agent"]["metric_batch_size"] == lines * ingest_consumers.WINDOW / 2
     (parser,) = consumer["json_v2"]
     if name == "telegraf":
         assert [field["path"] for field in parser["field"]] == ["0.v", "1.v", "2.v"]
+
+
+def test_telegraf_by_place_writes_a_line_a_device_and_cannot_name_a_city(tmp_path):
+    told = telegraf_told(tmp_path, "telegraf", "50")
+    (consumer,) = told["inputs"]["mqtt_consumer"]
+    parsers = consumer["json_v2"]
+    per_device = len(loader.profiles()[PROFILE].points)
+    assert [parser["tag"][0]["path"] for parser in parsers] == [f"{at}.bn" for at in range(0, 50, per_device)]
+    fields = [field["path"] for parser in parsers for field in parser["field"]]
+    assert fields == [f"{at}.v" for at in range(50)]
+    assert told["agent"]["metric_batch_size"] == len(parsers) * ingest_consumers.WINDOW / 2
+    consumers = ingest_consumers.known("/opt/telegraf")
+    assert [name for name, each in consumers.items() if each.understands(CITY)] == ["ours", "telegraf by record"]
 
 
 def test_the_peers_write_the_points_that_ours_does(tmp_path):
