@@ -111,8 +111,8 @@ class SerialPort:
         An adapter delivers an answer in many portions: who knows how long it is, is woken once.
         """
         came = False
-        if self._port is not None:
-            loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if self._port is not None and loop.time() < until:  # else a line that never rests would be waited for for ever
             self._missing = min(at_least, max(1, self._most - len(self.received)))
             self._arrived = loop.create_future()
             timer = loop.call_at(until, self._wake, False)
