@@ -8,12 +8,8 @@ for want of room, confirms what it writes, and reads no further than the torn en
 """
 
 import asyncio
-import contextlib
-import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -21,18 +17,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-
 from bench import ingest_load
+from bench.ingest_chaos_cuts import Cuts
 from bench.ingest_chaos_disk import Disk
+from bench.ingest_chaos_gaps import gaps
 from bench.ingest_chaos_nodes import Nodes
+from bench.ingest_chaos_processes import Ingest, local_ports, send
 from bench.ingest_chaos_proxies import KINDS, BadStore
 from bench.ingest_chaos_truth import account
 from bench.ingest_consumers import USER
 from bench.ingest_rig import load_average
 from bench.ingest_stores import DATABASE, Influx1, Sqlite
-from pole.broker import Broker, free_port
-from pole.fleet.depth_proxy import Proxy
+from pole.broker import Broker
 
 NODES, READINGS, PACKS_PER_S = 50, 10, 60.0
 LETTERS = "dead-letters.db"
@@ -40,10 +36,14 @@ PAUSE_S = (0.05, 0.6)  # between two faults
 STALL_S = (0.1, 1.5)
 BEHIND = 3000  # packs unconfirmed: the next fault waits until there are fewer
 DRAIN_S = 180.0
-_ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = {
     "store answers": 45, "connections cut": 18, "ingest killed": 7, "broker killed": 7, "store killed": 5,
     "ingest stalled": 5, "broker stalled": 5, "store stalled": 5, "disk full": 3,
+}  # fmt: skip
+# Of several workers each fault hits one, or the one who watches them
+OF_WORKERS = {
+    "worker killed": 12, "worker stalled": 8, "worker cut": 8, "watcher killed": 2, "watcher stalled": 2,
+    "rolling restart": 2, "poison pack": 1,
 }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def run(
     told: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Blocks, some ten minutes for a thousand. workers: of `pole ingest run`; store: influx1, or sqlite on the small
-    disk. "kept": nothing lost, nothing twice."""
+    disk. "kept": nothing lost, nothing twice. "gaps": before the faults, see `bench.ingest_chaos_gaps`."""
     with tempfile.TemporaryDirectory(prefix="pole-chaos-", ignore_cleanup_errors=True) as folder:
         return asyncio.run(_Chaos(Path(folder), faults, seed, workers, store, told).run())
 
@@ -66,44 +66,6 @@ class _Part(Protocol):
     def pid(self) -> int | None: ...
     def start(self) -> None: ...
     def kill(self) -> None: ...
-
-
-class _Ingest:
-    """`pole ingest run`, started anew whenever it has ended."""
-
-    def __init__(self, folder: Path, log: Path, port: int, store: str, workers: int) -> None:
-        self.starts = 0
-        self._log = log
-        (folder / "password").write_text("ingest-secret")
-        config = {
-            "broker": f"mqtt://{USER}@127.0.0.1:{port}", "password_file": "password", "receive_max": 1000,
-            "store": store, "dead_letters": LETTERS, "http": f"127.0.0.1:{free_port()}",
-        }  # fmt: skip
-        (folder / "ingest.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-        more = ["--workers", str(workers)] if workers > 1 else []
-        self._command = [sys.executable, "-m", "pole", "ingest", "run", *more, str(folder / "ingest.yaml")]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        running = self._process is not None and self._process.poll() is None
-        return self._process.pid if running and self._process else None
-
-    def start(self) -> None:
-        if self.pid is not None:
-            return
-        self.starts += 1
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-
-    def kill(self) -> None:
-        """All of its processes: the session is theirs alone."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
 
 
 class _Chaos:
@@ -119,7 +81,7 @@ class _Chaos:
         )
         acl = folder / "broker" / "mosquitto.acl"
         acl.write_text(acl.read_text() + ingest_load.ACL)
-        self._cuts = Proxy(host="127.0.0.1", port=self._broker.port)
+        self._cuts = Cuts(host="127.0.0.1", port=self._broker.port)
         self._workers = workers
         self._embedded = store == "sqlite"
         self._folder = folder
@@ -141,7 +103,7 @@ class _Chaos:
 
     def _end(self) -> None:
         if hasattr(self, "_ingest"):
-            self._ingest.kill()
+            self._ingest.end()
         self._broker.kill()
         self._store.kill()
 
@@ -152,12 +114,16 @@ class _Chaos:
             folder = self._disk.folder / "ingest"
             folder.mkdir()
             store = self._store.url if self._embedded else f"influx1:http://127.0.0.1:{self._bad.port}/{DATABASE}"
-            self._ingest = _Ingest(folder, self._log, self._cuts.port, store, self._workers)
+            self._ingest = Ingest(
+                folder=folder, log=self._log, port=self._cuts.port, store=store, workers=self._workers, letters=LETTERS
+            )
             self._ingest.start()
             sending = asyncio.create_task(self._nodes.run(self._cuts.port, "load-secret"), name="nodes")
             try:
                 self._nodes.making = True
                 await self._settle(100, "a first hundred packs", least=100)
+                self._told("how long nothing is confirmed while ingest is started anew, killed, …")
+                silences = await gaps(self._nodes, self._ingest)
                 await self._break_things()
                 self._nodes.making = False
                 drained = time.monotonic()
@@ -165,27 +131,26 @@ class _Chaos:
                 drained = time.monotonic() - drained
             finally:
                 sending.cancel()
-            await asyncio.to_thread(self._ingest.kill)
+            await asyncio.to_thread(self._ingest.end)
         found = await account(self._nodes, self._store, self._disk.folder / "ingest" / LETTERS)
         return {
             "faults": sum(self._made.values()), "kinds": dict(self._made), "store_answers": dict(self._bad.met),
             "disk": self._disk.kind, "workers": self._workers, "store": self._store.name,
             "ingest_starts": self._ingest.starts,
             "packs": self._nodes.made, "readings": self._nodes.made * READINGS, "sent_again": self._nodes.again,
-            **found, "drained_s": round(drained, 1), "seconds": round(time.monotonic() - began, 1),
+            **found, "gaps": silences, "drained_s": round(drained, 1), "seconds": round(time.monotonic() - began, 1),
             "load_average": load_average(),
         }  # fmt: skip
 
     @property
     def _parts(self) -> dict[str, "_Part"]:
-        parts: dict[str, _Part] = {"broker": self._broker, "ingest": self._ingest}
+        name = "watcher" if self._ingest.several else "ingest"
+        parts: dict[str, _Part] = {"broker": self._broker, name: self._ingest}
         return parts if self._embedded else {**parts, "store": self._server}
 
     async def _break_things(self) -> None:
-        kinds = [kind for kind in WEIGHTS if kind != "disk full" or self._disk.kind]
-        if self._embedded:
-            kinds = [kind for kind in kinds if not kind.startswith("store")]
-        chances = [WEIGHTS[kind] for kind in kinds]
+        weights = self._weights()
+        kinds, chances = list(weights), list(weights.values())
         for number in range(self._faults):
             kind = self._chance.choices(kinds, chances)[0]
             if number % 10 == 0:
@@ -195,6 +160,16 @@ class _Chaos:
             await asyncio.sleep(self._chance.uniform(*PAUSE_S))
             if self._nodes.waiting > BEHIND:
                 await self._settle(BEHIND // 3, "fewer packs that wait")
+
+    def _weights(self) -> dict[str, int]:
+        weights = dict(WEIGHTS)
+        if self._ingest.several:
+            weights = {kind: weight for kind, weight in weights.items() if not kind.startswith("ingest")} | OF_WORKERS
+        if self._embedded:
+            weights = {kind: weight for kind, weight in weights.items() if not kind.startswith("store")}
+        if not self._disk.kind:
+            weights.pop("disk full", None)
+        return weights
 
     async def _break(self, kind: str) -> None:
         part, _, what = kind.partition(" ")
@@ -207,6 +182,12 @@ class _Chaos:
         elif kind == "disk full":
             with self._disk.full():
                 await asyncio.sleep(self._chance.uniform(*STALL_S))
+        elif kind == "rolling restart":
+            self._ingest.roll()
+        elif kind == "poison pack":
+            self._nodes.poison()
+        elif part == "worker":
+            await self._break_one(what)
         elif what == "killed":
             await asyncio.to_thread(self._parts[part].kill)
             await asyncio.sleep(self._chance.choice((0.0, 0.0, 0.5)))
@@ -214,15 +195,26 @@ class _Chaos:
         else:
             await self._stall(self._parts[part].pid)
 
+    async def _break_one(self, what: str) -> None:
+        workers = await asyncio.to_thread(self._ingest.processes)
+        if not workers:  # who watches them was started just now
+            return
+        pid = self._chance.choice(workers).pid
+        if what == "killed":
+            send(pid, signal.SIGKILL)
+        elif what == "cut":
+            self._cuts.cut(local_ports(pid))
+        else:
+            await self._stall(pid)
+
     async def _stall(self, pid: int | None) -> None:
         if pid is None:
             return
-        os.kill(pid, signal.SIGSTOP)
+        send(pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(self._chance.uniform(*STALL_S))
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+            send(pid, signal.SIGCONT)
 
     async def _revive(self) -> None:
         """Starts what does not run, as a service manager does."""
@@ -247,5 +239,11 @@ class _Chaos:
 def show(result: dict[str, Any]) -> None:
     """The account, for people."""
     for key, value in result.items():
-        told = ", ".join(f"{name} {count}" for name, count in value.items()) if isinstance(value, dict) else value
-        print(f"{key:16} {told}")
+        print(f"{key:16} {_words(value)}")
+
+
+def _words(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    nested = any(isinstance(each, dict) for each in value.values())
+    return ("; " if nested else ", ").join(f"{name} {_words(each)}" for name, each in value.items())

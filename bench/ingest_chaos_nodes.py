@@ -5,6 +5,7 @@ All speak over one connection. What they made is the truth that the store is hel
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 import secrets
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from bench.ingest_chaos_mortal import MARK
 from bench.ingest_load import USER
 from device_profiles import loader
 from simulators.fleet import mqtt_bytes
@@ -34,11 +36,13 @@ def is_bad(number: int) -> bool:
 
 @dataclass(slots=True)
 class Node:
-    """Packs 1 to head; waiting: those that are not confirmed, with when they were last sent."""
+    """Packs 1 to head; waiting: those that are not confirmed, with when they were last sent; made: when made."""
 
     name: str
     head: int = 0
     waiting: dict[int, float] = field(default_factory=dict)
+    made: dict[int, float] = field(default_factory=dict)  # of those that wait
+    poison: set[int] = field(default_factory=set)  # packs that workers die of
 
 
 class Nodes:
@@ -56,6 +60,8 @@ class Nodes:
         self._writer: asyncio.StreamWriter | None = None
         self._packet = 0
         self._confirmed_at = time.monotonic()
+        self._silence_s = self._wait_s = 0.0
+        self._poison = 0  # packs that are to be poison, and are not made yet
 
     @property
     def waiting(self) -> int:
@@ -71,13 +77,41 @@ class Nodes:
         """How long nothing was confirmed."""
         return time.monotonic() - self._confirmed_at
 
+    @property
+    def oldest_s(self) -> float:
+        """How long the oldest pack that waits does so."""
+        now = time.monotonic()
+        return max((now - made for node in self.nodes for made in itertools.islice(node.made.values(), 1)), default=0.0)
+
+    @property
+    def poison_waits(self) -> int:
+        return self._poison + sum(number in node.waiting for node in self.nodes for number in node.poison)
+
+    def poison(self) -> None:
+        """The next pack that has nothing else wrong is one that workers die of."""
+        self._poison += 1
+
+    def listen(self) -> None:
+        """From now on silences and waits count."""
+        self._confirmed_at = time.monotonic()
+        self._silence_s = self._wait_s = 0.0
+
+    def heard(self) -> tuple[float, float]:
+        """Since `listen`, in seconds: (longest without a confirmation, longest that a pack waited for its own).
+
+        Of what workers die of the wait does not count: it is the others that must go on.
+        """
+        return max(self._silence_s, self.silent_s), max(self._wait_s, self.oldest_s)
+
     def time_ms(self, number: int) -> int:
         """Of a node's pack."""
         return self.began_ms - 3_600_000 + number * STEP_MS
 
     def payload(self, node: Node, number: int) -> bytes:
-        """Of one pack in a hundred, the first record is out of range."""
+        """Of one pack in a hundred, the first record is out of range; poison has its mark there."""
         pack = self.packs.pack(node.name.encode(), number, self.time_ms(number))
+        if number in node.poison:
+            return _VALUE.sub(MARK, pack, count=1)
         return pack if not is_bad(number) else _VALUE.sub(BAD, pack, count=1)
 
     async def run(self, port: int, password: str) -> None:
@@ -122,11 +156,19 @@ class Nodes:
             where, payload, packet_id = mqtt_bytes.published(first, body)
             if packet_id:
                 writer.write(mqtt_bytes.puback(packet_id))
-            self._confirmed_at = time.monotonic()
+            now = time.monotonic()
+            self._silence_s = max(self._silence_s, now - self._confirmed_at)
+            self._confirmed_at = now
             node = self._by_name[where.split(b"/", 3)[2].decode()]
             for low, high in json.loads(payload)["sq"]:
                 for number in range(low, high + 1):
-                    node.waiting.pop(number, None)
+                    self._confirmed(node, number, now)
+
+    def _confirmed(self, node: Node, number: int, now: float) -> None:
+        if node.waiting.pop(number, None) is not None:
+            made = node.made.pop(number)
+            if number not in node.poison:
+                self._wait_s = max(self._wait_s, now - made)
 
     async def _make(self) -> None:
         last = time.monotonic()
@@ -137,11 +179,17 @@ class Nodes:
                 self._made += (now - last) * self._rate
                 while self._made >= 1:
                     self._made -= 1
-                    node = self.nodes[self.made % len(self.nodes)]
-                    node.head += 1
-                    node.waiting[node.head] = 0.0
+                    self._one(now)
             last = now
             self._send(now)
+
+    def _one(self, now: float) -> None:
+        node = self.nodes[self.made % len(self.nodes)]
+        node.head += 1
+        node.waiting[node.head], node.made[node.head] = 0.0, now
+        if self._poison and not is_bad(node.head):
+            self._poison -= 1
+            node.poison.add(node.head)
 
     def _send(self, now: float) -> None:
         if self._writer is None or self._writer.transport.get_write_buffer_size() > 1 << 20:

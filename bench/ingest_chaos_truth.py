@@ -7,6 +7,7 @@ from typing import Any
 from bench.ingest_chaos_nodes import Node, Nodes, is_bad
 from bench.ingest_stores import DATABASE, Influx1, Sqlite
 from ingest.store_url import open_store
+from ingest.suspects import REASON
 from pole.demo.store import reading
 from simulators.load.packs import AREA
 
@@ -17,7 +18,8 @@ async def account(nodes: Nodes, store: Influx1 | Sqlite, letters: Path) -> dict[
     """letters: ingest's file of dead letters.
 
     lost: readings made and not there; false: there and never made; wrong: with another value. twice: numbers that stand
-    in the ledger more than once. letters_false: refused, and nothing was wrong with it.
+    in the ledger more than once. letters_false: refused, and nothing was wrong with it. Of what workers die of all is
+    among the dead letters, and nothing in the store.
     """
     found = {"lost": 0, "wrong": 0, "false": 0}
     for node in nodes.nodes:
@@ -32,22 +34,24 @@ async def account(nodes: Nodes, store: Influx1 | Sqlite, letters: Path) -> dict[
         await ledger.close()
     wanted = {node.name: [[1, node.head]] for node in nodes.nodes if node.head}
     lines = sum(_count(store, node) for node in nodes.nodes)
-    kept, others = _letters(letters)
     bad = sum(is_bad(number) for node in nodes.nodes for number in range(1, node.head + 1))
+    poison = sum(len(node.poison) for node in nodes.nodes)
+    kept, crashes, others = _letters(letters)
     out: dict[str, Any] = {
         **found,
         "nodes_with_gaps": sum(stored.get(name) != ranges for name, ranges in wanted.items()),
         "twice": lines - sum(node.head for node in nodes.nodes),
-        "letters_missing": bad - kept,
-        "letters_false": others,
+        "letters_missing": max(0, bad - kept) + max(0, poison - crashes),
+        "letters_false": max(0, kept - bad) + max(0, crashes - poison) + others,
     }
-    return {**out, "kept": not any(out.values()), "dead_letters": bad}
+    return {**out, "kept": not any(out.values()), "dead_letters": bad + poison}
 
 
 def _made(nodes: Nodes, node: Node) -> _Points:
     return {
         (nodes.time_ms(number), record["n"]): float(record["v"])
         for number in range(1, node.head + 1)
+        if number not in node.poison
         for record in json.loads(nodes.payload(node, number))[is_bad(number) :]
     }
 
@@ -72,14 +76,15 @@ def _count(store: Influx1 | Sqlite, node: Node) -> int:
     return sum(row["count"] for row in _rows(store, f"SELECT count(sq) FROM pack WHERE node = '{node.name}'"))
 
 
-def _letters(file: Path) -> tuple[int, int]:
-    """(bad records that are kept, others that are)."""
+def _letters(file: Path) -> tuple[int, int, int]:
+    """(records that are bad, packs that workers died of, others): refusals that are kept."""
     if not file.exists():
-        return 0, 0
+        return 0, 0, 0
     with reading(file) as db:
-        (kept,) = db.execute("SELECT count(*) FROM refusals WHERE reason = 'range' AND record = 0").fetchone()
-        (all_of_them,) = db.execute("SELECT count(*) FROM refusals").fetchone()
-    return kept, all_of_them - kept
+        rows = db.execute("SELECT reason, record, count(*) FROM refusals GROUP BY reason, record").fetchall()
+    counts = {(reason, record): count for reason, record, count in rows}
+    bad, crashes = counts.pop(("range", 0), 0), counts.pop((REASON, -1), 0)
+    return bad, crashes, sum(counts.values())
 
 
 def _rows(store: Influx1, query: str) -> list[dict[str, Any]]:

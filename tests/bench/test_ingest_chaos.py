@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench import ingest_chaos, ingest_soak
+from bench import ingest_chaos, ingest_chaos_gaps, ingest_soak
 from bench.ingest_chaos_disk import Disk
 from bench.ingest_chaos_nodes import Nodes
 from bench.ingest_chaos_proxies import KINDS, POISON, BadStore
@@ -36,13 +36,37 @@ def test_some_faults_and_nothing_is_lost(monkeypatch, capsys, store):
     program("influxd")
     monkeypatch.setattr(ingest_chaos, "PAUSE_S", (0.0, 0.1))
     monkeypatch.setattr(ingest_chaos, "WEIGHTS", {"store answers": 2, "connections cut": 1, "store killed": 1})
+    monkeypatch.setattr(ingest_chaos_gaps, "QUIET_S", 0.1)
+    monkeypatch.setattr(ingest_chaos_gaps, "STEADY_S", 1.2)
     result = ingest_chaos.run(faults=6, seed=3, store=store)
     assert json.loads(json.dumps(result)) == result
     assert result["faults"] == sum(result["kinds"].values()) == 6
     assert result["packs"] >= 100
     assert (result["lost"], result["wrong"], result["false"], result["twice"], result["kept"]) == (0, 0, 0, 0, True)
+    assert list(result["gaps"]) == ["nothing", "ingest killed"]
+    assert 0.1 < result["gaps"]["ingest killed"]["silence_s"] <= result["gaps"]["ingest killed"]["wait_s"]
     ingest_chaos.show(result)
-    assert "kept" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "kept" in told
+    assert "; ingest killed silence_s " in told
+
+
+def test_of_several_workers_one_is_hit_and_nothing_is_lost(monkeypatch):
+    async def none(nodes, ingest):
+        assert len(ingest.watched()) == 2
+        return {}
+
+    kinds = {"worker killed": 1, "worker cut": 1, "poison pack": 1, "rolling restart": 1, "worker stalled": 1}
+    monkeypatch.setattr(ingest_chaos, "gaps", none)
+    monkeypatch.setattr(ingest_chaos, "PAUSE_S", (0.0, 0.1))
+    monkeypatch.setattr(ingest_chaos, "WEIGHTS", {"ingest killed": 1000})
+    monkeypatch.setattr(ingest_chaos, "OF_WORKERS", kinds)
+    result = ingest_chaos.run(faults=5, seed=87, store="sqlite", workers=2)
+    assert result["kinds"].keys() == kinds.keys()
+    assert result["dead_letters"] >= 1
+    assert result["ingest_starts"] == 1  # who watches them was left alone
+    assert [result[name] for name in ("lost", "false", "twice", "letters_missing", "letters_false")] == [0] * 5
+    assert result["kept"]
 
 
 def written(store, nodes, folder):
