@@ -17,7 +17,7 @@ from device_profiles import loader
 from ingest import lines
 from ingest.accept import accept
 from ingest.registry import Devices, Registry
-from ingest.rows import Reading
+from ingest.rows import Run
 from ingest.sqlite_store import SqliteStore
 from simulators.load.packs import AREA, Packs
 
@@ -37,7 +37,7 @@ def measure(store: str, *, poles: int, readings: int, packs: int) -> dict[str, A
             running.kill()
 
 
-def _measured(store: Store, first: list[Reading], bodies: list[list[Reading]], readings: int) -> dict[str, Any]:
+def _measured(store: Store, first: list[Run], bodies: list[list[Run]], readings: int) -> dict[str, Any]:
     if isinstance(store, Sqlite):
         seconds = asyncio.run(_rows(store, first, bodies))
         cpu = {"store": seconds[1]}
@@ -50,7 +50,7 @@ def _measured(store: Store, first: list[Reading], bodies: list[list[Reading]], r
     }  # fmt: skip
 
 
-def _posted(store: Store, first: list[Reading], bodies: list[list[Reading]]) -> tuple[float, dict[str, float]]:
+def _posted(store: Store, first: list[Run], bodies: list[list[Run]]) -> tuple[float, dict[str, float]]:
     http = urllib3.PoolManager()
     server = "/".join(store.url.partition(":")[2].split("/", 3)[:3])
     path = f"/write?db={DATABASE}&precision=ms"
@@ -70,7 +70,7 @@ def _posted(store: Store, first: list[Reading], bodies: list[list[Reading]]) -> 
     return took, {"store": sample(store.pid).cpu - before.cpu, "writer": time.process_time() - ours}
 
 
-async def _rows(store: Sqlite, first: list[Reading], bodies: list[list[Reading]]) -> tuple[float, float]:
+async def _rows(store: Sqlite, first: list[Run], bodies: list[list[Run]]) -> tuple[float, float]:
     ours = SqliteStore(path=Path(store.url.partition(":")[2]))
     await ours.write(first, [])
     spent, began = time.process_time(), time.monotonic()
@@ -81,7 +81,7 @@ async def _rows(store: Sqlite, first: list[Reading], bodies: list[list[Reading]]
     return took, spent
 
 
-def _bodies(folder: Path, poles: int, readings: int, packs: int) -> list[list[Reading]]:
+def _bodies(folder: Path, poles: int, readings: int, packs: int) -> list[list[Run]]:
     """The first is one pack of each pole; the others are what is measured."""
     made = Packs(profiles=loader.profiles(), readings=readings, epoch="0badcafe")
     registry = Registry(path=folder / "births.db")
@@ -93,14 +93,14 @@ def _bodies(folder: Path, poles: int, readings: int, packs: int) -> list[list[Re
         known.append((name, registry.devices(AREA, name)))
     registry.close()
     began_ms = now_ms - (packs // poles + 2) * 1000
-    rows: list[Reading] = []
-    out: list[list[Reading]] = []
+    runs: list[Run] = []
+    out: list[list[Run]] = []
     for pack in range(poles + packs):
         number, pole = divmod(pack, poles)
         name, devices = known[pole]
         payload = made.pack(name.encode(), number + 1, began_ms + number * 1000)
-        rows += accept(AREA, name, payload, devices, now_ms).rows
+        runs += accept(AREA, name, payload, devices, now_ms).runs
         if pack + 1 == poles or (pack >= poles and (pack + 1 - poles) % BATCH == 0):
-            out.append(rows)
-            rows = []
-    return [*out, rows] if rows else out
+            out.append(runs)
+            runs = []
+    return [*out, runs] if runs else out

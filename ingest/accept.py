@@ -5,13 +5,14 @@ topic, qos, internal for the whole pack.
 """
 
 import json
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from ingest import plain
 from ingest.registry import Devices
 from ingest.rights import Barred
-from ingest.rows import LANES, Ledger, Place, Reading, Rule
+from ingest.rows import LANES, Bad, Ledger, Place, Reading, Rule, Run, Value, readings, together
 from wire import packs
 from wire.errors import PackError
 from wire.identity import check_identity
@@ -29,17 +30,18 @@ class Refusal(NamedTuple):
     detail: str
 
 
-@dataclass(slots=True)
-class Accepted:
-    """A judged pack. rows and indexes run in parallel; number is None when no identity could be read."""
+class Accepted(msgspec.Struct):
+    """A judged pack. readings: how many its runs have; indexes: of their records, where it is not each in its turn.
+    number is None when no identity could be read."""
 
     area: str
     node: str
     epoch: str | None = None
     number: int | None = None
-    rows: list[Reading] = field(default_factory=list)
-    indexes: list[int] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
+    runs: list[Run] = []
+    readings: int = 0
+    indexes: list[int] | None = None
+    refused: list[Refusal] = []
     oldest_ms: int | None = None  # of all readings that were decoded, refused or not
     newest_ms: int | None = None
     unknown: bool = False  # something in it may become known by a birth that comes soon
@@ -52,15 +54,24 @@ class Accepted:
         if newest is None:  # nothing has a time: spread, so that two packs of a lane are not one point of the ledger
             newest = now_ms - self.number // LANES % 1000
         latency = now_ms - (newest if self.oldest_ms is None else self.oldest_ms)
-        return Ledger(self.area, self.node, self.epoch, self.number, len(self.rows), len(self.refused), latency, newest)
+        return Ledger(self.area, self.node, self.epoch, self.number, self.readings, len(self.refused), latency, newest)
+
+    def refuse(self, bad: dict[int, tuple[str, str]]) -> None:
+        """Takes readings, by their position, out of the runs: the store refused them. bad: reason and detail."""
+        each = readings(self.runs)
+        indexes = self.indexes or list(range(len(each)))
+        self.refused += [Refusal(indexes[place], *bad[place]) for place in sorted(bad)]
+        self.runs = together(reading for place, reading in enumerate(each) if place not in bad)
+        self.indexes = [index for place, index in enumerate(indexes) if place not in bad]
+        self.readings = len(self.indexes)
 
 
 def accept(area: str, node: str, body: bytes, devices: Devices, now_ms: int) -> Accepted:
     """A pack's payload -> what may be stored of it and what not. Raises nothing, whatever the payload."""
     usual = plain.read(body, devices, now_ms + FUTURE_MS)
     if usual is not None:
-        epoch, number, rows, oldest, newest = usual
-        return Accepted(area, node, epoch, number, rows, list(range(len(rows))), [], oldest, newest)
+        epoch, number, runs, readings, oldest, newest = usual
+        return Accepted(area, node, epoch, number, runs, readings, None, [], oldest, newest)
     out = Accepted(area, node)
     try:
         _judge(out, body, devices, now_ms)
@@ -81,6 +92,8 @@ def _judge(out: Accepted, body: bytes, devices: Devices, now_ms: int) -> None:
     out.oldest_ms, out.newest_ms = min(times, default=None), max(times, default=None)
     bad = {refused[0] for refused in pack.refused}
     indexes = [index for index in range(len(pack.readings) + len(bad)) if index not in bad]
+    good: list[Reading] = []
+    kept: list[int] = []
     for index, reading in zip(indexes, pack.readings, strict=True):
         found, refusal = _check(index, reading, devices, now_ms)
         if found is None or refusal is not None:
@@ -89,9 +102,15 @@ def _judge(out: Accepted, body: bytes, devices: Devices, now_ms: int) -> None:
             out.unknown = out.unknown or _may_become_known(reading, refusal, devices)
             continue
         _, _, _, time_ms, value, quality, _ = reading
-        stored = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        out.rows.append((*found, time_ms, stored, quality))
-        out.indexes.append(index)
+        good.append((*found, time_ms, _stored(value, quality)))
+        kept.append(index)
+    out.runs, out.indexes, out.readings = together(good), kept, len(good)
+
+
+def _stored(value: object, quality: str | None) -> Value:
+    if quality is not None:
+        return Bad(quality)
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value  # type: ignore[return-value]
 
 
 def _check(

@@ -3,19 +3,20 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import accumulate
+
+import msgspec
 
 from ingest.accept import Accepted
 from ingest.session import Message, Session
 
-MAX_ROWS = 5000
+MAX_READINGS = 5000
 MAX_AGE_S = 0.1
 QUIET_S = 0.004  # the broker sends no more until we acknowledge, or has no more: a full window looks like silence
 LEAST_WINDOW = 10  # fewer messages than this under way are a quiet hour, and no full window
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """A message under way. kept counts its refusals that are in the dead-letter store; birth is a birth to keep."""
 
     message: Message
@@ -35,7 +36,7 @@ class Batcher:
         self._under_way = under_way
         self._window = 0
         self._entries: list[Entry] = []
-        self._rows = 0
+        self._readings = 0
         self._oldest = 0.0
         self._newest = 0.0
         self._some = asyncio.Event()
@@ -45,13 +46,18 @@ class Batcher:
         return len(self._entries)
 
     def put(self, entry: Entry) -> None:
-        self._newest = time.monotonic()  # asyncio's clock
         if not self._entries:
-            self._oldest = self._newest
+            self._oldest = self._newest = time.monotonic()
             self._some.set()
         self._entries.append(entry)
-        self._rows += len(entry.pack.rows)
-        if self._rows >= MAX_ROWS or self._under_way() == self._window >= LEAST_WINDOW:
+        self._readings += entry.pack.readings
+        if self._readings >= MAX_READINGS:
+            self._full.set()
+
+    def settle(self) -> None:
+        """All that came at once has been put: the time of the newest, and whether the window is full, are looked at."""
+        self._newest = time.monotonic()
+        if self._under_way() == self._window >= LEAST_WINDOW and self._entries:
             self._full.set()
 
     async def next(self) -> list[Entry]:
@@ -76,20 +82,19 @@ class Batcher:
         return min(self._oldest + MAX_AGE_S, self._newest + QUIET_S) - now
 
     def _take(self) -> list[Entry]:
-        taken: list[Entry] = []
-        rows = 0
-        for entry in self._entries:
-            if taken and rows + len(entry.pack.rows) > MAX_ROWS:
-                break
-            taken.append(entry)
-            rows += len(entry.pack.rows)
-        self._set(self._entries[len(taken) :])
-        return taken
+        entries = self._entries
+        if self._readings <= MAX_READINGS:
+            self._set([])
+            return entries
+        sums = accumulate(entry.pack.readings for entry in entries)
+        end = max(1, next(end for end, readings in enumerate(sums) if readings > MAX_READINGS))
+        self._set(entries[end:])
+        return entries[:end]
 
     def _set(self, entries: list[Entry]) -> None:
         self._entries = entries
-        self._rows = sum(len(entry.pack.rows) for entry in entries)
-        for event, state in ((self._some, bool(entries)), (self._full, self._rows >= MAX_ROWS)):
+        self._readings = sum(entry.pack.readings for entry in entries)
+        for event, state in ((self._some, bool(entries)), (self._full, self._readings >= MAX_READINGS)):
             if state:
                 event.set()
             else:

@@ -10,14 +10,13 @@ import msgspec
 
 from device_profiles import loader
 from device_profiles.schema import Profile
-from ingest.rows import Rule
+from ingest.rows import Points, Rule
 from wire import messages
 from wire.names import is_epoch, is_name, is_text
 from wire.numbers import is_count
 
 TEXTS = 1000  # of profiles that are remembered
 
-Points = dict[str, Rule]
 Named = dict[str, Points]  # by "pole/device/", as a base name has it
 Facts = tuple[tuple[str, str, str, float | None, float | None], ...]  # point, function, unit, low, high
 
@@ -64,7 +63,7 @@ class Births:
         """The object of these facts."""
         points = self._points.get(facts)
         if points is None:
-            points = self._points[facts] = {fact[0]: Rule(*fact) for fact in facts}
+            points = self._points[facts] = Points(Rule(*fact) for fact in facts)
         return points
 
     def united(self, before: Points | None, now: Points) -> Points:

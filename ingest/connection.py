@@ -1,6 +1,7 @@
 """A small MQTT 5 client: a persistent session, PUBACKs that wait for the caller, and reconnection for ever."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ from wire.backoff import Backoff
 
 CONNECT_TIMEOUT_S = 10.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.2, 10.0
+HELD_S = 2.0  # a connection that lasted so long was a good one
 
 _GRANTED = (mqtt5.SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE, mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE)
 
@@ -22,8 +24,8 @@ log = structlog.get_logger("ingest")
 class Connection:
     """Keeps one session with the broker, for ever.
 
-    on_message is called for each publish; room says whether another one may be read; waiting_for is None while
-    connected, else a sentence.
+    on_message is called for each publish, and on_read after those that came at once; room says whether another one may
+    be read; waiting_for is None while connected, else a sentence.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Connection:
         address: Address,
         filters: list[str],
         on_message: Callable[[Message], None],
+        on_read: Callable[[], None],
         on_lost: Callable[[Session], None],
         room: Callable[[], bool],
     ) -> None:
@@ -42,6 +45,7 @@ class Connection:
         self._address = address
         self._filters = filters
         self._on_message = on_message
+        self._on_read = on_read
         self._on_lost = on_lost
         self._room = room
         self._session: Session | None = None
@@ -63,10 +67,15 @@ class Connection:
         """Connects, subscribes and reads, again and again."""
         backoff = Backoff(first=RETRY_FIRST_S, most=RETRY_MOST_S)
         while True:
+            began, before = time.monotonic(), self.connected
             try:
-                await self._one_session(backoff)
+                await self._one_session()
             except BrokerGone as error:
                 self.waiting_for = f"broker {self._address.host}:{self._address.port}: {error}"
+            if self.connected > before and time.monotonic() - began > HELD_S:
+                backoff.reset()
+            elif self.connected > before:  # mosquitto 2.0 does not tell whom it has left for another
+                self.waiting_for = f"{self.waiting_for} at once; has another ingest our client_id?"
             pause = backoff.next()
             log.warning("waiting for the broker", reason=self.waiting_for, retry_s=round(pause, 1))
             await asyncio.sleep(pause)
@@ -81,7 +90,7 @@ class Connection:
         await session.flush()
         session.close()
 
-    async def _one_session(self, backoff: Backoff) -> None:
+    async def _one_session(self) -> None:
         session = await _open(self._address)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -89,10 +98,10 @@ class Connection:
             self._session = session
             self.waiting_for = None
             self.connected += 1
-            backoff.reset()
             log.info("connected to the broker", host=self._address.host, port=self._address.port)
             for packet in early:
                 self._take(session, packet)
+            self._on_read()
             await self._serve(session)
         except TimeoutError as error:
             raise BrokerGone(f"it did not answer within {CONNECT_TIMEOUT_S:g} s") from error
@@ -123,6 +132,7 @@ class Connection:
             self._paused = False
             for packet in await session.receive_some():
                 self._take(session, packet)
+            self._on_read()
 
     def _take(self, session: Session, packet: mqtt5.Packet) -> None:
         if isinstance(packet, mqtt5.PublishPacket):

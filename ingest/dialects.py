@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ingest import lines
 from ingest.errors import Refused, Unavailable
-from ingest.rows import Reading
+from ingest.rows import Reading, Run, readings, together
 
 REFUSED = (200, 201, 207, 400, 413, 422)
 NOTHING_WRITTEN = "incoming write was empty"  # InfluxDB 3 to a probe, not in JSON (influxdb3_server/src/http.rs)
@@ -30,6 +30,7 @@ _CONFLICT = re.compile(r'field type conflict: input field "(.+?)" on measurement
 _UNPARSED = re.compile(r"unable to parse '(.*?)': ")
 _AT_LINE = re.compile(r"\bat line (\d+)\b")
 _COLUMN = re.compile(r"column '(.+?)'")
+_ASTRAY = re.compile(r"(database|bucket|organization)\b.*(is required|not found)")  # of the address, not of the lines
 _DROPPED = re.compile(r"\bdropped=(\d+)")
 _TYPES = {float: "float", bool: "boolean", str: "string"}
 
@@ -42,21 +43,23 @@ class Answer(NamedTuple):
     retry_after: str
 
 
-def check(name: str, answer: Answer, rows: list[Reading], ledgers: int) -> None:
+def check(name: str, answer: Answer, runs: list[Run], ledgers: int) -> None:
     """Raises Refused where these very lines are at fault, Unavailable for all else. ledgers: how many lines of them."""
     status, told = answer.status, _json(answer.text)
     if status == 204 or (status == 200 and not answer.text):
         return
     said = _said(answer.text, told)
-    if status in REFUSED and (told is not None or status == 413 or answer.text == NOTHING_WRITTEN):
-        listed = _listed(told, said, rows)
+    astray = _ASTRAY.search(said) is not None
+    if status in REFUSED and not astray and (told is not None or status == 413 or answer.text == NOTHING_WRITTEN):
+        rows, of_lines = readings(runs), lines.readings_of_lines(runs)
+        listed = _listed(told, said, rows, of_lines)
         alike = _alike(listed, said, rows)
-        every = len(rows) == len(lines.rows_of_lines(rows)) and (  # else one field may condemn its whole line
+        every = len(rows) == len(of_lines) and (  # else one field may condemn its whole line
             _dropped(said) == len(rows) + ledgers or (not ledgers and len(listed) == len(rows) > 0)
         )
         raise Refused(_reason(status, said), f"{name}: {said[:400]}", rows=listed | alike, every=every)
     if status == 400:
-        said += " (no InfluxDB says this: is something else at this address?)"
+        said += f" ({'' if astray else 'no InfluxDB says this: '}is something else at this address?)"
     pause = pause_s(answer.retry_after)
     raise Unavailable(f"{name}: {status} {said[:300] or 'without a word'}", retry_after_s=pause)
 
@@ -107,17 +110,16 @@ def _lines(told: dict[str, Any] | None) -> Iterator[tuple[int, str]]:
         yield told["line"], ""  # type: ignore[index]
 
 
-def _listed(told: dict[str, Any] | None, said: str, rows: list[Reading]) -> frozenset[int]:
-    """Positions in rows of the lines that the answer names by number or text."""
+def _listed(told: dict[str, Any] | None, said: str, rows: list[Reading], of_lines: list[list[int]]) -> frozenset[int]:
+    """Positions of the readings in the lines that the answer names by number or text."""
     numbers = [*_lines(told), *((int(number), "") for number in _AT_LINE.findall(said))]
     unparsed = set(_UNPARSED.findall(said))
-    of_lines = lines.rows_of_lines(rows) if numbers or unparsed else []
     out: set[int] = set()
     for number, why in numbers:
         if 0 < number <= len(of_lines):
             out |= _of_column(why, of_lines[number - 1], rows)
     for positions in of_lines if unparsed else ():
-        if lines.encode([rows[position] for position in positions], []).decode() in unparsed:
+        if lines.encode(together(rows[position] for position in positions), []).decode() in unparsed:
             out |= set(positions)
     return frozenset(out)
 
@@ -133,8 +135,8 @@ def _alike(listed: frozenset[int], said: str, rows: list[Reading]) -> frozenset[
 
 
 def _field(row: Reading) -> tuple[str, str, str]:
-    _, rule, _, value, quality = row
-    return rule.function, rule.point, "" if quality is not None else _TYPES.get(type(value), "")
+    _, rule, _, value = row
+    return rule.function, rule.point, _TYPES.get(type(value), "")
 
 
 def _of_column(why: str, positions: list[int], rows: list[Reading]) -> set[int]:

@@ -13,7 +13,7 @@ from ingest.dialects import Answer
 from ingest.errors import IngestError, Refused, Unavailable
 from ingest.influx_setup import Setup, Setup1, Setup2, Setup3
 from ingest.influxql import InfluxQl
-from ingest.rows import Counts, Ledger, Packs, Reading, Row
+from ingest.rows import Counts, Ledger, Packs, Row, Run
 from ingest.store_options import DEFAULT, Options
 from ingest.stores import Wanted
 from ingest.worker import Worker
@@ -51,7 +51,7 @@ class InfluxStore:
         compress: bool,
         reader: Reader,
         setup: Setup | None = None,
-        encode: Callable[[list[Reading], list[Ledger]], bytes] = lines.encode,
+        encode: Callable[[list[Run], list[Ledger]], bytes] = lines.encode,
     ) -> None:
         self.name = name
         self._http = http
@@ -64,8 +64,8 @@ class InfluxStore:
         self._encode = encode
         self._worker = Worker(name=name, threads=FLIGHTS)
 
-    async def write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
-        await self._worker.run(self._write, rows, ledgers)
+    async def write(self, runs: list[Run], ledgers: list[Ledger]) -> None:
+        await self._worker.run(self._write, runs, ledgers)
 
     async def readings(self, wanted: Wanted) -> list[Row]:
         return await self._worker.run(self._reader.readings, wanted)
@@ -79,9 +79,9 @@ class InfluxStore:
     async def close(self) -> None:
         await self._worker.close(self._http.clear)
 
-    def _write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
+    def _write(self, runs: list[Run], ledgers: list[Ledger]) -> None:
         try:
-            body = self._encode(rows, ledgers)
+            body = self._encode(runs, ledgers)
         except UnicodeEncodeError as error:
             raise Refused("text", str(error)) from error
         problem = self._try_to_make() if self._due else ""
@@ -89,7 +89,7 @@ class InfluxStore:
         if answer.status == 404 and self._setup is not None and self._setup.is_missing(answer.text):
             self._make(self._setup)
             answer = self._post(body)
-        dialects.check(self.name, answer, rows, len(ledgers))
+        dialects.check(self.name, answer, runs, len(ledgers))
         self._due = False
         if problem:
             log.warning("the server does not keep and thin as asked", store=self.name, reason=problem)

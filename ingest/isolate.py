@@ -6,7 +6,7 @@ as bad when it was refused alone, or in a write of which the store says that it 
 
 from ingest.accept import Accepted, Refusal
 from ingest.errors import Refused
-from ingest.rows import LANES, Ledger, Reading
+from ingest.rows import LANES, Ledger, Reading, readings, together
 from ingest.stores import Store
 
 PATIENCE = 4  # times that the others are tried as one without what was blamed; a server may name one row at a time
@@ -16,17 +16,17 @@ _Bad = dict[int, Refused]
 
 
 async def write(store: Store, packs: list[Accepted], now_ms: int) -> None:
-    """Stores what the store takes; the rest moves from each pack's rows to its `refused`. Raises Unavailable.
+    """Stores what the store takes; the rest moves from each pack's runs to its `refused`. Raises Unavailable.
 
     Without packs it asks whether the store is there; a refusal says so too (InfluxDB 2 refuses an empty write).
     """
-    rows = [row for pack in packs for row in pack.rows]
+    runs = [run for pack in packs for run in pack.runs]
     ledgers = [ledger for pack in packs if (ledger := pack.ledger(now_ms)) is not None]
     try:
-        await store.write(rows, ledgers)
+        await store.write(runs, ledgers)
     except Refused as told:
         if packs:
-            await _apart(store, packs, dict(enumerate(rows)), told)
+            await _apart(store, packs, dict(enumerate(readings(runs))), told)
             await _account(store, packs, now_ms)
 
 
@@ -34,20 +34,20 @@ async def _apart(store: Store, packs: list[Accepted], rows: _Some, told: Refused
     # The ledger's lines were in that write too, so a refusal that blames no row is not yet one of the rows.
     blames = told.every or bool(told.rows)
     bad = await (_split(store, rows, told, PATIENCE) if blames else _try(store, rows, PATIENCE))
-    end = len(rows)
-    for pack in reversed(packs):
-        end -= len(pack.rows)
-        for place in [place for place in reversed(range(len(pack.rows))) if end + place in bad]:
-            refused = bad[end + place]
-            pack.rows.pop(place)
-            pack.refused.append(Refusal(pack.indexes.pop(place), refused.reason, refused.detail))
+    first = 0
+    for pack in packs:
+        end = first + pack.readings
+        mine = {place - first: (bad[place].reason, bad[place].detail) for place in bad if first <= place < end}
+        if mine:
+            pack.refuse(mine)
+        first = end
 
 
 async def _try(store: Store, some: _Some, patience: int) -> _Bad:
     if not some:
         return {}
     try:
-        await store.write(list(some.values()), [])
+        await store.write(together(some.values()), [])
     except Refused as told:
         return await _split(store, some, told, patience)
     return {}

@@ -4,9 +4,11 @@ Escapes as in InfluxData's "Line protocol" reference: comma, space and = in tags
 field strings. Every number is a float, so that a field never changes its type.
 """
 
+from itertools import chain
+
 import msgspec
 
-from ingest.rows import LANES, Ledger, Place, Reading, Rule
+from ingest.rows import LANES, Bad, Ledger, Place, Rule, Run, Shape, Value
 
 # Names follow wire.names, so nothing in them needs an escape; a profile's code or text may hold anything.
 _KEY = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\=", "\n": r"\n"})
@@ -14,57 +16,63 @@ _STRING = str.maketrans({"\\": r"\\", '"': r"\""})
 _digits = msgspec.json.Encoder().encode  # as repr() has them; true and false are those of line protocol
 
 
-def encode(readings: list[Reading], ledgers: list[Ledger]) -> bytes:
-    """A line for each device and instant, for each bad quality and for each pack. Raises UnicodeEncodeError."""
-    out: list[str] = []
-    fields: list[str] = []
-    place_now, function_now, time_now = None, "", -1
+def encode(runs: list[Run], ledgers: list[Ledger]) -> bytes:
+    """A line for each run, for each bad quality in it, and for each pack. Raises UnicodeEncodeError."""
     # All numbers at once: a third of the time goes into their digits, and msgspec finds the shortest ones sooner.
-    told = _digits([0.0 if type(reading[3]) is str else reading[3] for reading in readings]).decode()[1:-1].split(",")
-    for (place, rule, time_ms, value, quality), text in zip(readings, told, strict=False):
-        if quality is not None:
-            out.append(_quality(place, rule, time_ms, quality))
-            continue
-        if place is not place_now or time_ms != time_now or rule.function != function_now:
-            if place_now is not None:
-                out.append(f"{_head(place_now, function_now)} {','.join(fields)} {time_now}")
-            place_now, function_now, time_now = place, rule.function, time_ms
-            fields = []
-        fields.append((rule.field or _named(rule)) + (_string(value) if type(value) is str else text))
-    if place_now is not None:
-        out.append(f"{_head(place_now, function_now)} {','.join(fields)} {time_now}")
+    numbers = list(chain.from_iterable([values for _, _, _, values, numbers in runs if numbers]))
+    digits = tuple(_digits(numbers).decode()[1:-1].split(","))
+    out: list[str] = []
+    at = 0
+    for place, shape, time_ms, values, numbers_alone in runs:
+        if numbers_alone:
+            end = at + len(values)
+            head = place.heads.get(shape.function) or _head(place, shape.function)
+            out.append(f"{head} {(shape.fields or _fields(shape)) % digits[at:end]} {time_ms}")
+            at = end
+        else:
+            out += _mixed(place, shape, time_ms, values)
     return "\n".join([*out, *map(_pack, ledgers)]).encode()
 
 
-def rows_of_lines(readings: list[Reading]) -> list[list[int]]:
+def readings_of_lines(runs: list[Run]) -> list[list[int]]:
     """Positions of the readings that stand in each line of `encode`, in its order."""
     out: list[list[int]] = []
-    line: list[int] = []
-    open_now: tuple[Place, str, int] | None = None
-    for position, (place, rule, time_ms, _, quality) in enumerate(readings):
-        if quality is not None:
-            out.append([position])
-            continue
-        if open_now is None or place is not open_now[0] or (rule.function, time_ms) != open_now[1:]:
-            if line:
-                out.append(line)
-            open_now, line = (place, rule.function, time_ms), []
-        line.append(position)
-    return [*out, line] if line else out
+    at = 0
+    for _, _, _, values, _ in runs:
+        bad = [at + place for place, value in enumerate(values) if type(value) is Bad]
+        good = [place for place in range(at, at + len(values)) if place not in bad]
+        out += [[place] for place in bad]
+        if good:
+            out.append(good)
+        at += len(values)
+    return out
 
 
 def _head(place: Place, function: str) -> str:
     """Measurement and tags; kept with the place."""
-    head = place.heads.get(function)
-    if head is None:
-        head = f"{key(function)},area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
-        place.heads[function] = head
+    head = f"{key(function)},area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
+    place.heads[function] = head
     return head
 
 
-def _named(rule: Rule) -> str:
-    rule.field = f"{key(rule.point)}="
-    return rule.field
+def _fields(shape: Shape) -> str:
+    """A template for the digits of all points; kept with the shape."""
+    shape.fields = ",".join(f"{key(rule.point).replace('%', '%%')}=%s" for rule in shape.rules)
+    return shape.fields
+
+
+def _mixed(place: Place, shape: Shape, time_ms: int, values: list[Value]) -> list[str]:
+    out: list[str] = []
+    fields: list[str] = []
+    for rule, value in zip(shape.rules, values, strict=True):
+        if type(value) is Bad:
+            out.append(_quality(place, rule, time_ms, value))
+        else:
+            fields.append(f"{key(rule.point)}={_string(value) if type(value) is str else _digits(value).decode()}")
+    if fields:
+        head = place.heads.get(shape.function) or _head(place, shape.function)
+        out.append(f"{head} {','.join(fields)} {time_ms}")
+    return out
 
 
 def _quality(place: Place, rule: Rule, time_ms: int, code: str) -> str:
@@ -84,7 +92,6 @@ def _string(text: str) -> str:
 
 
 def _pack(pack: Ledger) -> str:
-    # a topic's names and an epoch have nothing to escape
-    tags = f"area={pack.area},node={pack.node},ep={pack.epoch},lane={pack.number % LANES}"
-    fields = f"sq={pack.number}i,readings={pack.readings}i,refused={pack.refused}i,latency_ms={pack.latency_ms}i"
-    return f"pack,{tags} {fields} {pack.time_ms}"
+    area, node, epoch, number, readings, refused, latency_ms, time_ms = pack
+    tags = f"area={area},node={node},ep={epoch},lane={number % LANES}"  # which have nothing to escape
+    return f"pack,{tags} sq={number}i,readings={readings}i,refused={refused}i,latency_ms={latency_ms}i {time_ms}"

@@ -97,7 +97,7 @@ class Metrics:
 
     def stored(self, packs: Sequence[Accepted], now_ms: int) -> None:
         """A batch of packs that the store has confirmed."""
-        readings = sum([len(pack.rows) for pack in packs])
+        readings = sum([pack.readings for pack in packs])
         self.packs.inc(len(packs))
         self.readings.inc(readings)
         self.batch.observe(len(packs))

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ingest import durable
-from ingest.births import Births, Facts, Named, Points, facts_of
+from ingest.births import Births, Facts, Named, facts_of
 from ingest.errors import IngestError, Unavailable
 from ingest.owners import Owners
 from ingest.rights import Barred, Rights, Sites
-from ingest.rows import Place
+from ingest.rows import Place, Points
 
 MAX_DEVICES = 4096  # that one node may announce over time; beyond it only its latest birth counts
 
@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS nodes (area TEXT, node TEXT, here TEXT, gone TEXT, PR
 
 Devices = dict[str, tuple[Place, Points]]  # by "pole/device/", as a base name has it
 Node = tuple[str, str]  # area, node
+
+_NONE: Devices = {}
 
 
 class Registry:
@@ -65,7 +67,7 @@ class Registry:
 
     def devices(self, area: str, node: str) -> Devices:
         """The devices of a node; empty before its first birth."""
-        return self._nodes.get((area, node), {})
+        return self._nodes.get((area, node), _NONE)
 
     def learn(self, area: str, node: str, body: bytes) -> bool:
         """Takes a birth into memory; False when it says nothing new. Raises MessageError."""

@@ -68,7 +68,7 @@ async def _replay(config: Config, ids: list[int] | None) -> Outcome:
             registry.close()
         await store.close()
     gone = sum(pack is not None and not pack.refused for pack in packs)
-    readings = sum(len(pack.rows) for pack in packs if pack is not None)
+    readings = sum(pack.readings for pack in packs if pack is not None)
     return Outcome(tried=len(chosen), gone=gone, kept=len(chosen) - gone, readings=readings)
 
 

@@ -7,17 +7,18 @@ decided. What a node was once allowed and has left behind it may still tell: tho
 from typing import Protocol
 
 from ingest.owners import Device, Owners
-from ingest.rows import Rule
+from ingest.rows import Points
 
 Refused = tuple[str, str]  # reason and detail, as a refusal has them
 
 
-class Barred(dict[str, Rule]):
+class Barred(Points):
     """Stands for the points of a device that its node may not speak for: it has none of them. points: the real ones."""
 
     __slots__ = ("detail", "points", "reason")
 
-    def __init__(self, *, points: dict[str, Rule], refused: Refused) -> None:
+    def __init__(self, *, points: Points, refused: Refused) -> None:
+        super().__init__()
         self.points = points
         self.reason, self.detail = refused
 

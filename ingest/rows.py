@@ -1,32 +1,47 @@
-"""What goes into a store: rows of readings, and one line of the pack ledger for each pack."""
+"""What goes into a store: what devices said at one instant, and one line of the pack ledger for each pack."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
-Value = float | bool | str | None
+from wire.numbers import EXACT_INTEGER
 
 # What a store tells: function, area, pole, device, point, time_ms, value, quality. The value is a float, bool or str,
 # or None where there is a quality. Whole numbers are floats too: a field of InfluxDB keeps the type of its first value.
-Row = tuple[str, str, str, str, str, int, Value, str | None]
+Row = tuple[str, str, str, str, str, int, float | bool | str | None, str | None]
+
+_EXACT = EXACT_INTEGER - 1  # beyond it an integer is refused, and a float can no longer tell that it was one
+SHAPES = 500  # of one profile that are remembered; a node that tells its points in ever new orders must not fill us
+
+
+class Bad(str):
+    """The code of a bad quality, where a value would stand."""
+
+    __slots__ = ()
+
+
+Value = float | bool | str | Bad
 
 
 class Place:
-    """A device on its pole: one object for each, so that it is its own key. heads: text that a store keeps with it."""
+    """A device on its pole: one object for each, so that it is its own key. heads: text that a store keeps with it;
+    numbers: it told nothing else when it was last heard."""
 
-    __slots__ = ("area", "device", "heads", "pole")
+    __slots__ = ("area", "device", "heads", "numbers", "pole")
 
     def __init__(self, area: str, pole: str, device: str) -> None:
         self.area = area
         self.pole = pole
         self.device = device
         self.heads: dict[str, str] = {}  # by function
+        self.numbers = True
 
 
 class Rule:
     """What is known of a point, shared by all devices of its profile. low and high are in its unit; None where its
     profile is unknown or has no range."""
 
-    __slots__ = ("field", "function", "high", "low", "point", "unit")
+    __slots__ = ("function", "high", "low", "point", "unit")
 
     def __init__(self, point: str, function: str, unit: str, low: float | None, high: float | None) -> None:
         self.point = point
@@ -34,7 +49,6 @@ class Rule:
         self.unit = unit
         self.low = low
         self.high = high
-        self.field = ""  # text that a store keeps with it
 
     @property
     def facts(self) -> tuple[str, str, float | None, float | None]:
@@ -42,14 +56,71 @@ class Rule:
         return self.function, self.unit, self.low, self.high
 
 
-# What is to be stored: as Row, its names held by the two objects that all readings of a device and a point share.
-Reading = tuple[Place, Rule, int, Value, str | None]
+class Shape:
+    """Points of one function that a device tells together. lows and highs bound the numbers of each; fields is text
+    that a store keeps with it."""
+
+    __slots__ = ("fields", "function", "highs", "lows", "rules")
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
+        self.function = rules[0].function
+        self.lows = [-_EXACT if rule.low is None else max(rule.low, -_EXACT) for rule in rules]
+        self.highs = [_EXACT if rule.high is None else min(rule.high, _EXACT) for rule in rules]
+        self.fields = ""
 
 
-def named(reading: Reading) -> Row:
-    """The same with its names."""
-    place, rule, time_ms, value, quality = reading
-    return rule.function, place.area, place.pole, place.device, rule.point, time_ms, value, quality
+# What a device said at one instant: ms since 1970, the value of each point, and whether all of them are numbers.
+Run = tuple[Place, Shape, int, list[Value], bool]
+Reading = tuple[Place, Rule, int, Value]
+
+
+class Points(dict[str, Rule]):
+    """What is known of a device's points, by their names; shared by all devices of a profile."""
+
+    __slots__ = ("_shapes",)
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        super().__init__((rule.point, rule) for rule in rules)
+        self._shapes: dict[tuple[str, ...], list[Shape]] = {}
+
+    def shapes(self, names: tuple[str, ...]) -> list[Shape]:
+        """One for each function, in the order of the names. Raises KeyError where a point is unknown."""
+        found = self._shapes.get(names)
+        if found is None:
+            rules = [self[name] for name in names]
+            found = [Shape(list(alike)) for _, alike in groupby(rules, key=lambda rule: rule.function)]
+            if len(self._shapes) >= SHAPES:
+                self._shapes.clear()
+            self._shapes[names] = found
+        return found
+
+
+def readings(runs: Iterable[Run]) -> list[Reading]:
+    """Each by itself, in the same order."""
+    return [
+        (place, rule, time_ms, value)
+        for place, shape, time_ms, values, _ in runs
+        for rule, value in zip(shape.rules, values, strict=True)
+    ]
+
+
+def together(each: Iterable[Reading]) -> list[Run]:
+    """Readings of a device at one instant are one run where they follow each other."""
+    out: list[Run] = []
+    for (place, _, time_ms), alike in groupby(each, key=lambda reading: (reading[0], reading[1].function, reading[2])):
+        some = list(alike)
+        values = [value for _, _, _, value in some]
+        shape = Shape([rule for _, rule, _, _ in some])
+        out.append((place, shape, time_ms, values, all(type(value) is float for value in values)))
+    return out
+
+
+def named(runs: Iterable[Run]) -> Iterator[Row]:
+    """Each reading with its names, as a store tells it."""
+    for place, rule, time_ms, value in readings(runs):
+        told, quality = (None, str(value)) if isinstance(value, Bad) else (value, None)
+        yield rule.function, place.area, place.pole, place.device, rule.point, time_ms, told, quality
 
 
 LANES = 16  # packs of one lane follow each other by 16 numbers, so two never share the time of one point
@@ -72,12 +143,17 @@ class Names:
         key = function, point
         return self._rules.setdefault(key, self._rules.get(key) or Rule(point, function, "", None, None))
 
-    def readings(self, rows: Iterable[Row]) -> list[Reading]:
+    def runs(self, rows: Iterable[Row]) -> list[Run]:
         """Rows -> what a store takes."""
-        return [
-            (self.place(area, pole, device), self.rule(function, point), time_ms, value, quality)
+        return together(
+            (
+                self.place(area, pole, device),
+                self.rule(function, point),
+                time_ms,
+                Bad(quality) if value is None else value,
+            )
             for function, area, pole, device, point, time_ms, value, quality in rows
-        ]
+        )
 
 
 class Ledger(NamedTuple):

@@ -21,7 +21,7 @@ from ingest.metrics import CONTENT_TYPE, Metrics
 from ingest.nodes import Nodes
 from ingest.notify import Notify
 from ingest.one_by_one import OneByOne
-from ingest.registry import Registry
+from ingest.registry import Devices, Registry
 from ingest.replayer import Replayer
 from ingest.session import Message, Session
 from ingest.store_url import open_store
@@ -68,6 +68,7 @@ class Ingest:
             address=config.address(),
             filters=filters(shared=config.worker is not None),
             on_message=self._take if self._one_by_one is None else self._one_by_one.put,
+            on_read=self._batcher.settle,
             on_lost=self._forget,
             room=lambda: self._under_way() < self._room,
         )
@@ -146,8 +147,8 @@ class Ingest:
     def _take(self, message: Message) -> None:
         # One publish from the broker. It does not wait, and no topic or payload makes it raise.
         parts = message.topic.split("/")
-        if len(parts) == 5 and parts[3:] in _PACKS_UP and self._registry.devices(parts[1], parts[2]):
-            self._take_pack(parts[1], parts[2], message, patient=True)  # a node that is known has a good name
+        if len(parts) == 5 and parts[3:] in _PACKS_UP and (known := self._registry.devices(parts[1], parts[2])):
+            self._take_pack(parts[1], parts[2], message, known)  # a node that is known has a good name
             return
         try:
             area, node, _, channel = topics.parse(message.topic)
@@ -156,7 +157,7 @@ class Ingest:
             return
         try:
             if channel in topics.PACK_CHANNELS:
-                self._take_pack(area, node, message, patient=True)
+                self._take_pack(area, node, message, self._registry.devices(area, node))
             elif channel == "birth":
                 self._take_birth(area, node, message)
             else:
@@ -165,12 +166,12 @@ class Ingest:
         except MessageError as error:
             self._refuse(message, Accepted(area, node), error.reason, error.detail)
 
-    def _take_pack(self, area: str, node: str, message: Message, *, patient: bool) -> None:
+    def _take_pack(self, area: str, node: str, message: Message, devices: Devices, *, patient: bool = True) -> None:
         crashed = self._suspects.refused(area, node, message.topic, message.body)
         if crashed is not None:
             self._batcher.put(Entry(message, crashed))
             return
-        pack = accept(area, node, message.body, self._registry.devices(area, node), _now_ms())
+        pack = accept(area, node, message.body, devices, _now_ms())
         if pack.unknown and patient and (area, node) not in self._impatient:
             if self._waiting.put((area, node), message):  # its retained birth would come after all that is queued
                 self._connection.ask(topics.up(area, node, "birth"))
@@ -188,7 +189,7 @@ class Ingest:
                 )  # fmt: skip
             self._impatient.discard((area, node))
             for waited in self._waiting.born((area, node)):
-                self._take_pack(area, node, waited, patient=True)
+                self._take_pack(area, node, waited, self._registry.devices(area, node))
 
     def _refuse(self, message: Message, pack: Accepted, reason: str, detail: str) -> None:
         pack.refused.append(Refusal(None, reason, detail))
@@ -213,7 +214,7 @@ class Ingest:
             for message in self._waiting.due():
                 area, node, _, _ = topics.parse(message.topic)
                 self._impatient.add((area, node))  # one node's unknown devices must not slow the others for ever
-                self._take_pack(area, node, message, patient=False)
+                self._take_pack(area, node, message, self._registry.devices(area, node), patient=False)
 
     async def _finish(self) -> None:
         # What is under way is written if the store takes it soon; what is not stays with the broker.

@@ -7,11 +7,12 @@ import asyncio
 import contextlib
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 import mqtt5
+import msgspec
 
 from ingest.errors import BrokerGone
 
@@ -138,8 +139,7 @@ class Session:
         self._writer.close()
 
 
-@dataclass(slots=True)
-class Message:
+class Message(msgspec.Struct):
     """One received publish. `packet_id` is None at QoS 0, where there is nothing to acknowledge."""
 
     topic: str
@@ -148,10 +148,19 @@ class Message:
     session: Session
 
     def acknowledge(self) -> None:
-        if self.packet_id is not None:
-            self.session.put(_PUBACK.pack(0x40, 2, self.packet_id))  # section 3.4: without a reason, success
+        acknowledge([self])
 
     @property
     def stale(self) -> bool:
         """True when the broker will send it again: its session has ended before it was acknowledged."""
         return self.packet_id is not None and not self.session.open
+
+
+def acknowledge(messages: Iterable[Message]) -> None:
+    """Those of one session leave in one piece. Section 3.4: without a reason, success."""
+    pubacks: dict[Session, list[bytes]] = {}
+    for message in messages:
+        if message.packet_id is not None:
+            pubacks.setdefault(message.session, []).append(_PUBACK.pack(0x40, 2, message.packet_id))
+    for session, some in pubacks.items():
+        session.put(b"".join(some))

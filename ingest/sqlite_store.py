@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file. Rows, ledger and new series of a batch are one transaction.
+"""The embedded store: one SQLite file. Readings, ledger and new series of a batch are one transaction.
 
 A value's SQLite type is its kind: REAL a number, INTEGER true or false, TEXT a text.
 """
@@ -6,14 +6,14 @@ A value's SQLite type is its kind: REAL a number, INTEGER true or false, TEXT a 
 import json
 import sqlite3
 from collections.abc import Callable
-from itertools import groupby
+from itertools import groupby, repeat
 from pathlib import Path
 from time import time_ns
 from typing import TypeVar
 
 from ingest import durable, sqlite_upkeep
 from ingest.errors import Refused, Unavailable
-from ingest.rows import Counts, Ledger, Packs, Place, Reading, Row, Rule
+from ingest.rows import Bad, Counts, Ledger, Packs, Place, Row, Rule, Run, Shape
 from ingest.sqlite_upkeep import BUSY_S, IDLE_S, Upkeep, merged, within
 from ingest.store_options import DEFAULT, Options
 from ingest.stores import Wanted
@@ -66,8 +66,8 @@ class SqliteStore:
         self._db: sqlite3.Connection | None = None
         self._series: dict[Place, dict[Rule, int]] = {}
 
-    async def write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
-        await self._worker.run(self._guard, lambda db: self._write(db, rows, ledgers))
+    async def write(self, runs: list[Run], ledgers: list[Ledger]) -> None:
+        await self._worker.run(self._guard, lambda db: self._write(db, runs, ledgers))
 
     async def readings(self, wanted: Wanted) -> list[Row]:
         return await self._worker.run(self._guard, lambda db: _readings(db, wanted))
@@ -111,10 +111,10 @@ class SqliteStore:
             self._db.close()
             self._db = None
 
-    def _write(self, db: sqlite3.Connection, rows: list[Reading], ledgers: list[Ledger]) -> None:
+    def _write(self, db: sqlite3.Connection, runs: list[Run], ledgers: list[Ledger]) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
-            points, qualities = self._split(db, rows)
+            points, qualities = self._split(db, runs)
             db.executemany(_POINT, points)
             db.executemany(_QUALITY, qualities)
             db.executemany(_PACK, ledgers)
@@ -124,26 +124,35 @@ class SqliteStore:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-        self._upkeep.step(db, time_ns() // 1_000_000, BUSY_S if rows else IDLE_S)
+        self._upkeep.step(db, time_ns() // 1_000_000, BUSY_S if runs else IDLE_S)
 
-    def _split(self, db: sqlite3.Connection, readings: list[Reading]) -> tuple[list[_Cells], list[_Cells]]:
+    def _split(self, db: sqlite3.Connection, runs: list[Run]) -> tuple[list[_Cells], list[_Cells]]:
         points: list[_Cells] = []
         qualities: list[_Cells] = []
-        known = self._series
-        place_now, series_of = None, {}
-        for place, rule, time_ms, value, quality in readings:
-            if place is not place_now:
-                place_now, series_of = place, known.setdefault(place, {})
-            series = series_of.get(rule)
-            if series is None:
+        for place, shape, time_ms, values, numbers in runs:
+            ids = self._ids(db, place, shape)
+            if numbers:
+                points += zip(ids, repeat(time_ms), values)
+                continue
+            for series, value in zip(ids, values, strict=True):
+                if isinstance(value, Bad):
+                    qualities.append((series, time_ms, str(value)))
+                else:
+                    points.append((series, time_ms, value))
+        return points, qualities
+
+    def _ids(self, db: sqlite3.Connection, place: Place, shape: Shape) -> list[int]:
+        known = self._series.get(place)
+        if known is None:
+            known = self._series[place] = {}
+        try:
+            return [known[rule] for rule in shape.rules]
+        except KeyError:
+            for rule in shape.rules:
                 key = (rule.function, place.area, place.pole, place.device, rule.point)
                 db.execute(_SERIES, key)
-                series = series_of[rule] = db.execute(_SERIES_ID, key).fetchone()[0]
-            if quality is None:
-                points.append((series, time_ms, value))
-            else:
-                qualities.append((series, time_ms, quality))
-        return points, qualities
+                known[rule] = db.execute(_SERIES_ID, key).fetchone()[0]
+        return [known[rule] for rule in shape.rules]
 
 
 def _readings(db: sqlite3.Connection, wanted: Wanted) -> list[Row]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from ingest.rows import Counts, Ledger, Packs, Reading, Row
+from ingest.rows import Counts, Ledger, Packs, Row, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Store(Protocol):
     name: str
     flights: int  # writes that it takes at once
 
-    async def write(self, rows: list[Reading], ledgers: list[Ledger]) -> None:
+    async def write(self, runs: list[Run], ledgers: list[Ledger]) -> None:
         """Stores all of it, durably. Raises Refused when some of it can never be stored. Writing twice is harmless."""
 
     async def readings(self, wanted: Wanted) -> list[Row]:

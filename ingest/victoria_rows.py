@@ -18,7 +18,7 @@ from device_profiles.schema import FUNCTIONS
 from ingest import lines
 from ingest.errors import Refused, Unavailable
 from ingest.lines import key
-from ingest.rows import Counts, Ledger, Packs, Place, Reading, Row, Rule
+from ingest.rows import Bad, Counts, Ledger, Packs, Place, Row, Rule, Run, Value, readings, together
 from ingest.stores import Wanted
 from wire.stored import ranges
 
@@ -26,25 +26,27 @@ EMPTY = " "  # a label without a text is none at all
 _OWN = ("pack_", "quality_")
 
 
-def encode(readings: list[Reading], ledgers: list[Ledger]) -> bytes:
+def encode(runs: list[Run], ledgers: list[Ledger]) -> bytes:
     """As `lines.encode`, without texts."""
-    numbers: list[Reading] = []
+    usual: list[Run] = []
     other: list[bytes] = []
-    for reading in readings:
-        if reading[4] is not None or isinstance(reading[3], str):
-            other.append(_line(*reading))
-        else:
-            numbers.append(reading)
-    return b"\n".join(part for part in (lines.encode(numbers, ledgers), *other) if part)
+    for each in runs:
+        if each[4]:
+            usual.append(each)
+            continue
+        told = readings([each])
+        other += [_line(*reading) for reading in told if isinstance(reading[3], str)]
+        usual += together(reading for reading in told if not isinstance(reading[3], str))
+    return b"\n".join(part for part in (lines.encode(usual, ledgers), *other) if part)
 
 
-def _line(place: Place, rule: Rule, time_ms: int, value: object, quality: str | None) -> bytes:
+def _line(place: Place, rule: Rule, time_ms: int, value: Value) -> bytes:
+    function, point = key(rule.function), key(rule.point)
     tags = f"area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
-    if quality is not None:
-        tags += f",function={key(rule.function)},point={key(rule.point)},code={key(quality)}"
-        return f"quality,{tags} missing=1 {time_ms}".encode()
+    if isinstance(value, Bad):
+        return f"quality,{tags},function={function},point={point},code={key(value)} missing=1 {time_ms}".encode()
     text = key((str(value) or EMPTY).replace("\\", r"\\"))
-    return f"{key(rule.function)},{tags},text={text} {key(rule.point)}=1 {time_ms}".encode()
+    return f"{function},{tags},text={text} {point}=1 {time_ms}".encode()
 
 
 class Export:

@@ -20,6 +20,7 @@ from ingest.dead_letters import DeadLetters
 from ingest.errors import Unavailable
 from ingest.metrics import Metrics
 from ingest.registry import Registry
+from ingest.session import acknowledge
 from ingest.stores import Store
 from ingest.worker import Worker
 from wire import stored, topics
@@ -197,9 +198,9 @@ class Writer:
         self._on_done()
 
     def _confirm(self, entries: list[Entry]) -> None:
+        acknowledge(entry.message for entry in entries)
         numbers: dict[tuple[str, str, str], list[int]] = defaultdict(list)
         for entry in entries:
-            entry.message.acknowledge()
             pack = entry.pack
             if pack.epoch is not None and pack.number is not None:
                 numbers[pack.area, pack.node, pack.epoch].append(pack.number)

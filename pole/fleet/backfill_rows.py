@@ -1,15 +1,17 @@
-"""What poles read, as readings of a store: a good many steps at once, in the order that suits it.
+"""What poles read, as runs for a store: a good many steps at once, in the order that suits it.
 
 SQLite appends to one series after the other; a line of an InfluxDB is what one device said at one instant.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 
-from ingest.rows import Names, Place, Reading, Rule
+from ingest.rows import Bad, Names, Place, Run, Shape, Value
 from simulators.fleet.production import Readings
 from simulators.sensing.columns import Column, Table
+from simulators.world.arrays import IntArray
 from simulators.world.city_map import CityMap
 from wire.packs import QUALITIES
 
@@ -23,6 +25,7 @@ class Rows:
         self._city = city
         self._tables = tables
         self._names = Names()
+        self._shapes = [self._of_columns(table.columns) for table in tables]
         self._parts: dict[int, list[tuple[int, Readings]]] = {}
 
     def add(self, began_ms: int, readings: Readings) -> None:
@@ -30,16 +33,29 @@ class Rows:
         self._parts.setdefault(readings.table, []).append((began_ms, readings))
         self.readings += readings.raw.size
 
-    def take(self) -> list[Reading]:
+    def take(self) -> list[Run]:
         """All of them; then it is empty."""
-        rows: list[Reading] = []
+        runs: list[Run] = []
         for number, parts in sorted(self._parts.items()):
-            rows += self._of_table(self._tables[number], parts)
+            runs += self._of_table(number, parts)
         self._parts.clear()
         self.readings = 0
-        return rows
+        return runs
 
-    def _of_table(self, table: Table, parts: Sequence[tuple[int, Readings]]) -> Iterator[Reading]:
+    def _of_columns(self, columns: Sequence[Column]) -> list[tuple[Shape, list[int]]]:
+        """What is told together, and which columns that is."""
+        alike = groupby(
+            range(len(columns)),
+            key=lambda index: (columns[index].device, columns[index].function, 0 if self._by_instant else index),
+        )
+        together = [list(some) for _, some in alike]
+        return [
+            (Shape([self._names.rule(columns[index].function, columns[index].point) for index in some]), some)
+            for some in together
+        ]
+
+    def _of_table(self, number: int, parts: Sequence[tuple[int, Readings]]) -> Iterator[Run]:
+        columns = self._tables[number].columns
         pole = np.concatenate([each.poles for _, each in parts])
         time_ms = np.concatenate([each.stamp_ms + began_ms for began_ms, each in parts])
         raw = np.concatenate([each.raw for _, each in parts])
@@ -51,34 +67,27 @@ class Rows:
             index = int(pole[mine[0]])
             area, name = self._city.area[index], self._city.names[index]
             times: list[int] = time_ms[mine].tolist()
-            each_point = [
-                _series(
-                    self._names.place(area, name, column.device), self._names.rule(column.function, column.point),
-                    times, _values(column, cells), codes.tolist() if codes.any() else [],
+            each_shape = [
+                _runs(
+                    self._names.place(area, name, columns[some[0]].device), shape, times,
+                    [_values(columns[one], raw[mine, one], quality[mine, one]) for one in some],
                 )
-                for column, cells, codes in zip(table.columns, raw[mine].T, quality[mine].T, strict=True)
+                for shape, some in self._shapes[number]
             ]  # fmt: skip
-            for some in zip(*each_point, strict=True) if self._by_instant else each_point:
-                yield from some
+            for runs in zip(*each_shape, strict=True) if self._by_instant else each_shape:
+                yield from runs
 
 
-def _values(column: Column, raw: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[float] | list[bool]:
-    if column.kind == "bool":
-        flags: list[bool] = (raw != 0).tolist()
-        return flags
-    numbers: list[float] = (raw / 10**column.decimals).tolist()
-    return numbers
+def _values(column: Column, raw: IntArray, quality: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> list[Value]:
+    told: list[Value] = (raw != 0).tolist() if column.kind == "bool" else (raw / 10**column.decimals).tolist()
+    for place in np.flatnonzero(quality).tolist():
+        told[place] = Bad(QUALITIES[quality[place] - 1])
+    return told
 
 
-def _series(
-    place: Place, rule: Rule, times: list[int], values: list[float] | list[bool], codes: list[int]
-) -> Iterator[Reading]:
-    if not codes:
-        return ((place, rule, at, value, None) for at, value in zip(times, values, strict=True))
-    return (
-        (place, rule, at, None if code else value, QUALITIES[code - 1] if code else None)
-        for at, value, code in zip(times, values, codes, strict=True)
-    )
+def _runs(place: Place, shape: Shape, times: list[int], told: list[list[Value]]) -> Iterator[Run]:
+    for time_ms, values in zip(times, zip(*told, strict=True), strict=True):
+        yield place, shape, time_ms, list(values), all(type(value) is float for value in values)
 
 
 def series(tables: Sequence[Table]) -> Mapping[str, int]:

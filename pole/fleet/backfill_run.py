@@ -17,7 +17,7 @@ import numpy as np
 
 from device_profiles import loader
 from ingest.errors import Unavailable
-from ingest.rows import Reading
+from ingest.rows import Run
 from ingest.store_url import open_store
 from ingest.stores import Store
 from pole.fleet.backfill_plan import STEP_MS, BackfillError, Folder
@@ -136,11 +136,11 @@ class Backfill:
         store = await self._free.get()
         self._under_way.append((step, asyncio.create_task(self._put(store, self._rows.take()))))
 
-    async def _put(self, store: Store, rows: list[Reading]) -> int:
+    async def _put(self, store: Store, runs: list[Run]) -> int:
         waits = Backoff(first=0.5, most=16.0)
         for attempt in range(ATTEMPTS):
             try:
-                await store.write(rows, [])
+                await store.write(runs, [])
                 break
             except Unavailable as error:
                 if attempt + 1 == ATTEMPTS:
@@ -149,7 +149,7 @@ class Backfill:
                     ) from error
                 await asyncio.sleep(waits.next())
         self._free.put_nowait(store)
-        return len(rows)
+        return sum(len(values) for _, _, _, values, _ in runs)
 
     async def _settle(self, most: int) -> None:
         """Waits until so many writes are under way at most, and notes what is stored without a gap."""

@@ -183,9 +183,9 @@ def test_the_peers_write_the_points_that_ours_does(tmp_path):
     registry = Registry(path=tmp_path / "births.db")
     registry.learn(AREA, "P1", packs.birth("P1", 1_763_683_200_000))
     body = packs.pack(b"P1", 7, 1_763_683_200_250)
-    rows = accept(AREA, "P1", body, registry.devices(AREA, "P1"), 1_763_683_300_000).rows
+    runs = accept(AREA, "P1", body, registry.devices(AREA, "P1"), 1_763_683_300_000).runs
     registry.close()
-    assert ingest_peers.line(f"poles/{AREA}/P1/up/telemetry", body) == (lines.encode(rows, []).decode(), 5)
+    assert ingest_peers.line(f"poles/{AREA}/P1/up/telemetry", body) == (lines.encode(runs, []).decode(), 5)
 
 
 def test_a_share_is_one_of_the_values():

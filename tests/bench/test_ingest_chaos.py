@@ -78,7 +78,7 @@ def written(store, nodes, folder):
         for number in range(1, node.head + 1):
             devices = registry.devices(AREA, node.name)
             pack = accept(AREA, node.name, nodes.payload(node, number), devices, nodes.began_ms)
-            out += lines.encode(pack.rows, [pack.ledger(nodes.began_ms)]).decode().split("\n")
+            out += lines.encode(pack.runs, [pack.ledger(nodes.began_ms)]).decode().split("\n")
     registry.close()
     return out
 

@@ -3,7 +3,7 @@
 import json
 import random
 
-from ingest.rows import Place, Rule
+from ingest.rows import Place, Points, Rule
 from wire import packs
 from wire.topics import up
 
@@ -39,10 +39,7 @@ DEVICES = {"P0001/air-1": ("temperature", "humidity", "door", "note"), "P0001/ai
 KNOWN = {
     f"{device}/": (
         Place("wuhou", *device.split("/")),
-        {
-            point: Rule(point, "air", "Cel", *((-40, 60) if point == "temperature" else (None, None)))
-            for point in points
-        },
+        Points(Rule(point, "air", "Cel", *((-40, 60) if point == "temperature" else (None, None))) for point in points),
     )
     for device, points in DEVICES.items()
 }

@@ -4,10 +4,10 @@ import asyncio
 import time
 
 from ingest import batch
-from ingest.accept import Accepted
-from ingest.batch import MAX_ROWS, Batcher, Entry
+from ingest.batch import MAX_READINGS, Batcher, Entry
 from ingest.session import Message
 from ingest.waiting import Waiting
+from tests.ingest.judged import judged
 
 
 class Line:
@@ -21,9 +21,7 @@ def message(session=None, packet_id=1):
 
 
 def entry(rows=1, session=None, packet_id=1):
-    return Entry(
-        message(session, packet_id), Accepted("a", "n", rows=[("air", "a", "P", "d", "x", 0, 1.0, None)] * rows)
-    )
+    return Entry(message(session, packet_id), judged("n", 1, [("air", "a", "P", "d", "x", 0, 1.0, None)] * rows))
 
 
 def test_a_batch_leaves_when_it_is_quiet(monkeypatch):
@@ -65,6 +63,7 @@ def test_a_broker_that_sends_no_more_at_a_number_is_not_waited_for_again(monkeyp
         monkeypatch.setattr(batch, "QUIET_S", 60)
         for _ in range(20):
             batcher.put(entry())
+            batcher.settle()
         async with asyncio.timeout(20):
             assert len(await batcher.next()) == 20, "and nobody waits for its silence again"
 
@@ -77,7 +76,7 @@ def test_a_batch_holds_no_more_rows_than_the_most():
         for _ in range(11):
             batcher.put(entry(rows=1000))
         sizes = [len(await batcher.next()) for _ in range(3)]
-        assert sizes == [MAX_ROWS // 1000, MAX_ROWS // 1000, 1]
+        assert sizes == [MAX_READINGS // 1000, MAX_READINGS // 1000, 1]
 
     asyncio.run(work())
 

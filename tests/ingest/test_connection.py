@@ -60,6 +60,7 @@ class Bench:
             address=Address(host="127.0.0.1", port=port, client_id="ingest-1", keep_alive_s=1, receive_max=77),
             filters=["poles/+/+/up/telemetry"],
             on_message=self.messages.append,
+            on_read=lambda: None,
             on_lost=self.lost.append,
             room=lambda: self.room,
         )

@@ -7,11 +7,11 @@ from time import time
 import pytest
 
 from ingest import dialects, isolate, lines
-from ingest.accept import Accepted
 from ingest.dialects import Answer
 from ingest.errors import Refused, Unavailable
-from ingest.rows import Names
+from ingest.rows import Names, readings, together
 from ingest.store_url import open_store
+from tests.ingest.judged import judged
 from tests.ingest.servers import Database, Dialect
 
 AT = 1_790_000_000_000
@@ -31,8 +31,7 @@ def packs(count=100, bad=()):
             ("meter", "wuhou", f"P{number}", "meter-1", "voltage", AT, 230.0, None),
             ("meter", "wuhou", f"P{number}", "meter-1", "current", AT, 1.5, None),
         ]
-        indexes = list(range(5))
-        out.append(Accepted("wuhou", f"gw-{number}", "9f3c21aa", 7, names.readings(rows), indexes, newest_ms=AT))
+        out.append(judged(f"gw-{number}", 7, rows, area="wuhou", names=names, newest_ms=AT))
     return out
 
 
@@ -58,7 +57,7 @@ def test_each_dialect_gives_its_bad_records_away(manner):
         assert refused == {"gw-17": [(1, reason)], "gw-120": [(1, reason)]}
         assert batch[16].indexes == [0, 2, 3, 4]
         stored = server.answer.lines
-        wanted = [lines.encode(pack.rows, [pack.ledger(AT)]).decode().split("\n") for pack in batch]
+        wanted = [lines.encode(pack.runs, [pack.ledger(AT)]).decode().split("\n") for pack in batch]
         assert {line for pack in wanted for line in pack} <= stored
         assert len(server.writes) - 1 <= MOST[manner]
 
@@ -147,18 +146,19 @@ def test_a_batch_that_is_too_large_is_written_in_parts():
 def test_a_half_stored_batch_is_not_taken_for_stored():
     for status in (200, 201, 207):
         with pytest.raises(Refused):
-            dialects.check("x", Answer(status, '{"message": "some failed"}', ""), packs(1)[0].rows, 0)
+            dialects.check("x", Answer(status, '{"message": "some failed"}', ""), packs(1)[0].runs, 0)
     dialects.check("x", Answer(204, "", ""), [], 0)
     dialects.check("x", Answer(200, "", ""), [], 0)
 
 
 def test_lines_are_numbered_as_they_are_written():
-    rows = [row for pack in packs(20) for row in pack.rows]
-    rows = rows[::2] + rows[1::2]  # torn apart, so that devices come twice
-    written = lines.encode(rows, []).decode().split("\n")
-    told = lines.rows_of_lines(rows)
-    assert [lines.encode([rows[place] for place in line], []).decode() for line in told] == written
-    assert sorted(place for line in told for place in line) == list(range(len(rows)))
+    runs = [run for pack in packs(20) for run in pack.runs]
+    written = lines.encode(runs, []).decode().split("\n")
+    told = lines.readings_of_lines(runs)
+    each = [lines.encode(together([reading]), []).decode().split(" ") for reading in readings(runs)]
+    assert [",".join(each[place][1] for place in line) for line in told] == [line.split(" ")[1] for line in written]
+    assert [{each[place][0] for place in line} for line in told] == [{line.split(" ")[0]} for line in written]
+    assert sorted(place for line in told for place in line) == list(range(len(each)))
 
 
 def test_gzip_is_what_the_url_says():

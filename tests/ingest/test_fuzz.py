@@ -23,13 +23,13 @@ NOW_MS = 1_763_700_000_000
 
 
 def judged(topic, body):
-    """(rows, refusals) as the service takes them."""
+    """(runs, refusals) as the service takes them."""
     try:
         area, node, _, _ = topics.parse(topic)
     except TopicError as error:
         return [], [Refusal(None, error.reason, error.detail)]
     pack = accept(area, node, body, KNOWN, NOW_MS)
-    return pack.rows, pack.refused
+    return pack.runs, pack.refused
 
 
 def test_mutated_packs_and_topics_are_stored_or_refused_with_a_reason(tmp_path):
@@ -39,9 +39,9 @@ def test_mutated_packs_and_topics_are_stored_or_refused_with_a_reason(tmp_path):
     stored = refused = 0
     for _ in range(COUNT):
         topic, body = mutated(chance)
-        rows, refusals = judged(topic, body)
-        assert rows or refusals, (topic, body)
-        stored += bool(rows)
+        runs, refusals = judged(topic, body)
+        assert runs or refusals, (topic, body)
+        stored += bool(runs)
         for refusal in refusals:
             assert refusal.reason in REASONS, (refusal, topic, body[:500])
             assert refusal.detail

@@ -25,7 +25,7 @@ def samples(metrics):
 
 def pack(number, age_ms, readings=2):
     at = None if age_ms is None else NOW_MS - age_ms
-    return Accepted("wuhou", "gw-1", "9f3c21aa", number, [None] * readings, [], [], at, at)
+    return Accepted("wuhou", "gw-1", "9f3c21aa", number, [], readings, oldest_ms=at, newest_ms=at)
 
 
 def test_a_batch_is_counted_as_its_packs_and_readings():

@@ -13,7 +13,7 @@ import pytest
 from ingest import accept as judging
 from ingest import plain
 from ingest.accept import accept
-from ingest.rows import Place, Rule, named
+from ingest.rows import Place, Points, Rule, named
 from tests.ingest.mutations import KNOWN, good, mutated
 
 COUNT = int(os.environ.get("MUTATIONS", "20000"))
@@ -24,13 +24,14 @@ NOW_MS = 1_763_700_000_000
 def told(body, devices):
     """(what the fast way says, what the long way says): all of a pack, or None where there is more to say."""
     usual = plain.read(body, devices, NOW_MS + judging.FUTURE_MS)
-    fast = None if usual is None else (*usual[:2], [named(row) for row in usual[2]], *usual[3:])
+    fast = None if usual is None else (*usual[:2], list(named(usual[2])), *usual[4:])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plain, "read", lambda *_: None)
         pack = accept("wuhou", "gw-1", body, devices, NOW_MS)
     whole = None
-    if pack.rows and not pack.refused:
-        whole = pack.epoch, pack.number, [named(row) for row in pack.rows], pack.oldest_ms, pack.newest_ms
+    if pack.readings and not pack.refused:
+        whole = pack.epoch, pack.number, list(named(pack.runs)), pack.oldest_ms, pack.newest_ms
+    assert usual is None or usual[3] == len(fast[2])
     return fast, whole
 
 
@@ -76,7 +77,7 @@ def devices_of(body):
     return out
 
 
-class AnyPoint(dict):
+class AnyPoint(Points):
     def __missing__(self, point):
         return Rule(point, "air", "", None, None)
 

@@ -49,7 +49,7 @@ def told(registry, node, device, *, area="wuhou"):
     """What becomes of a reading: "" when it is stored, else its reason."""
     body = packs.encode(EPOCH, 1, [(device, "door", NOW_MS, True, None)])
     pack = accept(area, node, body, registry.devices(area, node), NOW_MS)
-    assert bool(pack.rows) != bool(pack.refused)
+    assert bool(pack.runs) != bool(pack.refused)
     return pack.refused[0].reason if pack.refused else ""
 
 

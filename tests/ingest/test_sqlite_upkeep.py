@@ -51,7 +51,7 @@ def times(found):
 
 
 def test_without_options_everything_stays(tmp_path):
-    old = Names().readings([reading(1_700_000_000_000)])
+    old = Names().runs([reading(1_700_000_000_000)])
     *_, found = run(tmp_path / "a.db", "", lambda s: s.write(old, []), idle, lambda s: s.readings(Wanted()))
     assert len(found) == 1
 
@@ -59,7 +59,7 @@ def test_without_options_everything_stays(tmp_path):
 def test_what_is_older_than_kept_goes(tmp_path):
     told = [reading(NOW - h * HOUR, device=d) for h in range(48) for d in ("d1", "d2")]
     told += [reading(NOW - h * HOUR, device="d3", quality="timeout") for h in range(48)]
-    rows = Names().readings(told)
+    rows = Names().runs(told)
     *_, found = run(
         tmp_path / "a.db", "?keep=1d", lambda s: s.write(rows, []), idle, lambda s: s.readings(Wanted(limit=1000))
     )
@@ -71,7 +71,7 @@ def test_of_each_interval_the_last_reading_stays(tmp_path):
     step = 15 * 60_000
     start = (NOW - 72 * HOUR) // step * step
     told = [reading(start + n * 60_000, float(n)) for n in range(72 * 60)]
-    rows = Names().readings(told)
+    rows = Names().runs(told)
     *_, found = run(
         tmp_path / "a.db",
         "?keep=1d&thin=15m:2d",
@@ -91,7 +91,7 @@ def test_of_each_interval_the_last_reading_stays(tmp_path):
 
 def test_what_comes_late_is_thinned_too(tmp_path):
     old = (NOW - 30 * HOUR) // HOUR * HOUR
-    first, late = (Names().readings([reading(old + n * 60_000) for n in numbers]) for numbers in ((0, 2), (1, 3)))
+    first, late = (Names().runs([reading(old + n * 60_000) for n in numbers]) for numbers in ((0, 2), (1, 3)))
     *_, found = run(
         tmp_path / "a.db",
         "?keep=1d&thin=1h",
@@ -127,8 +127,8 @@ def test_old_packs_are_summed_up_and_count_once(tmp_path):
 def test_a_round_is_done_in_small_parts(tmp_path, monkeypatch):
     monkeypatch.setattr(sqlite_upkeep, "SERIES_AT_ONCE", 3)
     names = Names()
-    old = names.readings([reading(NOW - 30 * HOUR, device=f"d{n}") for n in range(20)])
-    new = names.readings([reading(NOW)])
+    old = names.runs([reading(NOW - 30 * HOUR, device=f"d{n}") for n in range(20)])
+    new = names.runs([reading(NOW)])
     path = tmp_path / "a.db"
     run(path, "", lambda s: s.write(old, []))
     monkeypatch.setattr("ingest.sqlite_store.BUSY_S", 0.0)  # one series a write
@@ -158,7 +158,7 @@ def test_readers_read_while_it_writes_and_thins(tmp_path):
         for n in range(500):
             old, new = NOW - 30 * HOUR + n, NOW - n
             told = [reading(at, device=f"d{k}") for at in (old, new) for k in range(20)]
-            await store.write(names.readings(told), [ledger(n + 1, old)])
+            await store.write(names.runs(told), [ledger(n + 1, old)])
             if len(set(seen)) > 4:
                 break
         stop.set()

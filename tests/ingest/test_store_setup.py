@@ -9,12 +9,12 @@ import urllib.request
 import pytest
 
 from ingest import isolate
-from ingest.accept import Accepted
 from ingest.influx_setup import all_but
 from ingest.rows import Names
 from ingest.store_url import check_url, open_store
 from ingest.stores import Wanted
 from tests.ingest.fakes import wait_until
+from tests.ingest.judged import judged
 from tests.ingest.servers import Dialect
 from tests.ingest.test_stores import AT, FRESH, LEDGER, ROWS, run
 
@@ -25,15 +25,19 @@ def now_ms():
 
 def rows(at):
     told = [("air", "a", "P", "d", "x", at, 4.0, None), ("air", "a", "P", "d", "door", at, True, None)]
-    return Names().readings([*told, ("air", "a", "P", "d", "y", at, None, "timeout")])
+    return [*told, ("air", "a", "P", "d", "y", at, None, "timeout")]
+
+
+def runs(at):
+    return Names().runs(rows(at))
 
 
 def test_influxdb_1_gets_a_database_that_keeps_and_thins(influx1):
     database = influx1.database + "-kept"
     url = f"influx1:{influx1.url}/{database}?keep=30d&thin=1s:5y"
     at = now_ms() - 1500
-    run(url, lambda store: store.write(rows(at), [LEDGER._replace(time_ms=at)]))
-    run(url, lambda store: store.write(rows(at + 1), []))  # what is there already is left alone
+    run(url, lambda store: store.write(runs(at), [LEDGER._replace(time_ms=at)]))
+    run(url, lambda store: store.write(runs(at + 1), []))  # what is there already is left alone
     try:
         policies = {row[0]: row[1] for row in influx1.query(f'SHOW RETENTION POLICIES ON "{database}"')[0]["values"]}
         assert policies == {"kept": "720h0m0s", "thinned": "43800h0m0s"}
@@ -49,10 +53,7 @@ def test_readings_that_are_older_than_all_that_is_kept_are_refused_and_accounted
     database = influx1.database + "-short"
     url = f"influx1:{influx1.url}/{database}?keep=1h"
     old, new = now_ms() - 10 * 86_400_000, now_ms()
-    packs = [
-        Accepted("a", f"n{number}", "9f3c21aa", number, rows(at), [0, 1, 2], newest_ms=at)
-        for number, at in enumerate((old, new, old, new), 1)
-    ]
+    packs = [judged(f"n{number}", number, rows(at), newest_ms=at) for number, at in enumerate((old, new, old, new), 1)]
     try:
         _, ledger = run(url, lambda store: isolate.write(store, packs, new), lambda store: store.packs())
         assert [[refusal.reason for refusal in pack.refused] for pack in packs] == [["retention"] * 3, []] * 2
@@ -186,7 +187,7 @@ def test_an_option_that_is_wrong_is_told(url, told):
 def test_a_ledger_that_never_goes_in_is_told_of_its_pack_only(tmp_path):
     async def work():
         store = open_store(f"sqlite:{tmp_path}/a.db")
-        good, bad = (Accepted("a", f"n{n}", "9f3c21aa", n, rows(AT), [0, 1, 2], newest_ms=AT) for n in (1, 1 << 63))
+        good, bad = (judged(f"n{n}", n, rows(AT), newest_ms=AT) for n in (1, 1 << 63))
         await isolate.write(store, [good, bad], AT)
         packs = await store.packs()
         await store.close()

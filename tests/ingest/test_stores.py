@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest import isolate, lines
-from ingest.accept import Accepted
 from ingest.errors import IngestError, Refused, Unavailable
-from ingest.rows import Ledger, Names
+from ingest.rows import Ledger, Names, named
 from ingest.store_url import check_url, open_store
 from ingest.stores import Wanted
 from pole.broker import free_port
+from tests.ingest.judged import judged
 
 AT = 1_790_000_000_000
 ROWS = [
@@ -23,7 +23,7 @@ ROWS = [
     ("air", "wuhou", "P0001", "air-1", "note", AT + 1, 'a "b" \\ c,d=e\nf 杆', None),
     ("water", "wuhou", "P0002", "water-1", "level", AT + 2, None, "timeout"),
 ]
-FRESH = Names().readings(ROWS)
+FRESH = Names().runs(ROWS)
 LEDGER = Ledger("wuhou", "gw-1", "9f3c21aa", 7, 5, 1, 120, AT + 2)
 
 
@@ -101,15 +101,11 @@ def test_a_store_that_is_down_is_unavailable(tmp_path):
 
 
 def test_a_field_of_another_type_is_isolated_and_the_rest_stored(influx1):
-    first = Accepted(
-        "wuhou", "gw-1", "9f3c21aa", 1, Names().readings([("air", "wuhou", "P1", "a", "x", AT, 1.0, None)]), [0]
-    )
+    first = judged("gw-1", 1, [("air", "wuhou", "P1", "a", "x", AT, 1.0, None)], area="wuhou")
     rows = [("air", "wuhou", "P1", "a", f"p{n}", AT + 1, float(n), None) for n in range(300)]
     rows[137] = ("air", "wuhou", "P1", "a", "x", AT + 1, "a text", None)
-    poisoned = Accepted("wuhou", "gw-1", "9f3c21aa", 2, Names().readings(rows), list(range(300)))
-    good = Accepted(
-        "wuhou", "gw-1", "9f3c21aa", 3, Names().readings([("air", "wuhou", "P1", "b", "x", AT, 2.0, None)]), [0]
-    )
+    poisoned = judged("gw-1", 2, rows, area="wuhou")
+    good = judged("gw-1", 3, [("air", "wuhou", "P1", "b", "x", AT, 2.0, None)], area="wuhou")
     _, _, counts, packs = run(
         influx1.store,
         lambda s: isolate.write(s, [first], AT),
@@ -118,7 +114,7 @@ def test_a_field_of_another_type_is_isolated_and_the_rest_stored(influx1):
         lambda s: s.packs(),
     )
     assert [(refused.record, refused.reason) for refused in poisoned.refused] == [(137, "field-type")]
-    assert len(poisoned.rows) == 299
+    assert poisoned.readings == len(list(named(poisoned.runs))) == 299
     assert good.refused == []
     assert counts == (301, 0, 3, 301, 1)
     assert packs[0].ranges == [[1, 3]]
@@ -143,7 +139,7 @@ def test_influxdb_reads_back_what_a_line_says(influx1, names, value):
     row = ("f-" + function, *rest[:3], f"{rest[3]}-{type(value).__name__}", AT, value, None)
     _, found = run(
         influx1.store,
-        lambda s: s.write(Names().readings([row]), []),
+        lambda s: s.write(Names().runs([row]), []),
         lambda s: s.readings(Wanted(function="f-" + function)),
     )
     assert row in found
@@ -152,7 +148,7 @@ def test_influxdb_reads_back_what_a_line_says(influx1, names, value):
 @settings(max_examples=200, deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_line_keeps_every_digit(value):
-    line = lines.encode(Names().readings([("air", "a", "P", "d", "x", AT, value, None)]), []).decode()
+    line = lines.encode(Names().runs([("air", "a", "P", "d", "x", AT, value, None)]), []).decode()
     told = float(line.split(" ")[1].removeprefix("x="))
     assert told == value
     assert math.copysign(1, told) == math.copysign(1, value)
@@ -170,7 +166,7 @@ def test_victoria_takes_the_v2_api(victoria):
 def test_a_sqlite_value_that_does_not_fit_is_refused(tmp_path):
     row = ("air", "a", "P", "d", "x", 1 << 63, 1.0, None)
     with pytest.raises(Refused):
-        run(f"sqlite:{tmp_path}/readings.db", lambda store: store.write(Names().readings([row]), []))
+        run(f"sqlite:{tmp_path}/readings.db", lambda store: store.write(Names().runs([row]), []))
 
 
 @pytest.mark.parametrize(

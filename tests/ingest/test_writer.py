@@ -7,14 +7,15 @@ import pytest
 import structlog
 
 from ingest import isolate, writer
-from ingest.accept import Accepted, Refusal
+from ingest.accept import Refusal
 from ingest.batch import Batcher, Entry
 from ingest.dead_letters import DeadLetters
 from ingest.errors import Refused, Unavailable
 from ingest.metrics import Metrics
 from ingest.registry import Registry
-from ingest.rows import Names, named
+from ingest.rows import named
 from ingest.session import Message
+from tests.ingest.judged import judged
 
 
 class Session:
@@ -24,7 +25,7 @@ class Session:
         self.open, self.acknowledged = True, []
 
     def put(self, data):
-        self.acknowledged.append(int.from_bytes(data[2:4], "big"))
+        self.acknowledged += [int.from_bytes(data[at + 2 : at + 4], "big") for at in range(0, len(data), 4)]
 
 
 class FakeStore:
@@ -37,11 +38,11 @@ class FakeStore:
         self.down, self.ledger_too, self.poison = False, False, set()
         self.rows, self.ledgers, self.calls = {}, {}, 0
 
-    async def write(self, rows, ledgers):
+    async def write(self, runs, ledgers):
         self.calls += 1
         if self.down:
             raise Unavailable("fake: down")
-        told = [named(row) for row in rows]
+        told = list(named(runs))
         bad = [row[4] for row in told if row[4] in self.poison]
         if bad or (ledgers and self.ledger_too):
             raise Refused("store", f"bad {bad}")
@@ -73,10 +74,8 @@ class Desk:
         )
 
     def put(self, number, points, refused=(), session=None, node="n"):
-        rows = Names().readings(("air", "a", "P", "d", point, 1000 + number, 1.0, None) for point in points)
-        pack = Accepted(
-            "a", node, "9f3c21aa", number, rows, list(range(len(rows))), list(refused), newest_ms=1000 + number
-        )
+        rows = [("air", "a", "P", "d", point, 1000 + number, 1.0, None) for point in points]
+        pack = judged(node, number, rows, refused=refused, newest_ms=1000 + number)
         message = Message("poles/a/n/up/telemetry", b"%d" % number, number, session or self.session)
         self.batcher.put(Entry(message, pack))
 
@@ -149,9 +148,9 @@ def test_a_store_that_asks_for_a_pause_gets_it(run, monkeypatch):
     async def test(desk):
         calls = []
 
-        async def busy(rows, ledgers):
+        async def busy(runs, ledgers):
             calls.append(asyncio.get_running_loop().time())
-            raise Unavailable("fake: busy", retry_after_s=0.3 if rows else None)
+            raise Unavailable("fake: busy", retry_after_s=0.3 if runs else None)
 
         await until(lambda: desk.store.calls)
         monkeypatch.setattr(desk.store, "write", busy)
@@ -244,7 +243,7 @@ def test_a_hold_ends_with_its_session(run):
 def test_a_ledger_that_is_refused_makes_a_letter_of_the_whole_pack():
     store = FakeStore()
     store.ledger_too = True
-    pack = Accepted("a", "n", "9f3c21aa", 1, Names().readings([("air", "a", "P", "d", "x", 1, 1.0, None)]), [0])
+    pack = judged("n", 1, [("air", "a", "P", "d", "x", 1, 1.0, None)])
     asyncio.run(isolate.write(store, [pack], 1000))
     assert [(refusal.record, refusal.reason) for refusal in pack.refused] == [(None, "store")]
 
@@ -253,17 +252,7 @@ def test_isolating_one_bad_row_takes_few_writes():
     store = FakeStore()
     store.poison = {"p700"}
     points = [f"p{n}" for n in range(1000)]
-    many = [
-        Accepted(
-            "a",
-            "n",
-            "9f3c21aa",
-            n,
-            Names().readings(("air", "a", f"P{n}", "d", point, n, 1.0, None) for point in points),
-            list(range(1000)),
-        )
-        for n in range(1, 3)
-    ]
+    many = [judged("n", n, [("air", "a", f"P{n}", "d", point, n, 1.0, None) for point in points]) for n in range(1, 3)]
     asyncio.run(isolate.write(store, many, 1000))
     assert len(store.rows) == 1998
     assert store.calls < 60

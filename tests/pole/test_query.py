@@ -38,7 +38,7 @@ def url(request, tmp_path, now_ms):
     async def fill():
         store = open_store(url)
         rows = [(*what[:5], now_ms - age, *what[5:]) for what, age in zip(WHAT, AGES_MS, strict=True)]
-        await store.write(Names().readings(rows), [])
+        await store.write(Names().runs(rows), [])
         await store.close()
 
     asyncio.run(fill())

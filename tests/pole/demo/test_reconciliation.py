@@ -74,7 +74,7 @@ class Run:
     async def _store(self, rows, ledgers) -> None:
         await repeats.count_in(self.store)
         store = SqliteStore(path=self.store)
-        await store.write(Names().readings(rows), ledgers)
+        await store.write(Names().runs(rows), ledgers)
         await store.close()
 
     def accounts(self):

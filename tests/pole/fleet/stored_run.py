@@ -80,7 +80,7 @@ class StoredRun:
             for (pole, number), rows in packs.items():
                 area, newest = self.city.area[pole], rows[0][5]
                 await store.write(
-                    Names().readings(rows), [Ledger(area, self.node(pole), EPOCH, number, len(rows), 0, 90, newest)]
+                    Names().runs(rows), [Ledger(area, self.node(pole), EPOCH, number, len(rows), 0, 90, newest)]
                 )
         finally:
             await store.close()
