@@ -52,3 +52,9 @@ def test_a_store_that_refuses_an_empty_write_is_there(server):
 def test_a_store_that_refuses_us_is_waited_for(server):
     with pytest.raises(Unavailable, match="401"):
         probe(server, "wrong")
+
+
+@pytest.mark.parametrize("url", ["victoria:{}", "influx2:{}/org/bucket"])
+def test_a_server_of_another_kind_is_waited_for_and_blames_no_reading(influx1, url):
+    with pytest.raises(Unavailable, match="InfluxDB 1|database is required|404"):
+        probe(url.format(influx1.url), "")
