@@ -152,6 +152,7 @@ class _Process:
         self._topics = [topics.up(AREA, name, "telemetry").encode() for name in self._names]
         self._sent = 0  # packs, over all nodes in turn
         self._made: list[bytes] = []
+        self._taken: set[int] = set()  # milliseconds of a second
         return {}
 
     def births(self) -> dict[str, Any]:
@@ -166,10 +167,10 @@ class _Process:
     def prepare(self, *, packs: int) -> dict[str, Any]:
         """Makes them: each node's times follow each other by a second, and end now. count: of all of them."""
         nodes, first = len(self._names), self._sent
-        until_ms = time.time_ns() // 1_000_000
+        until_ms = self._unused(time.time_ns() // 1_000_000)
         rounds = (first + packs - 1) // nodes
         self._made = []
-        size, count = 0, Count(0, 0, 0)
+        size, count = 0, Count(0, 0, 0, 0)
         for pack in range(first, first + packs):
             number, node = divmod(pack, nodes)
             time_ms = until_ms - (rounds - number) * 1000
@@ -179,6 +180,13 @@ class _Process:
             self._made.append(self._senders[pack % CONNECTIONS].packet(self._topics[node], payload))
         self._sent += packs
         return {"bytes": size // packs, "count": count}
+
+    def _unused(self, now_ms: int) -> int:
+        # floods overlap in time: one that falls on the very milliseconds of another would take its points' places
+        while now_ms % 1000 in self._taken:
+            now_ms -= 1
+        self._taken.add(now_ms % 1000)
+        return now_ms
 
     def flat(self) -> dict[str, Any]:
         """Sends what was prepared as fast as the broker takes it."""

@@ -6,7 +6,7 @@ tell texts now and then; a device that does not answer is told as such.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ from simulators.world.kits import KITS
 from wire import messages, packs
 
 USUAL, LARGE, CITY = "10", "50", "city"  # mixes; those that are all alike are their number of readings
-CITY_READINGS = 17  # of its packs, on the average
+CITY_READINGS, CITY_LINES = 17, 4  # of its packs, on the average
 ROWS = 40  # different packs of a kit; they follow one another
 # Of so many packs one is of that kind. Of those on the wire 25 % had relative times (`pole demo`), and 3 % told of a
 # device that did not answer (`pole fleet run --scenario sensor-rot`).
@@ -40,11 +40,13 @@ def named(mix: str) -> str:
 
 
 class Count(NamedTuple):
-    """lines: of the line protocol, one for each measurement, device and time, and for each bad quality."""
+    """lines: of ingest's line protocol, one for each measurement, device and time, and for each bad quality.
+    instants: times at which a device says something."""
 
     packs: int
     readings: int
     lines: int
+    instants: int
 
     def __add__(self, other: "Count") -> "Count":  # type: ignore[override]
         return Count(*(mine + more for mine, more in zip(self, other, strict=True)))
@@ -70,7 +72,7 @@ class Alike:
 
     def __init__(self, *, profiles: Mapping[str, Profile], readings: int, epoch: str) -> None:
         self._packs = Packs(profiles=profiles, readings=readings, epoch=epoch)
-        self._count = Count(1, readings, len(self._packs.devices))
+        self._count = Count(1, readings, *(len(self._packs.devices),) * 2)
 
     def birth(self, place: int, node: str, now_ms: int) -> bytes:
         return self._packs.birth(node, now_ms)
@@ -122,7 +124,9 @@ class _Row:
         self._text = re.sub(rb'"bt":(\d+)\.(\d{3})', self._time, body)
         functions = {device: profiles[profile].function_of for device, profile in devices}
         good = [(device, ms, functions[device](point)) for device, point, ms, _, code in told if code is None]
-        self.count = Count(1, len(told), sum(1 for _ in groupby(good)) + len(told) - len(good))
+        instants = [(device, ms) for device, _, ms, _, _ in told]
+        lines = _changes(good) + len(told) - len(good)
+        self.count = Count(1, len(told), lines, _changes(instants))
 
     def payload(self, pole: bytes, number: int, time_ms: int) -> bytes:
         gaps: dict[bytes, bytes | int] = {b"pole": pole, b"number": number}
@@ -134,6 +138,10 @@ class _Row:
         ms = int(found[1] + found[2]) - _TIME_MS
         self._times[b"ms%d" % ms] = ms
         return b'"bt":%%(ms%d)b' % ms
+
+
+def _changes(of: Iterable[object]) -> int:
+    return sum(1 for _ in groupby(of))
 
 
 def _told(devices: Devices, profiles: Mapping[str, Profile], row: int) -> list[Told]:

@@ -7,8 +7,8 @@ from rich.table import Table
 
 LEAST_WIDTH = 112
 NOTE = (
-    "A pack: 10 or 50 readings, all alike; or those of a city's poles, which telegraf by place cannot name. Telegraf by"
-    " record loses device and time, and of two devices with a point of the same name in a pack one."
+    "A pack: 10 or 50 readings, all alike; or those of a city's poles. telegraf names a reading by its place in the"
+    " pack, which a city's do not allow; telegraf by script understands any pack."
 )
 PARTS = ("ingest", "broker", "store", "load")
 

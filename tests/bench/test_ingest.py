@@ -83,8 +83,8 @@ def test_each_mix_goes_to_those_who_understand_it():
     found = ingest.cases(ingest_consumers.known("/opt/telegraf"), ingest.Size())
     assert found.count(("ours", "influx1", "10")) == 1
     assert {case for case in found if case[2] != "10"} == {
-        ("ours", "influx1", "50"), ("telegraf", "influx1", "50"), ("telegraf by record", "influx1", "50"),
-        ("ours", "influx1", "city"), ("telegraf by record", "influx1", "city"), ("ours", "sqlite", "city"),
+        ("ours", "influx1", "50"), ("telegraf", "influx1", "50"), ("telegraf by script", "influx1", "50"),
+        ("ours", "influx1", "city"), ("telegraf by script", "influx1", "city"), ("ours", "sqlite", "city"),
     }  # fmt: skip
     assert {store for name, store, mix in found if name == "telegraf" and mix == "10"} == {"influx1", "victoria"}
 
@@ -93,10 +93,10 @@ def test_each_mix_is_compared_with_its_own(measured):
     def row(name, mix, rate):
         return {**measured["floods"][0], "name": name, "mix": mix, "readings_per_s": rate}
 
-    floods = [row("ours", "10", 900), row("ours", "city", 500), row("telegraf by record", "city", 100)]
+    floods = [row("ours", "10", 900), row("ours", "city", 500), row("telegraf by script", "city", 100)]
     (found,) = [each for each in ingest.verdicts({**measured, "floods": floods}) if "times" in each["what"]]
     assert (found["got"], found["kept"]) == (5.0, True)
-    assert found["what"] == "sqlite, a city's packs: readings a second, times telegraf by record"
+    assert found["what"] == "sqlite, a city's packs: readings a second, times telegraf by script"
 
 
 def test_a_cost_is_flat_by_itself_and_with_broker_and_store(measured):
@@ -152,17 +152,19 @@ def telegraf_told(folder: Path, name: str, mix: str = "3") -> dict:
     return tomllib.loads(Path(command[2]).read_text())
 
 
-@pytest.mark.parametrize("name", ["telegraf", "telegraf by record"])
+@pytest.mark.parametrize("name", ["telegraf", "telegraf by script"])
 def test_telegraf_is_told_to_keep_its_session_and_to_acknowledge_after_the_write(tmp_path, name):
     told = telegraf_told(tmp_path, name)
     (consumer,) = told["inputs"]["mqtt_consumer"]
     assert (consumer["persistent_session"], consumer["qos"]) == (True, 1)
     assert consumer["max_undelivered_messages"] == ingest_consumers.WINDOW
-    lines = {"telegraf": 1, "telegraf by record": 3}[name]
-    assert told["agent"]["metric_batch_size"] == lines * ingest_consumers.WINDOW / 2
-    (parser,) = consumer["json_v2"]
+    assert told["agent"]["metric_batch_size"] == ingest_consumers.WINDOW / 2
     if name == "telegraf":
+        (parser,) = consumer["json_v2"]
         assert [field["path"] for field in parser["field"]] == ["0.v", "1.v", "2.v"]
+    else:
+        (script,) = told["processors"]["starlark"]
+        assert "track=True" in script["source"]
 
 
 def test_telegraf_by_place_writes_a_line_a_device_and_cannot_name_a_city(tmp_path):
@@ -175,7 +177,7 @@ def test_telegraf_by_place_writes_a_line_a_device_and_cannot_name_a_city(tmp_pat
     assert fields == [f"{at}.v" for at in range(50)]
     assert told["agent"]["metric_batch_size"] == len(parsers) * ingest_consumers.WINDOW / 2
     consumers = ingest_consumers.known("/opt/telegraf")
-    assert [name for name, each in consumers.items() if each.understands(CITY)] == ["ours", "telegraf by record"]
+    assert [name for name, each in consumers.items() if each.understands(CITY)] == ["ours", "telegraf by script"]
 
 
 def test_the_peers_write_the_points_that_ours_does(tmp_path):

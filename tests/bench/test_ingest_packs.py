@@ -52,14 +52,16 @@ def test_all_that_a_pack_names_stands_in_the_birth_within_its_range(city):
 
 def test_readings_and_lines_are_counted_as_they_are(city):
     profiles = loader.profiles()
-    total = Count(0, 0, 0)
+    total = Count(0, 0, 0, 0)
     for place in range(NODES):
         of = {device: profiles[profile].function_of for device, profile in KITS[KITS_HERE[place]].devices}
         for number in range(1, ROWS + 1):
             told = decoded(city, place, number).readings
             count = city.count(place, number)
             good = {(device, of[device](point), ms) for _, device, point, ms, _, code, _ in told if code is None}
-            assert count == (1, len(told), len(good) + sum(reading[5] is not None for reading in told))
+            instants = {(device, ms) for _, device, _, ms, *_ in told}
+            lines = len(good) + sum(reading[5] is not None for reading in told)
+            assert count == (1, len(told), lines, len(instants))
             total += count
     assert total.packs == NODES * ROWS
     assert abs(total.readings / total.packs - CITY_READINGS) < 2
@@ -81,4 +83,4 @@ def test_packs_of_a_number_have_that_number():
     made = ingest_packs.maker("50", profiles=loader.profiles(), nodes=2, epoch="0badcafe")
     pack = packs.decode(made.pack(0, b"P1", 7, NOW_MS))
     devices = {reading[1] for reading in pack.readings}
-    assert (len(pack.readings), made.count(0, 7)) == (50, (1, 50, len(devices)))
+    assert (len(pack.readings), made.count(0, 7)) == (50, (1, 50, len(devices), len(devices)))
