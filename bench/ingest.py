@@ -36,12 +36,12 @@ class Size:
     """How much is measured. readings: of one flood, about; stores: the first is the one that promises are about;
     mixes: of packs, and into which stores each."""
 
-    readings: int = 500_000
+    readings: int = 400_000
     rounds: int = 3
     scale: tuple[int, ...] = SCALE
     stores: tuple[str, ...] = ("influx1", "victoria", "sqlite")
     mixes: tuple[tuple[str, tuple[str, ...]], ...] = ((LARGE, ("influx1",)), (CITY, ("influx1", "sqlite")))
-    rate_s: float = 15.0
+    rate_s: float = 12.0
 
     def packs(self, mix: str) -> int:
         return self.readings // (CITY_READINGS if mix == CITY else int(mix))

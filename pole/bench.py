@@ -75,7 +75,7 @@ def size_(
 
 @app.command("ingest")
 def ingest_(quick: Quick = False, telegraf: Telegraf = None, soak: Soak = None, json: Json = False) -> None:
-    """From the broker into the store: rate, CPU and latency, beside Telegraf and others who do it. 10 minutes."""
+    """From the broker into the store: rate, CPU and latency, beside Telegraf and others who do it. 15 minutes."""
     from bench import ingest, ingest_soak
 
     if soak is not None:
