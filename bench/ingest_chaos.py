@@ -8,6 +8,7 @@ for want of room, confirms what it writes, and reads no further than the torn en
 """
 
 import asyncio
+import os
 import random
 import signal
 import tempfile
@@ -26,7 +27,7 @@ from bench.ingest_chaos_processes import Ingest, local_ports, send
 from bench.ingest_chaos_proxies import KINDS, BadStore
 from bench.ingest_chaos_truth import account
 from bench.ingest_consumers import USER
-from bench.ingest_rig import load_average
+from bench.ingest_rig import before_others, load_average
 from bench.ingest_stores import DATABASE, Influx1, Sqlite
 from pole.broker import Broker
 
@@ -118,6 +119,7 @@ class _Chaos:
                 folder=folder, log=self._log, port=self._cuts.port, store=store, workers=self._workers, letters=LETTERS
             )
             self._ingest.start()
+            self._first(*self._parts.values())
             sending = asyncio.create_task(self._nodes.run(self._cuts.port, "load-secret"), name="nodes")
             try:
                 self._nodes.making = True
@@ -221,6 +223,13 @@ class _Chaos:
         for part in self._parts.values():
             if part.pid is None:
                 await asyncio.to_thread(part.start)
+                self._first(part)
+
+    def _first(self, *parts: _Part) -> None:
+        # a session that waits for the processor for half a minute tells of the machine, and not of a fault
+        for pid in (os.getpid(), *(part.pid for part in parts)):
+            if pid is not None:
+                before_others(pid)
 
     async def _settle(self, most: int, what: str, *, least: int = 0) -> None:
         # until fewer than that wait; a broken part that nobody has noticed is started meanwhile

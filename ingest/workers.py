@@ -37,7 +37,7 @@ CAREFUL_S = 20.0  # so long without an end, and a careful worker is replaced by 
 STOP_S = 15.0
 READY_S = 30.0  # on a rolling restart: for one to work again, before the next is stopped
 ASK_S = 2.0
-SILENT_S = 60.0  # a worker whose pages do not answer for so long is killed
+SILENT_S = 60.0  # a worker whose pages answered and do not for so long is killed, while those of others do
 
 log = structlog.get_logger("ingest")
 
@@ -53,7 +53,7 @@ class Worker:
         self.ends: deque[float] = deque(maxlen=ENDS_KEPT)
         self.careful = False
         self.began = 0.0
-        self.heard = 0.0  # when one of its pages answered last, or it was started
+        self.heard: float | None = None  # when one of its pages answered last, since it was started
         self.due = 0.0  # when it is to be started again
         self.stopping = False
         self.memory = Memory()
@@ -73,7 +73,8 @@ class Worker:
 
     def start(self) -> None:
         """Raises nothing: one that cannot be started is tried again later."""
-        self.began = self.heard = time.monotonic()
+        self.began = time.monotonic()
+        self.heard = None
         self.stopping = False
         self.port = _free_port()
         self.memory.clear()
@@ -231,20 +232,24 @@ class Workers:
             pages = await asyncio.gather(*(asyncio.to_thread(_pages, worker) for worker in self.workers))
             waits, texts = [], []
             for worker, (status, body, metrics) in zip(self.workers, pages, strict=True):
-                self._heard(worker, status)
+                if status:
+                    worker.heard = time.monotonic()
                 if status != 200:
                     waits.append(f"worker {worker.number}: {body.strip() or 'it does not answer'}")
                 texts.append((worker.number, metrics))
             self._waits, self._metrics = waits, merged(texts)
+            self._end_the_silent()
             await asyncio.sleep(1.0)
 
-    def _heard(self, worker: Worker, status: int) -> None:
+    def _end_the_silent(self) -> None:
+        # Where none answers it is the machine that is slow, and to start workers anew would make it slower.
         now = time.monotonic()
-        if status:
-            worker.heard = now
-        elif worker.pid is not None and not worker.stopping and now - worker.heard > SILENT_S:
-            log.error("a worker says nothing: it is killed", worker=worker.number, silent_s=round(now - worker.heard))
-            worker.kill()
+        silent = [worker for worker in self.workers if worker.heard is not None and now - worker.heard > SILENT_S]
+        if any(worker.heard is not None and now - worker.heard < SILENT_S / 10 for worker in self.workers):
+            for worker in silent:
+                if worker.pid is not None and not worker.stopping:
+                    log.error("a worker says nothing: it is killed", worker=worker.number)
+                    worker.kill()
 
 
 def _pages(worker: Worker) -> tuple[int, str, str]:
