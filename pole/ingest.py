@@ -60,7 +60,7 @@ def run(
         path = configuration.meant(config)
         settings = configuration.load(path)
         json = json or settings.log == "json"
-        logs.set_up(as_json=json)
+        logs.set_up(as_json=json, always=None if worker is None else {"worker": worker})
         count = workers or settings.workers
         if worker is not None:
             ingest = Ingest(config=settings.of_worker(worker, http=http, careful=careful))

@@ -3,7 +3,8 @@
 import contextlib
 import logging
 import sys
-from typing import TextIO, cast
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -21,13 +22,19 @@ class _Patient:
             sys.stderr.flush()
 
 
-def set_up(*, as_json: bool) -> None:
+def set_up(*, as_json: bool, always: Mapping[str, object] | None = None) -> None:
+    """always: what each line tells, as which worker it is of."""
+
+    def told(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return event if always is None else {**always, **event}
+
     if as_json:
         renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     structlog.configure(
         processors=[
+            told,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

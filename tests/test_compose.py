@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ingest import config
+from ingest import config, workers
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -70,6 +70,19 @@ def test_ingest_reads_the_broker_and_writes_the_bucket_that_compose_makes():
     assert loaded.broker == "mqtt://ingest@mosquitto:1883"
     assert SERVICES["ingest"]["command"][-1] in SERVICES["ingest"]["volumes"][0]
     assert SERVICES["grafana"]["environment"]["INFLUXDB_BUCKET"] == bucket
+
+
+def test_workers_are_counted_by_the_environment_and_their_sessions_outlive_the_container(monkeypatch):
+    service = SERVICES["ingest"]
+    ((name, text),) = service["environment"].items()
+    assert text == f"${{{name}:-}}"
+    for given, wanted in (("", None), ("4", 4)):
+        loaded = config.load(ROOT / "compose/ingest.yaml", {name: given})
+        assert loaded.workers == wanted
+    monkeypatch.setattr(config.socket, "gethostname", lambda: service["hostname"])
+    assert loaded.of_worker(2, http="127.0.0.1:0").client_id == "ingest-1-ingest-2"
+    limit = float(service["stop_grace_period"].removesuffix("s"))
+    assert limit > workers.STOP_S
 
 
 def test_prometheus_scrapes_ingest_and_grafana_asks_prometheus():

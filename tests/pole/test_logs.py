@@ -1,4 +1,5 @@
 import io
+import json
 import sys
 
 import structlog
@@ -24,3 +25,17 @@ def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stderr", FullDisk())
     log.info("not said either")
     monkeypatch.undo()
+
+
+def test_what_each_line_tells_does_not_cover_what_a_line_says_itself(monkeypatch):
+    structlog.reset_defaults()
+    logs.set_up(as_json=True, always={"worker": 2})
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", out)
+    log = structlog.get_logger("test")
+    log.info("said")
+    log.warning("said", worker=3)
+    monkeypatch.undo()
+    structlog.reset_defaults()
+    found = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [(line["worker"], line["level"]) for line in found] == [(2, "info"), (3, "warning")]
