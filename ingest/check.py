@@ -18,6 +18,7 @@ from ingest.errors import IngestError
 from ingest.http import taken
 from ingest.service import SET_AFTER_MS, filters
 from ingest.store_url import open_store
+from wire import stored, topics
 
 ASK_S = 3.0
 
@@ -68,7 +69,9 @@ async def _clock(_config: Config) -> str:
 async def _broker(config: Config) -> str:
     # Under a name of its own: the client id of one that runs would take its session away.
     address = config.address()
-    await probe(replace(address, client_id=f"{address.client_id[:40]}-check"), filters(shared=False))
+    own = replace(address, client_id=f"{address.client_id[:40]}-check")
+    nobody = topics.down("check", "check", "stored")  # hears it: no node has this name
+    await probe(own, filters(shared=False), topic=nobody, body=stored.encode("00000000", [[1, 1]]))
     return f"{address.host}:{address.port} takes us as {address.user or 'a client without a name'}"
 
 

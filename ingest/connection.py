@@ -161,12 +161,21 @@ async def retained(address: Address, filters: list[str], *, quiet_s: float = 0.5
     return [(packet.topic, packet.payload) for packet in found if isinstance(packet, mqtt5.PublishPacket)]
 
 
-async def probe(address: Address, filters: list[str]) -> None:
-    """Connects, subscribes and goes again. Raises BrokerGone."""
+async def probe(address: Address, filters: list[str], *, topic: str, body: bytes) -> None:
+    """Connects, subscribes, publishes and goes again. Raises BrokerGone.
+
+    A broker that lets nobody read may grant the subscription all the same (mosquitto 2.0 does); what it lets nobody
+    write it says.
+    """
     session = await _open(address)
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await _greet(session, address, filters, keep=False)
+            session.send(mqtt5.PublishPacket(topic, body, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=1))
+            while not isinstance(answer := await session.receive(), mqtt5.PubAckPacket):
+                pass  # what is retained comes too
+        if answer.reason_code not in (mqtt5.PubAckReasonCode.SUCCESS, mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS):
+            raise BrokerGone(f"it takes nothing for {topic} ({answer.reason_code.name}): check the ACL")
         session.send(mqtt5.DisconnectPacket())
         await session.flush()
     except TimeoutError as error:

@@ -49,6 +49,14 @@ def test_each_part_that_does_not_work_is_told_by_itself(broker, tmp_path):
     assert "Name another port" in found["http"].text
 
 
+def test_a_user_that_may_not_confirm_is_told(broker, tmp_path):
+    settings = prepared(tmp_path, broker).with_changes({"broker": broker.url("gw-1")})
+    (tmp_path / "ingest/ingest.password").write_text(broker.passwords["gw-1"])
+    found = parts(settings)["broker"]
+    assert not found.ok
+    assert "poles/check/check/down/stored (NOT_AUTHORIZED): check the ACL" in found.text
+
+
 def test_a_place_that_cannot_be_is_told_with_what_to_do(broker, tmp_path):
     (tmp_path / "ingest" / "folder").mkdir(parents=True)
     (tmp_path / "ingest" / "text.db").write_text("no database, however long it is read\n" * 40)
