@@ -90,7 +90,9 @@ def test_what_was_read_before_the_time_was_known_gets_its_time(tmp_path, broker,
         city.switch_on()
         await city.until(lambda: city.heard.get("status", {}).get("online"), "the status")
         assert city.heard["status"]["clock"] == "unset"
-        await asyncio.sleep(3)
+        journal = city.pole.root / "journal"
+        await city.until(lambda: any(each.stat().st_size for each in journal.glob("[et]*")), "a pack in the journal")
+        await asyncio.sleep(1)
         assert city.packs() == 0
         await city.command("c-1", "lamp-1", "off")
         assert "time" in (await city.done("c-1"))["reason"]

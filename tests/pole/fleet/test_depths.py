@@ -20,7 +20,7 @@ from pole.fleet.depths import Depths
 AGENT, GATEWAY = "P00001-ctl", "P00002-gw"
 USERS = (AGENT, GATEWAY, "chirpstack", "ingest", "operator")
 SEED = 5  # P00001 has a button at its pins; the gateway's poles have stations, a charger, an intercom, a base station
-LEAD_MS = 8000  # on a busy machine everything has started before the trouble begins
+LEAD_MS = 15_000  # on a busy machine everything has started before the trouble begins
 VALUES = "points JOIN series ON series = id"
 SCENARIO = """\
 scenario: trouble
