@@ -60,9 +60,9 @@ def test_a_short_run_stores_everything_and_is_continued(tmp_path):
     assert done.returncode == 0, f"{first}\n{done.stderr[-3000:]}"
     assert set(first) >= KEYS
     assert first["poles"] == 12
-    assert first["readings_stored"] == first["readings_produced"] > 200
+    assert first["readings_stored"] == first["readings_produced"] > 50
     assert first["lost"] == first["duplicated"] == first["wrong_values"] == first["refused"] == first["crashes"] == 0
-    assert first["values_checked"] > 200
+    assert first["values_checked"] > 50
     assert first["kills"] == 0
     assert first["first_reading_s"] < 60
     assert children(folder, " demo ") == []
@@ -115,9 +115,46 @@ def started(folder: Path) -> subprocess.Popen:
     return demo
 
 
-def test_ctrl_c_stops_in_order_and_counts(tmp_path):
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A demo for the next three, of which the last one ends it."""
+    need_mosquitto()
+    folder = tmp_path_factory.mktemp("running") / "run"
     demo = started(folder)
+    yield demo, folder
+    if demo.poll() is None:
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=120)
+
+
+def test_the_commands_that_it_prints_work(running):
+    demo, _ = running
+    commands = dict(text.strip().split(": ", 1) for text in demo.told if " -m pole " in text)
+    told = {"dim a lamp", "dim by a controller", "write on a screen", "limit a charger", "turn a camera"}
+    assert set(commands) == {"readings of a pole", "what is stored"} | told
+
+    def run(what: str) -> str:
+        done = subprocess.run(shlex.split(commands[what]), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{commands[what]}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    wait_until(lambda: "voltage" in run("readings of a pole"), 30, "no reading of the pole is in the database")
+    for what in told:
+        assert "done" in run(what)
+    assert "gw-3" in run("what is stored")
+    wait_until(lambda: " 20.07" in run("readings of a pole"), 30, "the dimmed level is not in the database")
+
+
+def test_two_demos_do_not_share_a_folder(running):
+    _, folder = running
+    other = subprocess.run([*COMMAND, "--dir", folder, "--for", "1s"], capture_output=True, text=True, timeout=60)
+    assert other.returncode == 2
+    assert "another demo runs here" in other.stderr
+    assert "--dir" in other.stderr
+
+
+def test_ctrl_c_stops_in_order_and_counts(running):
+    demo, folder = running
     demo.send_signal(signal.SIGINT)
     text, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0, text
@@ -125,30 +162,6 @@ def test_ctrl_c_stops_in_order_and_counts(tmp_path):
     for node in NODES:
         assert node in text
     assert children(folder, " demo ") == []
-
-
-def test_the_commands_that_it_prints_work(tmp_path):
-    folder = tmp_path / "run"
-    demo = started(folder)
-    try:
-        commands = dict(text.strip().split(": ", 1) for text in demo.told if " -m pole " in text)
-        told = {"dim a lamp", "dim by a controller", "write on a screen", "limit a charger", "turn a camera"}
-        assert set(commands) == {"readings of a pole", "what is stored"} | told
-
-        def run(what: str) -> str:
-            done = subprocess.run(shlex.split(commands[what]), capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0, f"{commands[what]}\n{done.stdout}\n{done.stderr}"
-            return done.stdout
-
-        wait_until(lambda: "voltage" in run("readings of a pole"), 30, "no reading of the pole is in the database")
-        for what in told:
-            assert "done" in run(what)
-        assert "gw-3" in run("what is stored")
-        wait_until(lambda: " 20.07" in run("readings of a pole"), 15, "the dimmed level is not in the database")
-    finally:
-        demo.send_signal(signal.SIGINT)
-        text, _ = demo.communicate(timeout=120)
-    assert demo.returncode == 0, text
 
 
 def test_nothing_outlives_a_demo_that_is_killed(tmp_path):
@@ -173,19 +186,6 @@ def test_parts_that_are_killed_from_outside_are_started_again(tmp_path):
     assert "gw-2 ended by itself" in text
     assert "ctl-1 ended by itself" in text
     assert demo.returncode == 0, text
-
-
-def test_two_demos_do_not_share_a_folder(tmp_path):
-    folder = tmp_path / "run"
-    demo = started(folder)
-    try:
-        other = subprocess.run([*COMMAND, "--dir", folder, "--for", "1s"], capture_output=True, text=True, timeout=30)
-        assert other.returncode == 2
-        assert "another demo runs here" in other.stderr
-        assert "--dir" in other.stderr
-    finally:
-        demo.send_signal(signal.SIGINT)
-        demo.communicate(timeout=120)
 
 
 @pytest.mark.parametrize(
