@@ -9,7 +9,20 @@ from pole.broker import Broker, BrokerError, find_program
 from tests.parts.servers import Influx1, Victoria, missing
 
 TOOLS = Path(__file__).resolve().parent.parent / ".tools"
+# What takes longest begins first: with only these left, the other processes would wait for one.
+LONGEST = tuple(
+    f"tests/{name}"
+    for name in (
+        "promise/", "pole/fleet/test_depths.py", "pole/demo/test_demo.py", "edge/test_agent", "ingest/test_service.py",
+        "pole/flash/", "pole/edge/test_update", "simulators/fleet/", "pole/fleet/", "gateway/disk/", "bench/",
+        "gateway/asked/test_snmp_hostile.py", "ingest/test_workers", "pole/test_bus_scan.py", "pole/test_site_push.py",
+    )
+)  # fmt: skip
 USERS = ("gw-1", "gw-2", "ingest", "operator", "chirpstack")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(autouse=True)
