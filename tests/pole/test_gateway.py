@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from pole.command import app
 
 SITE = """
 area: wuhou
@@ -29,6 +32,12 @@ def pole(*words):
     return subprocess.run([sys.executable, "-m", "pole", *words], capture_output=True, text=True, timeout=30)
 
 
+def check(*words):
+    """In this process: exit code and output."""
+    done = CliRunner().invoke(app, ["gateway", "check", *words])
+    return done.exit_code, done.stdout
+
+
 @pytest.fixture
 def site(tmp_path):
     (tmp_path / "site.yaml").write_text(SITE)
@@ -42,13 +51,13 @@ def test_check_says_what_would_be_read_and_how_long_the_spool_lasts(site):
     assert report["buses"] == {"rs485-1": 1}
     assert report["spool_hours"]["keep"] == 168
     assert report["problems"] == []
-    assert "hours without network" in pole("gateway", "check", site, "--node", "gw-1").stdout
+    assert "hours without network" in check(site, "--node", "gw-1")[1]
 
 
 def test_check_names_each_thing_that_is_not_there(site):
-    done = pole("gateway", "check", site, "--node", "gw-2", "--json")
-    assert done.returncode == 1
-    password, port, spool = json.loads(done.stdout)["problems"]
+    code, told = check(site, "--node", "gw-2", "--json")
+    assert code == 1
+    password, port, spool = json.loads(told)["problems"]
     assert "gateways.gw-2.password_file" in password
     assert "no-such.password; create it" in password
     assert "bus rs485-2" in port
@@ -60,8 +69,8 @@ def test_check_names_each_thing_that_is_not_there(site):
 def test_check_says_what_the_spools_disk_does_not_allow(site, tmp_path):
     def problems(changes):
         Path(site).write_text(SITE.replace("pole: P0001}", f"pole: P0001, {changes}}}", 1))
-        done = pole("gateway", "check", site, "--node", "gw-1", "--json")
-        return done.returncode, json.loads(done.stdout)["problems"]
+        code, told = check(site, "--node", "gw-1", "--json")
+        return code, json.loads(told)["problems"]
 
     free = shutil.disk_usage(tmp_path).free >> 20
     code, (room,) = problems(f"spool_megabytes: {free + 10_000}")
@@ -179,7 +188,7 @@ def test_check_refuses_more_devices_than_one_birth_announces(site, tmp_path):
     buses = [f"  dali-{bus}: {{gateway: gw-1, host: 10.0.0.{bus + 1}}}" for bus in range(40)]
     text = SITE.replace("buses:\n", "buses:\n" + "\n".join(buses) + "\n") + "\n".join(lines) + "\n"
     (tmp_path / "site.yaml").write_text(text)
-    done = pole("gateway", "check", site, "--node", "gw-1", "--json")
-    assert done.returncode == 1, done.stderr
-    (problem,) = json.loads(done.stdout)["problems"]
+    code, told = check(site, "--node", "gw-1", "--json")
+    assert code == 1
+    (problem,) = json.loads(told)["problems"]
     assert "use two gateways" in problem
