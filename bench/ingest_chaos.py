@@ -226,7 +226,7 @@ class _Chaos:
                 self._first(part)
 
     def _first(self, *parts: _Part) -> None:
-        # a session that waits for the processor for half a minute tells of the machine, and not of a fault
+        # what waits for the processor for half a minute tells of the machine, and not of a fault
         for pid in (os.getpid(), *(part.pid for part in parts)):
             if pid is not None:
                 before_others(pid)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import yaml
 
 from bench.ingest_consumers import USER
+from bench.ingest_rig import before_others
 from pole.broker import free_port
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -70,6 +71,7 @@ class Ingest:
             self._process = subprocess.Popen(
                 command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+        before_others(self._process.pid)
 
     def kill(self) -> None:
         """The process, or who watches the workers; they end by themselves then."""
