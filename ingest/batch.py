@@ -12,6 +12,7 @@ from ingest.session import Message, Session
 
 MAX_READINGS = 5000
 MAX_AGE_S = 0.1
+IDLE_AGE_S = 0.02  # while nothing is being written: nobody gains by a batch that waits for more
 QUIET_S = 0.004  # the broker sends no more until we acknowledge, or has no more: a full window looks like silence
 LEAST_WINDOW = 10  # fewer messages than this under way are a quiet hour, and no full window
 
@@ -28,12 +29,13 @@ class Entry(msgspec.Struct):
 class Batcher:
     """A queue whose reader takes all of it at once: when it is quiet, full, or the oldest entry has waited enough.
 
-    under_way tells how many messages the broker waits for; where it was seen to send no more at so many, its window is
-    full then, and nobody waits for silence.
+    busy says that some other batch is being written. under_way tells how many messages the broker waits for; where it
+    was seen to send no more at so many, its window is full then, and nobody waits for silence.
     """
 
-    def __init__(self, *, under_way: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, *, under_way: Callable[[], int] = lambda: 0, busy: Callable[[], bool] = lambda: True) -> None:
         self._under_way = under_way
+        self._busy = busy
         self._window = 0
         self._entries: list[Entry] = []
         self._readings = 0
@@ -79,7 +81,7 @@ class Batcher:
 
     def _rest(self) -> float:
         now = time.monotonic()
-        return min(self._oldest + MAX_AGE_S, self._newest + QUIET_S) - now
+        return min(self._oldest + (MAX_AGE_S if self._busy() else IDLE_AGE_S), self._newest + QUIET_S) - now
 
     def _take(self) -> list[Entry]:
         entries = self._entries

@@ -2,21 +2,13 @@
 
 It says exactly what `ingest.accept` says by way of `wire.packs`, or nothing at all: whatever is unusual, wrong or of a
 newer kind is left to them. A test holds the two together on every vector and on packs that chance has damaged.
-
-The usual pack is written as `wire.packs` writes it: `bn` begins what a device says, and its readings follow. So the
-text is cut there, and most of it decoded as what it nearly always is: names and numbers, and nothing else. No cut can
-lie inside a string, because a quote in a string has a backslash before it.
 """
-
-from itertools import groupby
-from operator import attrgetter, le
-from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from ingest.registry import Devices
-from ingest.rows import Bad, Place, Points, Run, Shape, Value
+from ingest.rows import Bad, Place, Points, Rule, Run, Shape, Value
 from wire.names import is_epoch
 from wire.numbers import EXACT_INTEGER
 from wire.packs import MAX_BYTES, MAX_RECORDS, MAX_TEXT, is_quality
@@ -27,20 +19,12 @@ Usual = tuple[str, int, list[Run], int, int, int]  # epoch, number, runs, how ma
 _OLDEST_MS, _NEWEST_MS = RELATIVE_LIMIT_S * 1000, MAX_TIME_S * 1000
 
 
-class _Head(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    bn: str
+class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    bn: str | UnsetType = UNSET
     bt: float | UnsetType = UNSET
     ep: str | UnsetType = UNSET
     sq: int | UnsetType = UNSET
-
-
-class _Number(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    n: str
-    v: float
-
-
-class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    n: str
+    n: str = ""
     u: str | UnsetType = UNSET
     t: float = 0.0
     v: float | UnsetType = UNSET
@@ -53,45 +37,85 @@ class _Unusual(Exception):
     pass
 
 
-_head = msgspec.json.Decoder(_Head).decode
-_numbers = msgspec.json.Decoder(list[_Number]).decode
-_records = msgspec.json.Decoder(list[_Record]).decode
-_time = attrgetter("t")
+_decode = msgspec.json.Decoder(list[_Record]).decode
+_NOTHING = Points()  # before the first device
 
-# no such device or point, a time that is no number, what is no JSON of these shapes
-_UNUSUAL = (_Unusual, KeyError, OverflowError, TypeError, ValueError, msgspec.MsgspecError, RecursionError)
+# no JSON of this shape; no such device or point; a time that is no number
+_UNUSUAL = (_Unusual, msgspec.MsgspecError, KeyError, OverflowError, ValueError, RecursionError)
 
 
 def read(body: bytes, devices: Devices, latest_ms: int) -> Usual | None:
     """A payload -> what is to be stored of it; None: it needs the long way. After latest_ms begins the future."""
-    if len(body) > MAX_BYTES or body[:7] != b'[{"bn":' or body[-2:] != b"}]":
+    if len(body) > MAX_BYTES:
         return None
     try:
-        return _usual(body, devices, min(latest_ms, _NEWEST_MS))
+        records = _decode(body)
+        if not 0 < len(records) <= MAX_RECORDS:
+            return None
+        first = records[0]
+        epoch, number = first.ep, first.sq
+        if not is_epoch(epoch) or number is UNSET or not 0 < number <= EXACT_INTEGER:
+            return None
+        first.ep = first.sq = UNSET
+        runs, oldest, newest = _runs(records, devices, min(latest_ms, _NEWEST_MS))
     except _UNUSUAL:
         return None
+    return epoch, number, runs, len(records), oldest, newest  # type: ignore[return-value]
 
 
-def _usual(body: bytes, devices: Devices, latest_ms: int) -> Usual:
+def _runs(records: list[_Record], devices: Devices, latest_ms: int) -> tuple[list[Run], int, int]:
+    """What each device said at each time, the oldest time and the newest. One loop: calls would double its time."""
     runs: list[Run] = []
-    epoch: str | None = None
-    number = base_ms = count = 0
-    for part in body[7:-2].split(b'},{"bn":'):
-        cut = part.index(b',"n":')
-        head = _head(b'{"bn":' + part[:cut] + b"}")
-        if head.ep is not UNSET or head.sq is not UNSET:  # on the first alone
-            if epoch is not None or not is_epoch(head.ep) or not 0 < head.sq <= EXACT_INTEGER:  # type: ignore[operator]
+    place: Place | None = None
+    points = _NOTHING
+    rules: list[Rule] = []
+    values: list[Value] = []
+    plain, base_ms, time_ms = True, 0, 0
+    offset: float | None = None
+    oldest, newest = latest_ms, 0
+    for record in records:
+        if record.t != offset or not record.bn is record.bt is record.ep is record.sq is UNSET:
+            if rules:
+                _add(runs, place, points.shapes(tuple(rules)), time_ms, values, plain)
+                rules, values, plain = [], [], True
+            if record.ep is not UNSET or record.sq is not UNSET:  # on another record than the first
                 raise _Unusual
-            epoch, number = head.ep, head.sq  # type: ignore[assignment]
-        if head.bt is not UNSET:
-            base_ms = _milliseconds(head.bt)
-        place, points = devices[head.bn]
-        count += _add(runs, place, points, base_ms, b"[{" + part[cut + 1 :] + b"}]")
-    times = [run[2] for run in runs]
-    oldest, newest = min(times), max(times)
-    if epoch is None or count > MAX_RECORDS or oldest < _OLDEST_MS or newest > latest_ms:
-        raise _Unusual
-    return epoch, number, runs, count, oldest, newest
+            if record.bn is not UNSET:
+                place, points = devices[record.bn]
+            if record.bt is not UNSET:
+                base_ms = _milliseconds(record.bt)
+            offset = record.t
+            time_ms = base_ms + _milliseconds(offset) if offset else base_ms
+            if not _OLDEST_MS <= time_ms <= latest_ms:
+                raise _Unusual
+            oldest = time_ms if time_ms < oldest else oldest
+            newest = time_ms if time_ms > newest else newest
+        rule = points[record.n]
+        number = record.v
+        if number is not UNSET and record.vb is record.vs is record.q is record.u is UNSET:
+            if not rule.least <= number <= rule.most:
+                raise _Unusual
+            values.append(number)
+        else:
+            value = _value(rule, record)
+            plain = plain and not isinstance(value, str)
+            values.append(value)
+        rules.append(rule)
+    _add(runs, place, points.shapes(tuple(rules)), time_ms, values, plain)
+    return runs, oldest, newest
+
+
+def _add(
+    runs: list[Run], place: Place | None, shapes: list[Shape], time_ms: int, values: list[Value], plain: bool
+) -> None:
+    assert place is not None  # without a device no point was found
+    if len(shapes) == 1:
+        runs.append((place, shapes[0], time_ms, values, plain))
+        return
+    at = 0
+    for shape in shapes:
+        runs.append((place, shape, time_ms, values[at : at + len(shape.rules)], plain))
+        at += len(shape.rules)
 
 
 def _milliseconds(seconds: float) -> int:
@@ -100,71 +124,21 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _add(runs: list[Run], place: Place, points: Points, base_ms: int, text: bytes) -> int:
-    """What one device says, in a run for each time and function. Returns how many readings."""
-    if place.numbers:
-        try:
-            told = _numbers(text)
-        except msgspec.ValidationError:
-            place.numbers = False
-        else:
-            names, values = tuple([each.n for each in told]), [each.v for each in told]
-            at = 0
-            for shape in points.shapes(names):
-                some = values if len(shape.rules) == len(values) else values[at : at + len(shape.rules)]
-                runs.append((place, shape, base_ms, _in_range(shape, some), True))
-                at += len(some)
-            return at
-    return _add_all_kinds(runs, place, points, base_ms, text)
-
-
-def _add_all_kinds(runs: list[Run], place: Place, points: Points, base_ms: int, text: bytes) -> int:
-    count = 0
-    usual = True  # names and numbers, and nothing else: as such it is read next time
-    for offset, alike in groupby(_records(text), key=_time):
-        time_ms = base_ms + _milliseconds(offset)
-        records = list(alike)
-        at = 0
-        for shape in points.shapes(tuple([record.n for record in records])):
-            values, numbers = _values(shape, records[at : at + len(shape.rules)])
-            runs.append((place, shape, time_ms, values, numbers))
-            usual = usual and numbers and not offset
-            at += len(values)
-        count += at
-    place.numbers = usual
-    return count
-
-
-def _in_range(shape: Shape, numbers: list[Any]) -> list[Value]:
-    if all(map(le, shape.lows, numbers)) and all(map(le, numbers, shape.highs)):
-        return numbers
-    raise _Unusual
-
-
-def _values(shape: Shape, records: list[_Record]) -> tuple[list[Value], bool]:
-    """The value of each record, and whether all are numbers."""
-    odd = [each for each in records if each.v is UNSET or not each.u is each.vb is each.vs is each.q is UNSET]
-    if odd:
-        return [_value(shape, place, record) for place, record in enumerate(records)], False
-    return _in_range(shape, [record.v for record in records]), True
-
-
-def _value(shape: Shape, place: int, record: _Record) -> Value:
+def _value(rule: Rule, record: _Record) -> Value:
     number, flag, text, quality = record.v, record.vb, record.vs, record.q
-    if (number is UNSET) + (flag is UNSET) + (text is UNSET) + (quality is UNSET) != 3:
-        raise _Unusual
-    rule = shape.rules[place]
     if record.u is not UNSET and record.u != rule.unit:
         raise _Unusual
     if number is not UNSET:
-        if shape.lows[place] <= number <= shape.highs[place]:
+        if flag is text is quality is UNSET and rule.least <= number <= rule.most:
             return number
     elif quality is not UNSET:
-        if is_quality(quality):
+        if flag is text is UNSET and is_quality(quality):
             return Bad(quality)
-    elif rule.low is None:
-        if flag is not UNSET:
+    elif rule.low is not None:
+        raise _Unusual
+    elif flag is not UNSET:
+        if text is UNSET:
             return flag
-        if len(text) <= MAX_TEXT and "\0" not in text:  # type: ignore[arg-type,operator]
-            return text  # type: ignore[return-value]
+    elif text is not UNSET and len(text) <= MAX_TEXT and "\0" not in text:
+        return text
     raise _Unusual

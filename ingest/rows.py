@@ -10,7 +10,7 @@ from wire.numbers import EXACT_INTEGER
 # or None where there is a quality. Whole numbers are floats too: a field of InfluxDB keeps the type of its first value.
 Row = tuple[str, str, str, str, str, int, float | bool | str | None, str | None]
 
-_EXACT = EXACT_INTEGER - 1  # beyond it an integer is refused, and a float can no longer tell that it was one
+_EXACT = EXACT_INTEGER - 1
 SHAPES = 500  # of one profile that are remembered; a node that tells its points in ever new orders must not fill us
 
 
@@ -24,24 +24,23 @@ Value = float | bool | str | Bad
 
 
 class Place:
-    """A device on its pole: one object for each, so that it is its own key. heads: text that a store keeps with it;
-    numbers: it told nothing else when it was last heard."""
+    """A device on its pole: one object for each, so that it is its own key. heads: text that a store keeps with it."""
 
-    __slots__ = ("area", "device", "heads", "numbers", "pole")
+    __slots__ = ("area", "device", "heads", "pole")
 
     def __init__(self, area: str, pole: str, device: str) -> None:
         self.area = area
         self.pole = pole
         self.device = device
         self.heads: dict[str, str] = {}  # by function
-        self.numbers = True
 
 
 class Rule:
     """What is known of a point, shared by all devices of its profile. low and high are in its unit; None where its
-    profile is unknown or has no range."""
+    profile is unknown or has no range. least and most bound what is read fast: beyond an exact integer a float can no
+    longer tell whether it was one."""
 
-    __slots__ = ("function", "high", "low", "point", "unit")
+    __slots__ = ("function", "high", "least", "low", "most", "point", "unit")
 
     def __init__(self, point: str, function: str, unit: str, low: float | None, high: float | None) -> None:
         self.point = point
@@ -49,6 +48,8 @@ class Rule:
         self.unit = unit
         self.low = low
         self.high = high
+        self.least = -_EXACT if low is None else max(low, -_EXACT)
+        self.most = _EXACT if high is None else min(high, _EXACT)
 
     @property
     def facts(self) -> tuple[str, str, float | None, float | None]:
@@ -57,20 +58,17 @@ class Rule:
 
 
 class Shape:
-    """Points of one function that a device tells together. lows and highs bound the numbers of each; fields is text
-    that a store keeps with it."""
+    """Points of one function that a device tells together. fields: text that a store keeps with it."""
 
-    __slots__ = ("fields", "function", "highs", "lows", "rules")
+    __slots__ = ("fields", "function", "rules")
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
         self.function = rules[0].function
-        self.lows = [-_EXACT if rule.low is None else max(rule.low, -_EXACT) for rule in rules]
-        self.highs = [_EXACT if rule.high is None else min(rule.high, _EXACT) for rule in rules]
         self.fields = ""
 
 
-# What a device said at one instant: ms since 1970, the value of each point, and whether all of them are numbers.
+# What a device said at one instant: ms since 1970, the value of each point, and whether none is a text or bad.
 Run = tuple[Place, Shape, int, list[Value], bool]
 Reading = tuple[Place, Rule, int, Value]
 
@@ -82,17 +80,16 @@ class Points(dict[str, Rule]):
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         super().__init__((rule.point, rule) for rule in rules)
-        self._shapes: dict[tuple[str, ...], list[Shape]] = {}
+        self._shapes: dict[tuple[Rule, ...], list[Shape]] = {}
 
-    def shapes(self, names: tuple[str, ...]) -> list[Shape]:
-        """One for each function, in the order of the names. Raises KeyError where a point is unknown."""
-        found = self._shapes.get(names)
+    def shapes(self, rules: tuple[Rule, ...]) -> list[Shape]:
+        """One for each function, in the order of the rules; the same objects for the same rules."""
+        found = self._shapes.get(rules)
         if found is None:
-            rules = [self[name] for name in names]
-            found = [Shape(list(alike)) for _, alike in groupby(rules, key=lambda rule: rule.function)]
             if len(self._shapes) >= SHAPES:
                 self._shapes.clear()
-            self._shapes[names] = found
+            found = [Shape(list(alike)) for _, alike in groupby(rules, key=lambda rule: rule.function)]
+            self._shapes[rules] = found
         return found
 
 
@@ -112,7 +109,7 @@ def together(each: Iterable[Reading]) -> list[Run]:
         some = list(alike)
         values = [value for _, _, _, value in some]
         shape = Shape([rule for _, rule, _, _ in some])
-        out.append((place, shape, time_ms, values, all(type(value) is float for value in values)))
+        out.append((place, shape, time_ms, values, not any(isinstance(value, str) for value in values)))
     return out
 
 

@@ -55,7 +55,7 @@ class Ingest:
         config.check_places()
         self._notify = Notify() if config.worker is None else Notify("")  # of several, who watches them tells
         self._nodes = Nodes()
-        self._batcher = Batcher(under_way=self._under_way)
+        self._batcher = Batcher(under_way=self._under_way, busy=lambda: self._writer.flights > 0)
         self._room = 2 * config.receive_max  # messages at QoS 0 are not in the broker's window
         self._waiting = Waiting(most=config.receive_max)
         self._impatient: set[tuple[str, str]] = set()

@@ -87,7 +87,7 @@ def _values(column: Column, raw: IntArray, quality: np.ndarray[tuple[int], np.dt
 
 def _runs(place: Place, shape: Shape, times: list[int], told: list[list[Value]]) -> Iterator[Run]:
     for time_ms, values in zip(times, zip(*told, strict=True), strict=True):
-        yield place, shape, time_ms, list(values), all(type(value) is float for value in values)
+        yield place, shape, time_ms, list(values), not any(isinstance(value, str) for value in values)
 
 
 def series(tables: Sequence[Table]) -> Mapping[str, int]:
