@@ -133,17 +133,18 @@ def test_check_of_a_broken_exchange_is_one_line_on_stderr(tmp_path: Path) -> Non
 
 
 def test_docs_writes_the_pages_and_keeps_the_notes(tmp_path: Path) -> None:
-    out, device = tmp_path / "devices", str(loader.files()["xy-md03"])
-    assert pole("profile", "docs", device, "--out", str(out), "--check").returncode == 1
-    assert pole("profile", "docs", device, "--out", str(out)).stdout == f"{out}: 1 device, 2 pages written\n"
-    assert pole("profile", "docs", device, "--out", str(out), "--check").returncode == 0
+    out = tmp_path / "devices"
+    docs = ["profile", "docs", str(loader.files()["xy-md03"]), "--out", str(out)]
+    assert run(app, [*docs, "--check"]).exit_code == 1
+    assert run(app, docs).stdout == f"{out}: 1 device, 2 pages written\n"
+    assert run(app, [*docs, "--check"]).exit_code == 0
     page = out / "xy-md03.md"
     page.write_text(page.read_text("utf-8").replace("<!-- notes -->\n", "<!-- notes -->\nOurs is blue.\n"), "utf-8")
-    assert pole("profile", "docs", device, "--out", str(out), "--check").returncode == 0
+    assert run(app, [*docs, "--check"]).exit_code == 0
     page.write_text(page.read_text("utf-8").replace("## Points", "## Pints"), "utf-8")
-    result = pole("profile", "docs", device, "--out", str(out), "--check")
+    result = pole(*docs, "--check")
     assert (result.returncode, result.stderr) == (1, f"{page}: out of date. `pole profile docs` writes it anew.\n")
-    assert pole("profile", "docs", device, "--out", str(out)).returncode == 0
+    assert run(app, docs).exit_code == 0
     assert "Ours is blue." in page.read_text("utf-8")
     assert "## Points" in page.read_text("utf-8")
 
