@@ -56,5 +56,5 @@ def test_a_store_that_refuses_us_is_waited_for(server):
 
 @pytest.mark.parametrize("url", ["victoria:{}", "influx2:{}/org/bucket"])
 def test_a_server_of_another_kind_is_waited_for_and_blames_no_reading(influx1, url):
-    with pytest.raises(Unavailable, match="InfluxDB 1|database is required|404"):
+    with pytest.raises(Unavailable, match=r"InfluxDB 1|database is required|404"):
         probe(url.format(influx1.url), "")
