@@ -74,7 +74,7 @@ def _parts(size: Size, consumers: dict[str, Consumer], told: Told) -> dict[str, 
     ours = consumers["ours"]
     return {
         "poles": POLES, "floods": floods,
-        "direct": [_direct(store, size, told) for store in size.stores],
+        "direct": [_direct(row["store"], row["mix"], size, told) for row in floods if row["name"] == "ours"],
         "latency": [_latency(ours, row, size, told) for row in floods if row["name"] == "ours"],
         "scale": _scale(ours, size, told),
     }  # fmt: skip
@@ -152,14 +152,11 @@ def _median(case: Case, runs: list[dict[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _direct(store: str, size: Size, told: Told) -> dict[str, Any]:
-    told(f"the same points straight into {store}")
-    runs = [
-        ingest_direct.measure(store, poles=POLES, readings=int(USUAL), packs=size.packs(USUAL))
-        for _ in range(size.rounds)
-    ]
+def _direct(store: str, mix: str, size: Size, told: Told) -> dict[str, Any]:
+    told(f"the same points straight into {store}, {named(mix)}")
+    runs = [ingest_direct.measure(store, poles=POLES, mix=mix, packs=size.packs(mix)) for _ in range(size.rounds)]
     return {
-        "store": store, "readings_per_s": round(statistics.median(run["readings_per_s"] for run in runs)),
+        "store": store, "mix": mix, "readings_per_s": round(statistics.median(run["readings_per_s"] for run in runs)),
         "rates": [run["readings_per_s"] for run in runs],
         "cpu_us": {
             part: round(statistics.median(run["cpu_us"][part] for run in runs), 2) for part in runs[0]["cpu_us"]
@@ -220,10 +217,10 @@ def _beside_telegraf(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _beside_direct(rows: list[dict[str, Any]], direct: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    ours = {row["store"]: row["readings_per_s"] for row in rows if (row["name"], row["mix"]) == ("ours", USUAL)}
+    ours = {(row["store"], row["mix"]): row["readings_per_s"] for row in rows if row["name"] == "ours"}
     for row in direct:
-        share = ours[row["store"]] / row["readings_per_s"]
-        yield _verdict(f"{row['store']}: rate, share of writing straight to it", SHARE_OF_DIRECT, share)
+        share = ours[row["store"], row["mix"]] / row["readings_per_s"]
+        yield _verdict(f"{_where(row)}: rate, share of writing straight to it", SHARE_OF_DIRECT, share)
 
 
 def _in_time(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

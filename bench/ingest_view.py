@@ -52,10 +52,14 @@ def _floods(rows: list[dict[str, Any]]) -> Table:
 
 def _direct(rows: list[dict[str, Any]]) -> Table:
     table = _table(
-        "The same points straight to the store, 5,000 in one write", "store", "readings/s", "CPU µs a reading"
+        "The same points straight to the store, 5,000 in one write",
+        "store",
+        "of packs",
+        "readings/s",
+        "CPU µs a reading",
     )
     for row in rows:
-        table.add_row(row["store"], f"{row['readings_per_s']:,}", f"{sum(row['cpu_us'].values()):.2f}")
+        table.add_row(row["store"], row["mix"], f"{row['readings_per_s']:,}", f"{sum(row['cpu_us'].values()):.2f}")
     return table
 
 
