@@ -26,8 +26,7 @@ def encode(runs: list[Run], ledgers: list[Ledger]) -> bytes:
     for place, shape, time_ms, values, has_digits in runs:
         if has_digits:
             end = at + len(values)
-            head = place.heads.get(shape.function) or _head(place, shape.function)
-            out.append(f"{head} {(shape.fields or _fields(shape)) % digits[at:end]} {time_ms}")
+            out.append((shape.line or _line(shape)) % (place.tags or _tags(place), *digits[at:end], time_ms))
             at = end
         else:
             out += _mixed(place, shape, time_ms, values)
@@ -48,17 +47,16 @@ def readings_of_lines(runs: list[Run]) -> list[list[int]]:
     return out
 
 
-def _head(place: Place, function: str) -> str:
-    """Measurement and tags; kept with the place."""
-    head = f"{key(function)},area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
-    place.heads[function] = head
-    return head
+def _tags(place: Place) -> str:
+    place.tags = f",area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
+    return place.tags
 
 
-def _fields(shape: Shape) -> str:
-    """A template for the digits of all points; kept with the shape."""
-    shape.fields = ",".join(f"{key(rule.point).replace('%', '%%')}=%s" for rule in shape.rules)
-    return shape.fields
+def _line(shape: Shape) -> str:
+    """A line without tags, digits and time."""
+    function, *points = (key(name).replace("%", "%%") for name in (shape.function, *(r.point for r in shape.rules)))
+    shape.line = f"{function}%s {','.join(f'{point}=%s' for point in points)} %d"
+    return shape.line
 
 
 def _mixed(place: Place, shape: Shape, time_ms: int, values: list[Value]) -> list[str]:
@@ -70,14 +68,13 @@ def _mixed(place: Place, shape: Shape, time_ms: int, values: list[Value]) -> lis
         else:
             fields.append(f"{key(rule.point)}={_string(value) if type(value) is str else _digits(value).decode()}")
     if fields:
-        head = place.heads.get(shape.function) or _head(place, shape.function)
-        out.append(f"{head} {','.join(fields)} {time_ms}")
+        out.append(f"{key(shape.function)}{place.tags or _tags(place)} {','.join(fields)} {time_ms}")
     return out
 
 
 def _quality(place: Place, rule: Rule, time_ms: int, code: str) -> str:
-    tags = f"area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
-    return f"quality,{tags},function={key(rule.function)},point={key(rule.point)} code={_string(code)} {time_ms}"
+    tags = place.tags or _tags(place)
+    return f"quality{tags},function={key(rule.function)},point={key(rule.point)} code={_string(code)} {time_ms}"
 
 
 def key(text: str) -> str:

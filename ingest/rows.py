@@ -24,15 +24,15 @@ Value = float | bool | str | Bad
 
 
 class Place:
-    """A device on its pole: one object for each, so that it is its own key. heads: text that a store keeps with it."""
+    """A device on its pole: one object for each, so that it is its own key. tags: text that a store keeps with it."""
 
-    __slots__ = ("area", "device", "heads", "pole")
+    __slots__ = ("area", "device", "pole", "tags")
 
     def __init__(self, area: str, pole: str, device: str) -> None:
         self.area = area
         self.pole = pole
         self.device = device
-        self.heads: dict[str, str] = {}  # by function
+        self.tags = ""
 
 
 class Rule:
@@ -58,14 +58,14 @@ class Rule:
 
 
 class Shape:
-    """Points of one function that a device tells together. fields: text that a store keeps with it."""
+    """Points of one function that a device tells together. line: text that a store keeps with it."""
 
-    __slots__ = ("fields", "function", "rules")
+    __slots__ = ("function", "line", "rules")
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
         self.function = rules[0].function
-        self.fields = ""
+        self.line = ""
 
 
 # What a device said at one instant: ms since 1970, the value of each point, and whether none is a text or bad.
