@@ -100,9 +100,9 @@ async def fill(influx1, folder):
                 readings = taken(devices, site, node, time_ms, step)
                 body = packs.encode(EPOCH, step + 1, readings)
                 pack = accept(AREA, node, body, registry.devices(AREA, node), time_ms + 800)
-                await store.write(pack.rows, [pack.ledger(time_ms + 800)])
+                await store.write(pack.runs, [pack.ledger(time_ms + 800)])
                 filled.values |= {reading[:3]: reading[3] for reading in readings if reading[4] is None}
-                filled.stored += len(pack.rows)
+                filled.stored += pack.readings
                 filled.refused += len(pack.refused)
     registry.close()
     await store.close()

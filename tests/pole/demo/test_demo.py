@@ -56,7 +56,7 @@ def answer_of(arguments: list[str], folder: Path) -> tuple[subprocess.CompletedP
 
 def test_a_short_run_stores_everything_and_is_continued(tmp_path):
     folder = tmp_path / "run"
-    done, first = answer_of(["--for", "10s"], folder)
+    done, first = answer_of(["--for", "15s"], folder)
     assert done.returncode == 0, f"{first}\n{done.stderr[-3000:]}"
     assert set(first) >= KEYS
     assert first["poles"] == 12
