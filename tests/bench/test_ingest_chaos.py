@@ -44,7 +44,8 @@ def test_some_faults_and_nothing_is_lost(monkeypatch, capsys, store):
     assert result["packs"] >= 100
     assert (result["lost"], result["wrong"], result["false"], result["twice"], result["kept"]) == (0, 0, 0, 0, True)
     assert list(result["gaps"]) == ["nothing", "ingest killed"]
-    assert 0.1 < result["gaps"]["ingest killed"]["silence_s"] <= result["gaps"]["ingest killed"]["wait_s"]
+    killed = result["gaps"]["ingest killed"]
+    assert 0.1 < killed["silence_s"] <= killed["wait_s"] + 0.05  # both are looked at now and then
     ingest_chaos.show(result)
     told = capsys.readouterr().out
     assert "kept" in told
