@@ -73,6 +73,11 @@ Run = tuple[Place, Shape, int, list[Value], bool]
 Reading = tuple[Place, Rule, int, Value]
 
 
+def _line_of(rule: Rule) -> tuple[str, bool]:
+    # InfluxDB leaves a field "time" out of a line without a word; alone in its line it refuses it, and that we hear.
+    return rule.function, rule.point == "time"
+
+
 class Points(dict[str, Rule]):
     """What is known of a device's points, by their names; shared by all devices of a profile."""
 
@@ -83,12 +88,12 @@ class Points(dict[str, Rule]):
         self._shapes: dict[tuple[Rule, ...], list[Shape]] = {}
 
     def shapes(self, rules: tuple[Rule, ...]) -> list[Shape]:
-        """One for each function, in the order of the rules; the same objects for the same rules."""
+        """One for each line, in the order of the rules; the same objects for the same rules."""
         found = self._shapes.get(rules)
         if found is None:
             if len(self._shapes) >= SHAPES:
                 self._shapes.clear()
-            found = [Shape(list(alike)) for _, alike in groupby(rules, key=lambda rule: rule.function)]
+            found = [Shape(list(alike)) for _, alike in groupby(rules, key=_line_of)]
             self._shapes[rules] = found
         return found
 
@@ -105,7 +110,7 @@ def readings(runs: Iterable[Run]) -> list[Reading]:
 def together(each: Iterable[Reading]) -> list[Run]:
     """Readings of a device at one instant are one run where they follow each other."""
     out: list[Run] = []
-    for (place, _, time_ms), alike in groupby(each, key=lambda reading: (reading[0], reading[1].function, reading[2])):
+    for (place, _, time_ms), alike in groupby(each, key=lambda reading: (reading[0], _line_of(reading[1]), reading[2])):
         some = list(alike)
         values = [value for _, _, _, value in some]
         shape = Shape([rule for _, rule, _, _ in some])

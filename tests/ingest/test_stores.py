@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest import isolate, lines
+from ingest.accept import accept
 from ingest.errors import IngestError, Refused, Unavailable
-from ingest.rows import Ledger, Names, named
+from ingest.rows import Ledger, Names, Place, Points, Rule, named
 from ingest.store_url import check_url, open_store
 from ingest.stores import Wanted
 from pole.broker import free_port
@@ -118,6 +119,17 @@ def test_a_field_of_another_type_is_isolated_and_the_rest_stored(influx1):
     assert good.refused == []
     assert counts == (301, 0, 3, 301, 1)
     assert packs[0].ranges == [[1, 3]]
+
+
+@pytest.mark.parametrize("more", ["", '"bver":10,'], ids=["read fast", "read the long way"])
+def test_a_point_called_time_is_refused_and_not_left_out(influx1, more):
+    known = {"P1/a/": (Place("wuhou", "P1", "a"), Points(Rule(p, "air", "", None, None) for p in ("x", "time", "y")))}
+    body = f'[{{{more}"bn":"P1/a/","bt":{AT // 1000},"ep":"9f3c21aa","sq":1,"n":"x","v":1}},'
+    body += '{"n":"time","v":2},{"n":"y","v":3}]'
+    pack = accept("wuhou", "gw-1", body.encode(), known, AT)
+    _, found = run(influx1.store, lambda s: isolate.write(s, [pack], AT), lambda s: s.readings(Wanted()))
+    assert [row[4] for row in found] == ["x", "y"]
+    assert [(refused.record, refused.reason) for refused in pack.refused] == [(1, "store")]
 
 
 def test_influxdb_makes_its_database(influx1):
