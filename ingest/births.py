@@ -10,8 +10,9 @@ import msgspec
 
 from device_profiles import loader
 from device_profiles.schema import Profile
-from ingest.rows import Points, Rule
+from ingest.rows import OWN, Points, Rule
 from wire import messages
+from wire.errors import MessageError
 from wire.names import is_epoch, is_name, is_text
 from wire.numbers import is_count
 
@@ -128,5 +129,8 @@ def _announced(profile: Profile | None, told: dict[str, Any]) -> Facts:
     for point, facts in told["points"].items():
         known = profile.points.get(point) if profile is not None else None
         low, high = known.range if known is not None and known.range is not None else (None, None)
-        out.append((point, str(facts.get("function", told["function"])), str(facts["unit"]), low, high))
+        function = str(facts.get("function", told["function"]))
+        if function in OWN:  # one float among them, and the ledger of all nodes is refused
+            raise MessageError("birth", f"{function} is no function: ingest keeps that measurement for itself")
+        out.append((point, function, str(facts["unit"]), low, high))
     return tuple(out)

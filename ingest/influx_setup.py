@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 import urllib3
 
 from ingest.errors import Unavailable
-from ingest.influxql import OWN, InfluxQl, quoted
+from ingest.influxql import InfluxQl, quoted
+from ingest.rows import OWN
 from ingest.store_options import Options
 
 THINNED = "thinned"  # name of the retention policy, the continuous query and the task; end of the bucket's name

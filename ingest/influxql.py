@@ -8,13 +8,12 @@ from urllib.parse import urlencode
 import urllib3
 
 from ingest.errors import Refused, Unavailable
-from ingest.rows import Counts, Packs, Row
+from ingest.rows import OWN, Counts, Packs, Row
 from ingest.stores import Wanted
 from wire.stored import ranges
 
 T = TypeVar("T")
 
-OWN = ("pack", "quality")  # measurements that are no function
 _TAGS = ("area", "pole", "device")
 
 

@@ -10,6 +10,8 @@ from wire.numbers import EXACT_INTEGER
 # or None where there is a quality. Whole numbers are floats too: a field of InfluxDB keeps the type of its first value.
 Row = tuple[str, str, str, str, str, int, float | bool | str | None, str | None]
 
+OWN = ("pack", "quality")  # measurements that are no function: the ledger, and readings without a value
+
 _EXACT = EXACT_INTEGER - 1
 SHAPES = 500  # of one profile that are remembered; a node that tells its points in ever new orders must not fill us
 

@@ -73,3 +73,10 @@ def test_a_time_that_is_none_is_refused_by_both(time):
     body = json.dumps(json.loads(birth()) | {"time": 7}).replace('"time": 7', f'"time": {time}').encode()
     with pytest.raises(MessageError):
         births.read(body)
+
+
+@pytest.mark.parametrize("function", ["pack", "quality"])
+def test_a_measurement_of_our_own_is_no_function_of_a_device(function):
+    for told in ({"function": function}, {"points": {"sq": {"unit": "", "function": function}}}):
+        with pytest.raises(MessageError, match=f"{function} is no function"):
+            Births().read(birth(**told))
