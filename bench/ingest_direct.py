@@ -55,7 +55,7 @@ def _measured(store: Store, first: list[Run], bodies: list[list[Run]]) -> dict[s
 def _posted(store: Store, first: list[Run], bodies: list[list[Run]]) -> tuple[float, dict[str, float]]:
     http = urllib3.PoolManager()
     server = "/".join(store.url.partition(":")[2].split("/", 3)[:3])
-    path = f"/write?db={DATABASE}&precision=ms"
+    path = f"/write?db={DATABASE}&precision=ns"
     encoded = [lines.encode(body, []) for body in (first, *bodies)]
 
     def post(body: bytes) -> None:

@@ -30,13 +30,13 @@ def line(topic: str, body: bytes | bytearray) -> tuple[str, int]:
     records = json.loads(body)
     pole, device, _ = records[0]["bn"].split("/")
     fields = ",".join([f"{record['n']}={record['v']}" for record in records])
-    return f"air,area={area},pole={pole},device={device} {fields} {round(records[0]['bt'] * 1000)}", len(records)
+    return f"air,area={area},pole={pole},device={device} {fields} {round(records[0]['bt'] * 1000)}000000", len(records)
 
 
 class Writer:
     def __init__(self, order: Order) -> None:
         self._http = urllib3.PoolManager()
-        self._url = f"{order['http']}/write?db={order['database']}&precision=ms"
+        self._url = f"{order['http']}/write?db={order['database']}&precision=ns"
 
     def post(self, lines: list[str]) -> None:
         answer = self._http.request("POST", self._url, body="\n".join(lines).encode())

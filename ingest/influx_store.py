@@ -128,7 +128,7 @@ def influx1(*, server: str, database: str, credentials: str, options: Options = 
     return InfluxStore(
         name=f"InfluxDB 1 {server}/{database}",
         http=http,
-        url=f"{server}/write?{urlencode({'db': database, 'precision': 'ms'})}",
+        url=f"{server}/write?{urlencode({'db': database, 'precision': 'ns'})}",
         headers=headers,
         compress=_compresses(server, options),
         reader=ql,
@@ -142,7 +142,7 @@ def influx2(*, server: str, org: str, bucket: str, token: str, options: Options 
     return InfluxStore(
         name=f"InfluxDB 2 {server}/{org}/{bucket}",
         http=http,
-        url=f"{server}/api/v2/write?{urlencode({'org': org, 'bucket': bucket, 'precision': 'ms'})}",
+        url=f"{server}/api/v2/write?{urlencode({'org': org, 'bucket': bucket, 'precision': 'ns'})}",
         headers=headers,
         compress=_compresses(server, options),
         reader=InfluxQl(http=http, server=server, database=bucket, headers=headers),
@@ -153,7 +153,7 @@ def influx2(*, server: str, org: str, bucket: str, token: str, options: Options 
 def influx3(*, server: str, database: str, token: str, options: Options = DEFAULT) -> InfluxStore:
     """The v3 write API, which says of each line what is wrong with it. It makes databases by itself."""
     http, headers = _http(), _bearer(token)
-    told = {"db": database, "precision": "millisecond", "accept_partial": "true"}
+    told = {"db": database, "precision": "nanosecond", "accept_partial": "true"}
     return InfluxStore(
         name=f"InfluxDB 3 {server}/{database}",
         http=http,
@@ -172,7 +172,7 @@ def victoria(*, server: str, credentials: str, options: Options = DEFAULT) -> In
     return InfluxStore(
         name=f"VictoriaMetrics {server}",
         http=http,
-        url=f"{server}/write?precision=ms",
+        url=f"{server}/write?precision=ns",
         headers=headers,
         compress=_compresses(server, options),
         reader=victoria_rows.Export(http=http, server=server, headers=headers),

@@ -127,7 +127,7 @@ def named(runs: Iterable[Run]) -> Iterator[Row]:
         yield rule.function, place.area, place.pole, place.device, rule.point, time_ms, told, quality
 
 
-LANES = 16  # packs of one lane follow each other by 16 numbers, so two never share the time of one point
+LANES = 16  # where a time has milliseconds, packs that follow each other are points of different lanes
 
 
 class Names:

@@ -18,7 +18,7 @@ from device_profiles.schema import FUNCTIONS
 from ingest import lines
 from ingest.errors import Refused, Unavailable
 from ingest.lines import key
-from ingest.rows import Bad, Counts, Ledger, Packs, Place, Row, Rule, Run, Value, readings, together
+from ingest.rows import LANES, Bad, Counts, Ledger, Packs, Place, Row, Rule, Run, Value, readings, together
 from ingest.stores import Wanted
 from wire.stored import ranges
 
@@ -37,16 +37,24 @@ def encode(runs: list[Run], ledgers: list[Ledger]) -> bytes:
         told = readings([each])
         other += [_line(*reading) for reading in told if isinstance(reading[3], str)]
         usual += together(reading for reading in told if not isinstance(reading[3], str))
-    return b"\n".join(part for part in (lines.encode(usual, ledgers), *other) if part)
+    return b"\n".join(part for part in (lines.encode(usual, []), *other, *map(_pack, ledgers)) if part)
 
 
 def _line(place: Place, rule: Rule, time_ms: int, value: Value) -> bytes:
     function, point = key(rule.function), key(rule.point)
     tags = f"area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
     if isinstance(value, Bad):
-        return f"quality,{tags},function={function},point={point},code={key(value)} missing=1 {time_ms}".encode()
+        return f"quality,{tags},function={function},point={point},code={key(value)} missing=1 {time_ms}000000".encode()
     text = key((str(value) or EMPTY).replace("\\", r"\\"))
-    return f"{function},{tags},text={text} {point}=1 {time_ms}".encode()
+    return f"{function},{tags},text={text} {point}=1 {time_ms}000000".encode()
+
+
+def _pack(pack: Ledger) -> bytes:
+    # Samples have milliseconds: packs of one lane follow each other by so many numbers that two never share a time.
+    area, node, epoch, number, readings, refused, latency_ms, time_ms = pack
+    tags = f"area={area},node={node},ep={epoch},lane={number % LANES}"
+    fields = f"sq={number}i,readings={readings}i,refused={refused}i,latency_ms={latency_ms}i"
+    return f"pack,{tags} {fields} {time_ms}000000".encode()
 
 
 class Export:

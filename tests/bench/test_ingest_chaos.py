@@ -87,7 +87,7 @@ def written(store, nodes, folder):
 def post(store, text):
     import urllib3
 
-    answer = urllib3.PoolManager().request("POST", f"{store.http}/write?db={DATABASE}&precision=ms", body=text)
+    answer = urllib3.PoolManager().request("POST", f"{store.http}/write?db={DATABASE}&precision=ns", body=text)
     assert answer.status == 204, answer.data
 
 
@@ -100,12 +100,12 @@ def test_the_account_finds_what_is_lost_wrong_false_and_twice(store, tmp_path):
     right = {"lost": 0, "wrong": 0, "false": 0, "nodes_with_gaps": 0, "twice": 0} | LETTERS
     assert asyncio.run(account(nodes, store, tmp_path / "letters.db")) == right
     readings = [line for line in text if line.startswith("air")]
-    place, _, time_ms = readings[0].split(" ")
-    post(store, f"{place} wind_speed=-1 {time_ms}")
-    post(store, f"{place} wind_speed=1 {int(time_ms) + 1}")
+    place, _, at = readings[0].split(" ")
+    post(store, f"{place} wind_speed=-1 {at}")
+    post(store, f"{place} wind_speed=1 {int(at) + 1_000_000}")
     ledger = next(line for line in text if line.startswith("pack"))
     head, _, at = ledger.rpartition(" ")
-    post(store, f"{head} {int(at) + 1}")
+    post(store, f"{head} {int(at) + 1_000_000}")
     nodes.nodes[1].head = 5
     assert asyncio.run(account(nodes, store, tmp_path / "letters.db")) == {
         "lost": 3, "wrong": 1, "false": 1, "nodes_with_gaps": 1, "twice": 0, **LETTERS, "kept": False,

@@ -81,6 +81,13 @@ def test_a_query_chooses_by_each_name_time_and_number(url):
     assert nothing == []
 
 
+def test_packs_of_one_millisecond_are_as_many_as_they_are(url):
+    ledgers = [LEDGER._replace(number=n) for n in (1, 2, 3, 17, 18, 999_999, 1_000_000)]
+    _, _, (packs,) = run(url, lambda s: s.write([], ledgers), lambda s: s.write([], ledgers[2:5]), lambda s: s.packs())
+    assert packs.ranges == [[1, 3], [17, 18], [999_999, 1_000_000]]
+    assert (packs.readings, packs.refused, packs.newest_ms) == (7 * 5, 7, AT + 2)
+
+
 def test_the_ledger_tells_ranges_of_each_epoch(url):
     ledgers = [LEDGER._replace(number=n, time_ms=AT + n) for n in (1, 2, 3, 5, 900)]
     ledgers.append(LEDGER._replace(epoch="00000001", number=4))
