@@ -7,6 +7,8 @@ import os
 import random
 import sqlite3
 
+import pytest
+
 from ingest.accept import Refusal, accept
 from ingest.dead_letters import DeadLetters
 from tests.ingest.mutations import KNOWN, mutated
@@ -32,6 +34,7 @@ def judged(topic, body):
     return pack.runs, pack.refused
 
 
+@pytest.mark.usefixtures("garbage_stays")
 def test_mutated_packs_and_topics_are_stored_or_refused_with_a_reason(tmp_path):
     chance = random.Random(2026)
     letters = DeadLetters(path=tmp_path / "dead-letters.db", megabytes=100_000)

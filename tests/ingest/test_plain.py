@@ -39,6 +39,7 @@ def kinds(pack):
     return [type(row[6]) for row in pack[2]]
 
 
+@pytest.mark.usefixtures("garbage_stays")
 def test_damaged_packs_are_read_alike_or_not_at_all():
     chance = random.Random(7)
     fast_ones = 0
