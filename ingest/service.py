@@ -63,14 +63,18 @@ class Ingest:
         self._sites = config.sites()
         self._registry = Registry(path=config.registry, owners=config.owners, sites=self._sites)
         self._suspects = Suspects(folder=config.registry.parent, number=config.worker or 0, careful=config.careful)
-        self._one_by_one = OneByOne(take=self._take, under_way=self._under_way) if config.careful else None
+        self._one_by_one: OneByOne | None = None
+        if config.careful:
+            self._one_by_one = OneByOne(
+                take=self._take, under_way=self._under_way, on_taken=lambda: self._connection.room_made.set()
+            )
         self._connection = Connection(
             address=config.address(),
             filters=filters(shared=config.worker is not None),
             on_message=self._take if self._one_by_one is None else self._one_by_one.put,
             on_read=self._batcher.settle,
             on_lost=self._forget,
-            room=lambda: self._under_way() < self._room,
+            room=self._has_room,
         )
         store = open_store(config.store, token=config.secret("token_file"), folder=config.folder)
         self._metrics = Metrics(store=store.name)
@@ -227,6 +231,9 @@ class Ingest:
                 "stopped before all was stored", messages=left, remedy="the broker or their nodes send them again"
             )
         await self._connection.disconnect()
+
+    def _has_room(self) -> bool:
+        return self._under_way() < self._room and not (self._one_by_one is not None and self._one_by_one.full)
 
     def _under_way(self) -> int:
         return len(self._batcher) + self._writer.writing + self._writer.held + len(self._waiting)
