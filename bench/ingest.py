@@ -36,7 +36,7 @@ class Size:
     """How much is measured. readings: of one flood, about; stores: the first is the one that promises are about;
     mixes: of packs, and into which stores each."""
 
-    readings: int = 400_000
+    readings: int = 800_000
     rounds: int = 3
     scale: tuple[int, ...] = SCALE
     stores: tuple[str, ...] = ("influx1", "victoria", "sqlite")

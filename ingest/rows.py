@@ -13,7 +13,9 @@ Row = tuple[str, str, str, str, str, int, float | bool | str | None, str | None]
 OWN = ("pack", "quality")  # measurements that are no function: the ledger, and readings without a value
 
 _EXACT = EXACT_INTEGER - 1
-SHAPES = 500  # of one profile that are remembered; a node that tells its points in ever new orders must not fill us
+REMEMBERED = (
+    20_000  # points in the shapes of one profile; a node that tells its points in ever new orders must not fill us
+)
 
 
 class Bad(str):
@@ -83,19 +85,22 @@ def _line_of(rule: Rule) -> tuple[str, bool]:
 class Points(dict[str, Rule]):
     """What is known of a device's points, by their names; shared by all devices of a profile."""
 
-    __slots__ = ("_shapes",)
+    __slots__ = ("_points", "_shapes")
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         super().__init__((rule.point, rule) for rule in rules)
         self._shapes: dict[tuple[Rule, ...], list[Shape]] = {}
+        self._points = 0  # of all shapes together
 
     def shapes(self, rules: tuple[Rule, ...]) -> list[Shape]:
         """One for each line, in the order of the rules; the same objects for the same rules."""
         found = self._shapes.get(rules)
         if found is None:
-            if len(self._shapes) >= SHAPES:
-                self._shapes.clear()
             found = [Shape(list(alike)) for _, alike in groupby(rules, key=_line_of)]
+            self._points += len(rules)
+            if self._points > REMEMBERED:
+                self._shapes.clear()
+                self._points = len(rules)
             self._shapes[rules] = found
         return found
 

@@ -53,6 +53,7 @@ class Memory:
     def put(self, topic: bytes, body: bytes) -> None:
         first, last = self._HEAD.size + len(topic), self._HEAD.size + len(topic) + len(body)
         if last <= BYTES:
+            self.clear()  # a note that is cut short is none
             self._map[self._HEAD.size : first] = topic
             self._map[first:last] = body
             self._HEAD.pack_into(self._map, 0, self._LOOKING, len(topic), len(body))

@@ -1,13 +1,14 @@
 """What of a pack may be stored, and what not."""
 
 import json
+import random
 
 import pytest
 
 from device_profiles import loader
 from ingest.accept import accept, identity
 from ingest.registry import Registry
-from ingest.rows import named
+from ingest.rows import REMEMBERED, Points, Rule, named
 from tests.ingest.fakes import EPOCH, birth
 from wire import packs
 from wire.errors import MessageError
@@ -156,3 +157,15 @@ def test_a_birth_that_is_none_is_refused(registry):
 )
 def test_the_identity_of_a_refused_pack_is_read_where_it_can_be(body, told):
     assert identity(body) == told
+
+
+def test_points_in_ever_new_orders_are_not_remembered_for_ever():
+    rules = [Rule(f"p{n}", "air", "", None, None) for n in range(50)]
+    points = Points(rules)
+    chance = random.Random(5)
+    for _ in range(3_000):
+        order = tuple(chance.sample(rules, 40))
+        (shape,) = points.shapes(order)
+        assert shape.rules == order
+        assert points.shapes(order)[0] is shape
+        assert sum(map(len, points._shapes)) <= REMEMBERED
