@@ -15,7 +15,7 @@ from typing import Any
 from bench import ingest_consumers, ingest_direct, ingest_view
 from bench.ingest_consumers import Consumer
 from bench.ingest_packs import CITY, CITY_READINGS, LARGE, USUAL, named
-from bench.ingest_rig import NICE, load_average, rig
+from bench.ingest_rig import NICE, Run, load_average, rig
 from pole.broker import find_program
 
 POLES = 100
@@ -176,16 +176,22 @@ def _latency(ours: Consumer, flood: dict[str, Any], size: Size, told: Told) -> d
 
 
 def _scale(ours: Consumer, size: Size, told: Told) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+    """Each round all numbers of poles in turn, as with the floods."""
     packs, readings = size.packs(USUAL), int(USUAL)
+    floods: dict[int, list[Run]] = {poles: [] for poles in size.scale}
+    births: dict[int, list[float]] = {poles: [] for poles in size.scale}
+    for number in range(size.rounds):
+        for poles in size.scale:
+            told(f"round {number + 1} of {size.rounds}: {poles} poles, {packs} packs")
+            with rig(ours, size.stores[0], nodes=poles) as running:
+                first = running.warm()
+                floods[poles].append(running.flood(packs))
+            births[poles].append(running.births_s + first.cpu["ingest"])
+    rows: list[dict[str, Any]] = []
     for poles in size.scale:
-        told(f"{poles} poles, {packs} packs")
-        with rig(ours, size.stores[0], nodes=poles) as running:
-            first = running.warm()
-            floods = [running.flood(packs) for _ in range(size.rounds)]
-        steady_us = statistics.median(flood.us("ingest") for flood in floods) * readings
-        births_us = 1e6 * (running.births_s + first.cpu["ingest"]) / poles - steady_us
-        row = _median((ours.name, size.stores[0], USUAL), [flood.told() for flood in floods])
+        steady_us = statistics.median(flood.us("ingest") for flood in floods[poles]) * readings
+        births_us = 1e6 * statistics.median(births[poles]) / poles - steady_us
+        row = _median((ours.name, size.stores[0], USUAL), [flood.told() for flood in floods[poles]])
         # a hundred births are over within the clock's ticks
         told_birth = round(births_us, 1) if poles >= LEAST_BIRTHS else None
         rows.append({**row, "poles": poles, "series": poles * readings, "birth_us": told_birth})
