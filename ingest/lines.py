@@ -26,7 +26,7 @@ def encode(runs: list[Run], ledgers: list[Ledger]) -> bytes:
     for place, shape, time_ms, values, has_digits in runs:
         if has_digits:
             end = at + len(values)
-            out.append((shape.line or _line(shape)) % (place.tags or _tags(place), *digits[at:end], time_ms))
+            out.append((shape.line or _line(shape)) % (place.tags or tags_of(place), *digits[at:end], time_ms))
             at = end
         else:
             out += _mixed(place, shape, time_ms, values)
@@ -47,7 +47,8 @@ def readings_of_lines(runs: list[Run]) -> list[list[int]]:
     return out
 
 
-def _tags(place: Place) -> str:
+def tags_of(place: Place) -> str:
+    """From the first comma on; kept with the place."""
     place.tags = f",area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
     return place.tags
 
@@ -68,12 +69,12 @@ def _mixed(place: Place, shape: Shape, time_ms: int, values: list[Value]) -> lis
         else:
             fields.append(f"{key(rule.point)}={_string(value) if type(value) is str else _digits(value).decode()}")
     if fields:
-        out.append(f"{key(shape.function)}{place.tags or _tags(place)} {','.join(fields)} {time_ms}000000")
+        out.append(f"{key(shape.function)}{place.tags or tags_of(place)} {','.join(fields)} {time_ms}000000")
     return out
 
 
 def _quality(place: Place, rule: Rule, time_ms: int, code: str) -> str:
-    tags = place.tags or _tags(place)
+    tags = place.tags or tags_of(place)
     return f"quality{tags},function={key(rule.function)},point={key(rule.point)} code={_string(code)} {time_ms}000000"
 
 
@@ -88,10 +89,15 @@ def _string(text: str) -> str:
     return f'"{text.translate(_STRING)}"'
 
 
-def _pack(pack: Ledger) -> str:
+def pack_line(pack: Ledger, *, tag: str = "", ns: int = 0) -> str:
+    """tag: one more, with its comma; ns: what is added to the pack's time."""
     area, node, epoch, number, readings, refused, latency_ms, time_ms = pack
-    tags = f"area={area},node={node},ep={epoch}"  # which have nothing to escape
+    tags = f"area={area},node={node},ep={epoch}{tag}"  # which have nothing to escape
     fields = f"sq={number}i,readings={readings}i,refused={refused}i,latency_ms={latency_ms}i"
+    return f"pack,{tags} {fields} {time_ms}{ns:06d}"
+
+
+def _pack(pack: Ledger) -> str:
     # Two packs of a node may have one time, and would be one point: the nanoseconds tell them apart. A tag for that
     # made sixteen series of each node, which cost an InfluxDB more than all readings.
-    return f"pack,{tags} {fields} {time_ms}{number % 1_000_000:06d}"
+    return pack_line(pack, ns=pack.number % 1_000_000)

@@ -42,19 +42,16 @@ def encode(runs: list[Run], ledgers: list[Ledger]) -> bytes:
 
 def _line(place: Place, rule: Rule, time_ms: int, value: Value) -> bytes:
     function, point = key(rule.function), key(rule.point)
-    tags = f"area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
+    tags = place.tags or lines.tags_of(place)
     if isinstance(value, Bad):
-        return f"quality,{tags},function={function},point={point},code={key(value)} missing=1 {time_ms}000000".encode()
+        return f"quality{tags},function={function},point={point},code={key(value)} missing=1 {time_ms}000000".encode()
     text = key((str(value) or EMPTY).replace("\\", r"\\"))
-    return f"{function},{tags},text={text} {point}=1 {time_ms}000000".encode()
+    return f"{function}{tags},text={text} {point}=1 {time_ms}000000".encode()
 
 
 def _pack(pack: Ledger) -> bytes:
-    # Samples have milliseconds: packs of one lane follow each other by so many numbers that two never share a time.
-    area, node, epoch, number, readings, refused, latency_ms, time_ms = pack
-    tags = f"area={area},node={node},ep={epoch},lane={number % LANES}"
-    fields = f"sq={number}i,readings={readings}i,refused={refused}i,latency_ms={latency_ms}i"
-    return f"pack,{tags} {fields} {time_ms}000000".encode()
+    # Samples have milliseconds: neighbours are in different lanes, and packs so many numbers apart hardly share a time.
+    return lines.pack_line(pack, tag=f",lane={pack.number % LANES}").encode()
 
 
 class Export:
