@@ -80,14 +80,14 @@ class Rig:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             self.store: Store = STORES[self.store_kind](folder=self.folder / "store")
+            stack.callback(self.store.kill)  # before it starts: we may be ended meanwhile
             self.store.start()
-            stack.callback(self.store.kill)
             passwords = {USER: "ingest-secret", ingest_load.USER: "load-secret"}
             self.broker = Broker(folder=self.folder / "broker", passwords=passwords, more=MORE)
             acl = self.folder / "broker" / "mosquitto.acl"
             acl.write_text(acl.read_text() + ingest_load.ACL)
-            self.broker.start()
             stack.callback(self.broker.kill)
+            self.broker.start()
             self.process = stack.enter_context(self._consuming(passwords[USER]))
             self.load = stack.enter_context(
                 Load(port=self.broker.port, password=passwords[ingest_load.USER], nodes=self.nodes,

@@ -7,6 +7,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from pole import signals
 from pole.broker import free_port
 
 START_S = 30.0
@@ -52,11 +53,7 @@ class Server:
     def stop(self) -> None:
         """SIGTERM, and wait."""
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            signals.end(self._process, seconds=STOP_S)
 
     def kill(self) -> None:
         """SIGKILL, and wait."""

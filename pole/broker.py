@@ -16,6 +16,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from pole import signals
+
 CONFIGURATION = Path(__file__).resolve().parent.parent / "mosquitto.conf"
 START_SECONDS = 10.0
 STOP_SECONDS = 10.0
@@ -123,13 +125,8 @@ class Broker:
 
     def stop(self) -> None:
         """End it as an operator does (SIGTERM): it saves its sessions and retained messages."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        if self._process is not None:
+            signals.end(self._process, seconds=STOP_SECONDS)
 
     def kill(self) -> None:
         """End it as a power cut does (SIGKILL)."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -21,6 +22,16 @@ async def until_stopped(service: Callable[[asyncio.Event], Awaitable[None]]) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     await service(stop)
+
+
+def end(process: "subprocess.Popen[bytes]", *, seconds: float) -> None:
+    """SIGTERM, so long to stop in order, then SIGKILL. Blocks."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def run_stoppable(work: Coroutine[Any, Any, Result]) -> Result | None:

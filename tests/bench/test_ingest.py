@@ -1,6 +1,10 @@
 """`pole bench ingest` in small: that it measures what it says. Its figures are the bench's, not a test's."""
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +21,7 @@ from ingest import lines
 from ingest.accept import accept
 from ingest.registry import Registry
 from simulators.load.packs import AREA, PROFILE, Packs
+from tests.ingest.fakes import wait_until
 from tests.parts.servers import program
 
 TINY = ingest.Size(readings=3_000, rounds=1, scale=(20,), stores=("sqlite",), mixes=(), rate_s=1.0)
@@ -193,3 +198,24 @@ def test_the_peers_write_the_points_that_ours_does(tmp_path):
 def test_a_share_is_one_of_the_values():
     assert ingest_load.shares([]) == {}
     assert ingest_load.shares([n / 1000 for n in range(1, 101)]) == {"p50": 51.0, "p99": 100.0, "max": 100.0}
+
+
+def test_a_bench_that_is_ended_leaves_nothing_behind(tmp_path):
+    def there():
+        """Command lines of the parts, whose files are in the folder."""
+        found = []
+        for file in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                found.append(file.read_bytes())
+        return [line for line in found if bytes(tmp_path) in line]
+
+    command = [sys.executable, "-m", "pole", "bench", "ingest", "--quick"]
+    bench = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: any(b"mosquitto" in line for line in there()), 30, "a broker")
+        bench.terminate()
+        assert bench.wait(30) == 143
+        assert there() == []
+    finally:
+        bench.kill()
+        bench.wait()
