@@ -43,8 +43,8 @@ async def ended(it):
 
 
 async def test_noise_costs_no_memory(args):
-    most = 0
-    for number in range(args["noise"]):
+    used = [0] * args["noise"]  # a list that grows would be counted, too
+    for number in range(len(used)):
         it = rig.client(args)
         try:
             await it.connect(b"will")
@@ -56,10 +56,9 @@ async def test_noise_costs_no_memory(args):
         if rig.MICROPYTHON:
             it = None
             gc.collect()
-            if number == 20:
-                most = gc.mem_alloc()
-    if rig.MICROPYTHON:
-        assert gc.mem_alloc() <= most + 200, "%d, %d" % (gc.mem_alloc(), most)
+            used[number] = gc.mem_alloc()
+    if rig.MICROPYTHON:  # the collector is conservative: what looks like a pointer may hold a dead object for a while
+        assert min(used[-5:]) <= min(used[16:21]) + 200, used
 
 
 async def test_packet_numbers_wrap_and_are_never_0(args):

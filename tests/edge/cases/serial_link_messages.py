@@ -127,8 +127,8 @@ async def test_the_heap_stays_flat(args):
     played = Played()
     await played.online()
     body = bytes(600)
-    used = []
-    for _turn in range(3):
+    used = [0] * 8
+    for turn in range(8):
         for _ in range(10):
             publishing = await played.publishes([body])
             for _ in range(4):
@@ -136,5 +136,6 @@ async def test_the_heap_stays_flat(args):
                 played.came = answer[1]
             await publishing
         gc.collect()
-        used.append(gc.mem_alloc())
-    assert used[2] - used[1] < 64, used
+        used[turn] = gc.mem_alloc()
+    # The collector is conservative: a word that looks like a pointer holds a dead object for a turn, not for four.
+    assert min(used[4:]) - min(used[:4]) < 64, used
