@@ -11,9 +11,7 @@ from typing import NoReturn
 
 import structlog
 
-from device_profiles import site, site_files
 from device_profiles.problems import FileProblem
-from device_profiles.site_files import Holders
 from ingest.registry import Registry
 
 LOOK_S = 2.0
@@ -29,6 +27,10 @@ class Inventory:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """paths: site files, and folders of them. Raises FileProblem, and then nothing of it is known."""
+        # Who has no inventory does not wait for these: a worker that comes again is waited for.
+        from device_profiles import site
+        from device_profiles.site_files import Holders
+
         self.paths = paths
         self.seen = _seen(paths)  # before it is read: what changes meanwhile is read again
         self._holders = Holders()
@@ -73,6 +75,8 @@ async def follow(inventory: Inventory, registry: Registry) -> NoReturn:
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
+    from device_profiles import site_files
+
     try:
         return site_files.listed(paths)
     except FileProblem as error:

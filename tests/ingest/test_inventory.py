@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -133,3 +135,8 @@ def test_what_no_site_file_names_is_kept_aside_and_stored_when_one_does(broker, 
         wait_until(lambda: letters(service) == [], 30.0, what="a replay by itself")
         assert stored(service) == wanted([1])
     node.close()
+
+
+def test_who_has_none_starts_without_what_reads_one():
+    asks = "import sys, ingest.service, pole.command; sys.exit('device_profiles.site' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asks], check=False).returncode == 0
