@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ingest.registry import Devices
-from ingest.rows import Bad, Place, Points, Rule, Run, Shape, Value
+from ingest.rows import Bad, Place, Points, Rule, Run, Step, Value
 from wire.names import is_epoch
 from wire.numbers import EXACT_INTEGER
 from wire.packs import MAX_BYTES, MAX_RECORDS, MAX_TEXT, is_quality
@@ -68,16 +68,16 @@ def _runs(records: list[_Record], devices: Devices, latest_ms: int) -> tuple[lis
     runs: list[Run] = []
     place: Place | None = None
     points = _NOTHING
-    rules: list[Rule] = []
+    step = points.start
     values: list[Value] = []
     plain, base_ms, time_ms = True, 0, 0
     offset: float | None = None
     oldest, newest = latest_ms, 0
     for record in records:
         if record.t != offset or not record.bn is record.bt is record.ep is record.sq is UNSET:
-            if rules:
-                _add(runs, place, points.shapes(tuple(rules)), time_ms, values, plain)
-                rules, values, plain = [], [], True
+            if values:
+                _add(runs, place, step, time_ms, values, plain)
+                values, plain = [], True
             if record.ep is not UNSET or record.sq is not UNSET:  # on another record than the first
                 raise _Unusual
             if record.bn is not UNSET:
@@ -90,30 +90,28 @@ def _runs(records: list[_Record], devices: Devices, latest_ms: int) -> tuple[lis
                 raise _Unusual
             oldest = time_ms if time_ms < oldest else oldest
             newest = time_ms if time_ms > newest else newest
-        rule = points[record.n]
+            step = points.start
+        step = step[record.n]
         number = record.v
         if number is not UNSET and record.vb is record.vs is record.q is record.u is UNSET:
-            if not rule.least <= number <= rule.most:
+            if not step.least <= number <= step.most:
                 raise _Unusual
             values.append(number)
         else:
-            value = _value(rule, record)
+            value = _value(step.rule, record)
             plain = plain and not isinstance(value, str)
             values.append(value)
-        rules.append(rule)
-    _add(runs, place, points.shapes(tuple(rules)), time_ms, values, plain)
+    _add(runs, place, step, time_ms, values, plain)
     return runs, oldest, newest
 
 
-def _add(
-    runs: list[Run], place: Place | None, shapes: list[Shape], time_ms: int, values: list[Value], plain: bool
-) -> None:
+def _add(runs: list[Run], place: Place | None, step: Step, time_ms: int, values: list[Value], plain: bool) -> None:
     assert place is not None  # without a device no point was found
-    if len(shapes) == 1:
-        runs.append((place, shapes[0], time_ms, values, plain))
+    if step.shape is not None:
+        runs.append((place, step.shape, time_ms, values, plain))
         return
     at = 0
-    for shape in shapes:
+    for shape in step.shapes():
         runs.append((place, shape, time_ms, values[at : at + len(shape.rules)], plain))
         at += len(shape.rules)
 

@@ -13,9 +13,7 @@ Row = tuple[str, str, str, str, str, int, float | bool | str | None, str | None]
 OWN = ("pack", "quality")  # measurements that are no function: the ledger, and readings without a value
 
 _EXACT = EXACT_INTEGER - 1
-REMEMBERED = (
-    20_000  # points in the shapes of one profile; a node that tells its points in ever new orders must not fill us
-)
+REMEMBERED = 5_000  # steps of one profile; a node that tells its points in ever new orders must not fill us
 
 
 class Bad(str):
@@ -82,27 +80,68 @@ def _line_of(rule: Rule) -> tuple[str, bool]:
     return rule.function, rule.point == "time"
 
 
-class Points(dict[str, Rule]):
-    """What is known of a device's points, by their names; shared by all devices of a profile."""
+_NONE = Rule("", "", "", None, None)  # the step before the first
 
-    __slots__ = ("_points", "_shapes")
+
+class Step(dict[str, "Step"]):
+    """Where a device stands that has told some of its points: what it tells next is the next step.
+
+    Devices of a profile tell the same points again and again, in few orders: the way is made once, and at its end
+    stands what was told, without a list of it. shape: the only one, or None where it has not been looked for, or there
+    are several.
+    """
+
+    __slots__ = ("_before", "_points", "_shapes", "least", "most", "rule", "shape")
+
+    def __init__(self, points: "Points", rule: Rule, before: "Step | None" = None) -> None:
+        super().__init__()
+        self.rule = rule
+        self.least, self.most = rule.least, rule.most
+        self.shape: Shape | None = None
+        self._points = points
+        self._before = before
+        self._shapes: list[Shape] | None = None
+
+    def __missing__(self, name: str) -> "Step":
+        # Raises KeyError for a point that the device does not have.
+        step = Step(self._points, self._points[name], self)
+        self._points.walked()
+        self[name] = step
+        return step
+
+    def shapes(self) -> list[Shape]:
+        """One for each line, in the order in which the points were told."""
+        if self._shapes is None:
+            self._shapes = [Shape(list(alike)) for _, alike in groupby(self._rules(), key=_line_of)]
+            self.shape = self._shapes[0] if len(self._shapes) == 1 else None
+        return self._shapes
+
+    def _rules(self) -> list[Rule]:
+        found: list[Rule] = []
+        step = self
+        while step._before is not None:
+            found.append(step.rule)
+            step = step._before
+        return found[::-1]
+
+
+class Points(dict[str, Rule]):
+    """What is known of a device's points, by their names; shared by all devices of a profile. start: before it has
+    told any."""
+
+    __slots__ = ("_steps", "start")
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         super().__init__((rule.point, rule) for rule in rules)
-        self._shapes: dict[tuple[Rule, ...], list[Shape]] = {}
-        self._points = 0  # of all shapes together
+        self.start = Step(self, _NONE)
+        self._steps = 0
 
-    def shapes(self, rules: tuple[Rule, ...]) -> list[Shape]:
-        """One for each line, in the order of the rules; the same objects for the same rules."""
-        found = self._shapes.get(rules)
-        if found is None:
-            found = [Shape(list(alike)) for _, alike in groupby(rules, key=_line_of)]
-            self._points += len(rules)
-            if self._points > REMEMBERED:
-                self._shapes.clear()
-                self._points = len(rules)
-            self._shapes[rules] = found
-        return found
+    def walked(self) -> None:
+        """One step more is remembered; beyond those that may be, the ways are made anew."""
+        self._steps += 1
+        if self._steps > REMEMBERED:
+            self.start.clear()
+            self._steps = 0
 
 
 def readings(runs: Iterable[Run]) -> list[Reading]:
