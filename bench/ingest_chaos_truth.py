@@ -73,7 +73,7 @@ def _count(store: Influx1 | Sqlite, node: Node) -> int:
     if isinstance(store, Sqlite):
         with reading(store.file) as db:
             return int(db.execute("SELECT count(*) FROM packs WHERE node = ?", (node.name,)).fetchone()[0])
-    return sum(row["count"] for row in _rows(store, f"SELECT count(sq) FROM pack WHERE node = '{node.name}'"))
+    return sum(row["count"] for row in _rows(store, f"SELECT count(readings) FROM pack WHERE node = '{node.name}'"))
 
 
 def _letters(file: Path) -> tuple[int, int, int]:

@@ -179,7 +179,7 @@ def peer(kind: str) -> Callable[[Place], list[str]]:
 def known(telegraf_program: str | None) -> dict[str, Consumer]:
     """All that can run here, by name."""
     found = [Consumer(name="ours", client_id="ingest-1", command=ours, lines=lambda of: of.lines + of.packs,
-                      more_values=4, births=True, stores=("influx1", "victoria", "sqlite"))]  # fmt: skip
+                      more_values=3, births=True, stores=("influx1", "victoria", "sqlite"))]  # fmt: skip
     if telegraf_program is not None:
         found += _telegrafs(telegraf_program)
     for kind in ("paho-mqtt", "aiomqtt"):

@@ -39,7 +39,7 @@ def poles(function: str, point: str) -> str:
 
 def packs() -> str:
     """How many packs were stored."""
-    return _packs('count("sq")')
+    return _packs('count("readings")')
 
 
 def age(share: int) -> str:
@@ -64,7 +64,7 @@ def rate_of_nodes() -> str:
 
 def packs_of_nodes() -> str:
     """Packs stored per minute, of each node."""
-    per_minute = 'count("sq") * 60000 / $__interval_ms'
+    per_minute = 'count("readings") * 60000 / $__interval_ms'
     return f"{_packs(per_minute)} {_EACH_NODE}"
 
 

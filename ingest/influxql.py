@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from ingest.errors import Refused, Unavailable
+from ingest.lines import NS
 from ingest.rows import OWN, Counts, Packs, Row
 from ingest.stores import Wanted
 from wire.stored import ranges
@@ -62,11 +63,13 @@ class InfluxQl:
 
     def _packs(self) -> list[Packs]:
         out = []
-        for series in self._series('SELECT sq, readings, refused FROM "pack" GROUP BY area, node, ep', merge=True):
+        sql = 'SELECT sq, readings, refused FROM "pack" GROUP BY area, node, ep'
+        for series in self._series(sql, merge=True, epoch="ns"):
             found: dict[int, tuple[int, int]] = {}
-            for _, number, readings, refused in series["values"]:
-                found[number] = max(found.get(number, (0, 0)), (readings, refused))
-            newest = max(row[0] for row in series["values"])
+            for time_ns, told, readings, refused in series["values"]:
+                number = time_ns % NS if told is None else told
+                found[number] = max(found.get(number, (0, 0)), (readings, refused or 0))
+            newest = max(row[0] for row in series["values"]) // NS
             tags = series["tags"]
             readings, refused = (sum(pair[column] for pair in found.values()) for column in (0, 1))
             out.append(Packs(tags["area"], tags["node"], tags["ep"], ranges(list(found)), readings, refused, newest))
@@ -118,9 +121,11 @@ class InfluxQl:
     def _count(self, sql: str) -> int:
         return sum(sum(row[1:]) for series in self._series(sql) for row in series["values"])
 
-    def _series(self, influxql: str, *, merge: bool = False, method: str = "GET") -> Iterator[dict[str, Any]]:
+    def _series(
+        self, influxql: str, *, merge: bool = False, method: str = "GET", epoch: str = "ms"
+    ) -> Iterator[dict[str, Any]]:
         # With `merge` the server sends a long series in chunks of 10,000, which are put together again.
-        fields = {"q": influxql, "db": self._database, "epoch": "ms"}
+        fields = {"q": influxql, "db": self._database, "epoch": epoch}
         if merge:
             fields["chunked"] = "true"
         try:

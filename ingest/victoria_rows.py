@@ -51,7 +51,7 @@ def _line(place: Place, rule: Rule, time_ms: int, value: Value) -> bytes:
 
 def _pack(pack: Ledger) -> bytes:
     # Samples have milliseconds: neighbours are in different lanes, and packs so many numbers apart hardly share a time.
-    return lines.pack_line(pack, tag=f",lane={pack.number % LANES}").encode()
+    return lines.pack_line(pack, number=f"sq={pack.number}i,", tag=f",lane={pack.number % LANES}").encode()
 
 
 class Export:

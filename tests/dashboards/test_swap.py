@@ -175,4 +175,4 @@ def test_query_and_series_go_on_when_another_maker_s_devices_hang_on_the_pole(tm
         row[0] for name in functions for one in influx1.query(f'SHOW SERIES FROM "{name}"') for row in one["values"]
     ]
     assert len(keys) == len(SWAPS)
-    assert influx1.query('SELECT sum("refused") FROM "pack"')[0]["values"][0][1] == 0
+    assert influx1.query('SELECT sum("refused") FROM "pack"') == []  # which is told where there are some

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import urllib.request
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -86,6 +87,27 @@ def test_packs_of_one_millisecond_are_as_many_as_they_are(url):
     _, _, (packs,) = run(url, lambda s: s.write([], ledgers), lambda s: s.write([], ledgers[2:5]), lambda s: s.packs())
     assert packs.ranges == [[1, 3], [17, 18], [999_999, 1_000_000]]
     assert (packs.readings, packs.refused, packs.newest_ms) == (7 * 5, 7, AT + 2)
+
+
+def test_what_a_pack_had_refused_is_told_where_it_had(url):
+    ledgers = [LEDGER._replace(number=n, refused=refused) for n, refused in ((1, 0), (2, 3), (2_000_000, 0))]
+    (none,) = run(url, lambda s: s.write([], ledgers[:1]), lambda s: s.packs())[1]
+    (packs,) = run(url, lambda s: s.write([], ledgers[1:]), lambda s: s.packs())[1]
+    assert none.refused == 0
+    assert (packs.refused, packs.ranges) == (3, [[1, 2], [2_000_000, 2_000_000]])
+
+
+def test_the_ledger_of_before_is_still_read(influx1):
+    """It had each number in a field, and sixteen series of each node."""
+    tags = "pack,area=wuhou,node=gw-1,ep=9f3c21aa"
+    for line in (
+        f"{tags},lane=5 sq=5i,readings=4i,refused=1i,latency_ms=120i {AT}000000",
+        f"{tags} sq=6i,readings=4i,refused=0i,latency_ms=120i {AT}000006",
+    ):
+        write = urllib.request.Request(f"{influx1.url}/write?db={influx1.database}", data=line.encode(), method="POST")
+        assert urllib.request.urlopen(write, timeout=20).status == 204
+    _, (packs,) = run(influx1.store, lambda s: s.write([], [LEDGER]), lambda s: s.packs())
+    assert (packs.ranges, packs.readings, packs.refused) == ([[5, 7]], 4 + 4 + 5, 1 + 1)
 
 
 def test_the_ledger_tells_ranges_of_each_epoch(url):
@@ -179,7 +201,7 @@ def test_victoria_takes_the_v2_api(victoria):
     assert found["air_pm2_5"]["values"][0] == 35.2
     assert found["air_pm2_5"]["timestamps"][0] == AT
     assert found["air_pm2_5"]["metric"]["pole"] == "P0001"
-    assert found["pack_sq"]["values"][0] == 7
+    assert found["pack_readings"]["values"][0] == 5
 
 
 def test_a_sqlite_value_that_does_not_fit_is_refused(tmp_path):
