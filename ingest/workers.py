@@ -71,6 +71,13 @@ class Worker:
         """How it ended, since it was started last."""
         return None if self._process is None else self._process.poll()
 
+    @property
+    def silence(self) -> str:
+        """Why its pages do not answer."""
+        if self.pid is None:
+            return "it ended, and is started again"
+        return "it starts" if self.heard is None else "it does not answer"
+
     def start(self) -> None:
         """Raises nothing: one that cannot be started is tried again later."""
         self.began = time.monotonic()
@@ -235,7 +242,7 @@ class Workers:
                 if status:
                     worker.heard = time.monotonic()
                 if status != 200:
-                    waits.append(f"worker {worker.number}: {body.strip() or 'it does not answer'}")
+                    waits.append(f"worker {worker.number}: {body.strip() or worker.silence}")
                 texts.append((worker.number, metrics))
             self._waits, self._metrics = waits, merged(texts)
             self._end_the_silent()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from ingest.config import Config
+    from ingest.service import Ingest
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def run(
         count = workers or settings.workers
         if worker is not None:
             ingest = Ingest(config=settings.of_worker(worker, http=http, careful=careful))
-            asyncio.run(signals.until_stopped(_with_parent(ingest.run, parent)))
+            asyncio.run(signals.until_stopped(_watched(ingest, parent)))
         elif count is not None:
             asyncio.run(signals.until_stopped(_several(settings, path, count, json)))
         else:
@@ -111,22 +112,16 @@ def _with_hangup(
     return run
 
 
-def _with_parent(
-    service: "Callable[[asyncio.Event], Coroutine[None, None, None]]", parent: int
-) -> "Callable[[asyncio.Event], Coroutine[None, None, None]]":
-    """A worker stops when whoever watches it is gone: the next one starts workers with the same names."""
+def _watched(ingest: "Ingest", parent: int) -> "Callable[[asyncio.Event], Coroutine[None, None, None]]":
+    """A worker stops when whoever watches it is gone, and the next one has started others with the same names."""
     import asyncio
-    import os
+
+    from ingest import orphan
 
     async def run(stop: asyncio.Event) -> None:
-        async def watch() -> None:
-            while os.getppid() == parent:  # it may have gone before we came so far
-                await asyncio.sleep(0.5)
-            stop.set()
-
-        watching = asyncio.create_task(watch())
+        watching = asyncio.create_task(orphan.stop_without(parent, waits=lambda: ingest.waiting_for, stop=stop))
         try:
-            await service(stop)
+            await ingest.run(stop)
         finally:
             watching.cancel()
 

@@ -66,7 +66,7 @@ def test_four_workers_lose_nothing_and_store_nothing_twice_though_they_are_kille
     node.close()
 
 
-def test_two_workers_share_the_packs_are_replaced_one_by_one_and_end_with_their_watcher(broker, tmp_path):
+def test_two_workers_share_the_packs_are_replaced_one_by_one_and_work_on_until_the_next_watchers(broker, tmp_path):
     service = Service(tmp_path / "ingest", broker)
     service.arguments = ["--workers", "2"]
     node = Node(broker)
@@ -91,7 +91,18 @@ def test_two_workers_share_the_packs_are_replaced_one_by_one_and_end_with_their_
         left = running(service)
         assert len(left) == 2
         service.kill()
+        time.sleep(1.0)  # they have noticed it
+        number += 1
+        node.pack(readings(number))
+        node.wait_confirmed(seconds=20)
+        service.start(ready=False)
         wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/cwd") for pid in left), 60.0, "the workers' end")
+        number += 1
+        node.pack(readings(number))
+        node.wait_confirmed(seconds=30)
+        assert [stored for stored, _ in numbers(service)] == list(range(1, number + 1))
+        assert len(running(service)) == 2
+        assert service.stop() == 0
     node.close()
 
 

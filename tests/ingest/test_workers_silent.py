@@ -77,6 +77,18 @@ def test_a_worker_that_ends_inside_its_answer_has_given_none(path):
         serving.join(10)
 
 
+def test_a_worker_whose_pages_are_silent_says_why(several):
+    worker, _ = several.workers
+    assert worker.silence == "it starts"
+    worker.heard = time.monotonic()
+    assert worker.silence == "it does not answer"
+    worker.kill()
+    worker._process.wait()
+    assert worker.silence == "it ended, and is started again"
+    worker.start()
+    assert worker.silence == "it starts"
+
+
 def test_a_worker_that_cannot_be_started_is_tried_again_later(monkeypatch):
     def no_room(*_args, **_more):
         raise OSError("no room")
