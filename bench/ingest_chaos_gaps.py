@@ -29,6 +29,7 @@ async def gaps(nodes: Nodes, ingest: Ingest) -> Gaps:
             "rolling restart": lambda: _rolled(ingest),
             "worker killed": lambda: _worker_killed(ingest),
             "watcher killed": lambda: _killed(ingest),
+            "all killed": lambda: _all_killed(ingest),
             "poison pack": lambda: _poisoned(nodes),
         }
     else:
@@ -83,6 +84,12 @@ async def _killed(ingest: Ingest) -> None:
     await asyncio.to_thread(ingest.start)
     while ingest.several and ingest.processes() != ingest.watched():  # some of the former are there
         await asyncio.sleep(LOOK_S)
+
+
+async def _all_killed(ingest: Ingest) -> None:
+    # as systemd and containers end what is left of one that was killed
+    await asyncio.to_thread(ingest.end)
+    await asyncio.to_thread(ingest.start)
 
 
 async def _poisoned(nodes: Nodes) -> None:

@@ -183,7 +183,7 @@ class Scene:
     def _break(self):
         self.away_until = time.monotonic() + 0.3
 
-    roll = kill = _break
+    roll = kill = end = _break
 
     def start(self):
         pass
@@ -206,7 +206,9 @@ def test_each_gap_is_from_when_it_begins_until_all_is_well(monkeypatch):
     scene = Scene()
     monkeypatch.setattr(gaps, "send", lambda pid, what: scene._break())
     found = asyncio.run(gaps.gaps(scene, scene))
-    assert list(found) == ["nothing", "rolling restart", "worker killed", "watcher killed", "poison pack"]
+    assert list(found) == [
+        "nothing", "rolling restart", "worker killed", "watcher killed", "all killed", "poison pack",
+    ]  # fmt: skip
     assert found["nothing"]["wait_s"] == 0
     for what in list(found)[1:]:
         assert found[what]["silence_s"] == 0.1, what
