@@ -38,8 +38,10 @@ SELECT id, topic, body, first_ms, last_ms, times FROM messages
 """
 _TOPICS = """
 SELECT DISTINCT topic FROM messages JOIN refusals ON id = message
-    WHERE id > ? AND reason IN (SELECT value FROM json_each(?))
+    WHERE id > ? AND id <= ? AND reason IN (SELECT value FROM json_each(?))
 """
+_LAST = "SELECT coalesce(max(id), ?) FROM (SELECT id FROM messages WHERE id > ? ORDER BY id LIMIT ?)"
+_RECOVER = "a new one begins, and `sqlite3 FILE .recover` shows what can be read of the old one"
 _WHOLE = -1  # a refusal of the whole message stands where a record's index would
 
 
@@ -94,13 +96,14 @@ class DeadLetters:
         with self._transaction(writing=False) as db:
             return [Letter._make((*row, _refusals(db, row[0]))) for row in db.execute(_OF_NODE, found).fetchall()]
 
-    def topics(self, reasons: Sequence[str], *, newer: int = 0) -> tuple[list[str], int]:
-        """Of all that have a refusal for one of these reasons and a greater id; and the greatest id of all letters."""
+    def topics(self, reasons: Sequence[str], *, newer: int = 0, most: int) -> tuple[list[str], int]:
+        """Of the next letters with a greater id, so many of them: the topics of those that have a refusal for one of
+        these reasons, and the id of the last that was looked at; `newer` where there are no more."""
         if not self._there():
-            return [], 0
+            return [], newer
         with self._transaction(writing=False) as db:
-            found = [topic for (topic,) in db.execute(_TOPICS, (newer, json.dumps(reasons)))]
-            return found, db.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]
+            last: int = db.execute(_LAST, (newer, newer, most)).fetchone()[0]
+            return [topic for (topic,) in db.execute(_TOPICS, (newer, last, json.dumps(reasons)))], last
 
     def replace(self, judged: list[tuple[Letter, list[Refusal]]]) -> None:
         """What became of a replay: nothing refused any more deletes a letter, else it keeps the new reasons."""
@@ -168,7 +171,7 @@ class _Transaction:
 
     def _failed(self, error: sqlite3.Error) -> Unavailable:
         self._letters.close()
-        return Unavailable(f"dead letters: {self._letters._path}: {error}")
+        return Unavailable(f"dead letters: {durable.told(self._letters._path, error, then=_RECOVER)}")
 
 
 def _keep(db: sqlite3.Connection, topic: str, body: bytes, refused: list[Refusal], now_ms: int) -> None:

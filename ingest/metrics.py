@@ -18,8 +18,8 @@ _WRITE_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 3
 # each is there from the start, as 0: Prometheus sees no increase in a counter that begins with its first refusal
 REASONS = (
     "topic", "size", "json", "shape", "records", "epoch", "number", "name", "label", "time", "quality", "value",
-    "version", "unknown-device", "unknown-point", "not-yours", "unit", "range", "type", "future", "text", "field-type",
-    "store", "too-large", "retention", "crash", "internal",
+    "version", "birth", "missing", "full", "unknown-device", "unknown-point", "not-yours", "unit", "range", "type",
+    "future", "text", "field-type", "store", "too-large", "retention", "crash", "internal",
 )  # fmt: skip
 
 
@@ -90,6 +90,7 @@ class Metrics:
         self.letters_most = self._gauge("dead_letters_bytes_most", "What it may hold: dead_letter_megabytes")
         self.waiting = self._gauge("waiting", "1 while ingest waits for this part", "part")
         self.nodes = self._gauge("nodes", "Nodes that have sent a status")
+        self.nodes_unkept = self._gauge("statuses_unkept", "Statuses of nodes for which there was no room")
         self.nodes_online = self._gauge("nodes_online", "Nodes whose last status says online")
         self.nodes_unclocked = self._gauge("nodes_without_clock", "Nodes whose last status says that no clock was set")
         self.pending = self._gauge("nodes_pending_packs", "Packs that wait in the nodes' spools, by their last status")

@@ -7,9 +7,15 @@ later `first` takes that away), `operator`, or `released` (the node announces th
 import os
 from pathlib import Path
 
+import structlog
+
 from ingest.errors import Unavailable
 
-MAX_BYTES = 4 * 1024 * 1024  # nodes that quarrel for ever do not fill the disk
+MAX_BYTES = (
+    4 * 1024 * 1024
+)  # nodes that quarrel for ever do not fill the disk; an operator's word has room all the same
+
+log = structlog.get_logger("ingest")
 
 Device = tuple[str, str]  # area, "pole/device/" as a base name has it
 
@@ -21,6 +27,7 @@ class Owners:
         self._path = path
         self._nodes: dict[Device, tuple[str, str]] = {}  # node, why
         self._seen = (0, 0)
+        self._full = False
         self.look()
 
     def of(self, device: Device) -> str | None:
@@ -48,13 +55,13 @@ class Owners:
 
     def write(self, decisions: list[tuple[Device, str, str]]) -> None:
         """Adds (device, node, why), synced. Raises Unavailable."""
-        text = "".join(f"{area} {name.rstrip('/')} {node} {why}\n" for (area, name), node, why in decisions)
         try:
             # One write at the end of the file: lines of several workers stand whole, one after the other.
             target = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             try:
                 size = os.fstat(target).st_size
-                if size < MAX_BYTES:
+                text = "".join(_line(each) for each in decisions if size < MAX_BYTES or each[2] == "operator")
+                if text:
                     torn = size and os.pread(target, 1, size - 1) != b"\n"
                     os.write(target, ("\n" * bool(torn) + text).encode("ascii"))
                     os.fsync(target)
@@ -62,6 +69,17 @@ class Owners:
                 os.close(target)
         except OSError as error:
             raise Unavailable(f"owners: {self._path}: {error}") from error
+        if size >= MAX_BYTES and not self._full:
+            log.warning(
+                "who came first is written down no more", file=str(self._path), bytes=size,
+                remedy="find out who quarrels by its last lines; delete the file while ingest is stopped",
+            )  # fmt: skip
+        self._full = size >= MAX_BYTES
+
+
+def _line(decision: tuple[Device, str, str]) -> str:
+    (area, name), node, why = decision
+    return f"{area} {name.rstrip('/')} {node} {why}\n"
 
 
 def _read(text: str) -> dict[Device, tuple[str, str]]:

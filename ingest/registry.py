@@ -8,15 +8,19 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
-from ingest import durable
-from ingest.births import Births, Facts, Named, facts_of
+from ingest import births, durable
+from ingest.births import Births, Facts, Kind, Named, facts_of
+from ingest.census import Census
 from ingest.errors import IngestError, Unavailable
 from ingest.owners import Owners
 from ingest.rights import Barred, Rights, Sites
 from ingest.rows import Place, Points
+from wire.errors import MessageError
 
 MAX_DEVICES = 4096  # that one node may announce over time; beyond it only its latest birth counts
+MOST_DEVICES = 1_000_000  # of all nodes
 
 # here and gone: what the latest birth names, and what it names no more: {"pole/device/": number of its points}
 _SCHEMA = """
@@ -24,12 +28,16 @@ DROP TABLE IF EXISTS births;
 CREATE TABLE IF NOT EXISTS points (number INTEGER PRIMARY KEY, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS nodes (area TEXT, node TEXT, here TEXT, gone TEXT, PRIMARY KEY (area, node)) WITHOUT ROWID;
 """
-
+_FORGET = """
+DELETE FROM points WHERE number NOT IN (
+    SELECT value FROM nodes, json_each(here) UNION SELECT value FROM nodes, json_each(gone))
+"""
 
 Devices = dict[str, tuple[Place, Points]]  # by "pole/device/", as a base name has it
 Node = tuple[str, str]  # area, node
 
 _NONE: Devices = {}
+_AGAIN = "the nodes' births come again"
 
 
 class Registry:
@@ -40,30 +48,39 @@ class Registry:
         self._path = path
         self._births = Births()
         self._nodes: dict[Node, Devices] = {}
+        self._census = Census()
+        self._devices = 0  # of all nodes
         self._gone: dict[Node, frozenset[str]] = {}  # those of its devices that its latest birth does not name
-        self._numbers: dict[int, int] = {}  # of points, by their identity: in the file
+        self._written = 0  # points that were added to the file since those were deleted that no node has
         self._owners = Owners(path=owners or path.with_name("owners"))
         self._rights = Rights(owners=self._owners, sites=sites)
         self._changed: set[Node] = set()
         self._unkept: set[Node] = set()
         try:
             self._open()
-        except sqlite3.Error as error:
-            raise IngestError(f"births: {path}: {error}. Move the file away: the nodes' births come again.") from error
+        except (sqlite3.Error, ValueError, LookupError, TypeError) as error:  # no JSON, or not what is written there
+            raise IngestError(f"births: {durable.told(path, error, then=_AGAIN)}") from error
 
     def _open(self) -> None:
         self._db = durable.open_file(self._path, _SCHEMA)
-        points = {number: self._births.shared(_read(text)) for number, text in self._db.execute("SELECT * FROM points")}
-        self._numbers = {id(each): number for number, each in points.items()}
+        points = {number: self._kept(number, text) for number, text in self._db.execute("SELECT * FROM points")}
+        self._written = sum(map(len, points.values()))
         kept = self._db.execute("SELECT area, node, here, gone FROM nodes").fetchall()
         named = [(area, node, json.loads(here), json.loads(gone)) for area, node, here, gone in kept]
         for area, node, here, _ in named:
             for name in here:
                 self._rights.claim(area, name, node)
         for area, node, here, gone in named:
-            told = {name: points[number] for name, number in (here | gone).items()}
+            told = {name: points[number] for name, number in (here | gone).items() if number in points}
             self._gone[area, node] = frozenset(gone)
-            self._nodes[area, node] = self._judged((area, node), told, {}, had=True)
+            self._census.add(area, node)
+            self._put((area, node), self._judged((area, node), told, {}, had=True))
+        self._births.settle()
+
+    def _kept(self, number: int, text: str) -> Kind:
+        kind = self._births.shared(_read(text), bounded=False)
+        kind.number = number
+        return kind
 
     def devices(self, area: str, node: str) -> Devices:
         """The devices of a node; empty before its first birth."""
@@ -71,28 +88,43 @@ class Registry:
 
     def learn(self, area: str, node: str, body: bytes) -> bool:
         """Takes a birth into memory; False when it says nothing new. Raises MessageError."""
+        try:
+            return self._learn((area, node), body)
+        finally:
+            self._births.settle()
+
+    def _learn(self, key: Node, body: bytes) -> bool:
+        if key not in self._nodes:
+            self._census.check(*key)
         here, former = self._births.read(body)
-        key, known = (area, node), self.devices(area, node)
+        known = self.devices(*key)
         named = {name: _real(points) for name, (_, points) in known.items()}
         before = named.keys() - self._gone.get(key, frozenset())
         for name, points in [*former.items(), *here.items()]:
             named[name] = self._births.united(named.get(name), points)
-        if len(named) > MAX_DEVICES:
+        if len(named) > MAX_DEVICES or sum(map(len, _kinds(named.values()))) > births.MOST_POINTS_OF_NODE:
             named = former | here
         gone = frozenset(named.keys() - here.keys())
         if gone == self._gone.get(key) and len(named) == len(known) and _same(named, known):
             return False
+        if len(named) > len(known) and self._devices + len(named) - len(known) > MOST_DEVICES:
+            raise MessageError("full", f"the births of all nodes name {MOST_DEVICES} devices, which is the most")
+        if key not in self._nodes:
+            self._census.add(*key)
         self._gone[key] = gone
         self._claim(key, before, here.keys())
-        self._nodes[key] = self._judged(key, named, known)
+        self._put(key, self._judged(key, named, known))
         self._unkept.add(key)
         self._changed.add(key)
         return True
 
     def look(self) -> None:
         """Learns what was decided since, by another worker or an operator."""
-        for area, name in self._owners.look():
-            self._renew(area, self._rights.claimants((area, name)))
+        concerned = {
+            (area, node) for area, name in self._owners.look() for node in self._rights.claimants((area, name))
+        }
+        for area, node in concerned:
+            self._renew(area, [node])
 
     def take_changed(self) -> set[Node]:
         """The nodes of which more may be accepted than before, since this was asked last."""
@@ -110,16 +142,31 @@ class Registry:
             raise
         new = nodes & self._unkept
         self._unkept -= new  # before they are read: a birth that comes meanwhile marks its node again
+        fresh: list[Kind] = []
         try:
             self._db.execute("BEGIN")
-            self._db.executemany("INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?)", [self._row(key) for key in new])
+            rows = [self._row(key, fresh) for key in new]
+            self._db.executemany("INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?)", rows)
+            self._written += sum(map(len, fresh))
+            if self._written > births.MOST_POINTS:
+                self._forget_points()
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._unkept |= new
-            self._numbers.clear()  # those of this transaction are not in the file
+            for kind in fresh:
+                kind.number = 0  # those of this transaction are not in the file
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise Unavailable(f"births: {self._path}: {error}") from error
+            raise Unavailable(f"births: {durable.told(self._path, error, then=_AGAIN)}") from error
+
+    def _forget_points(self) -> None:
+        # A node may tell ever new profiles: those that none has any more must not fill the disk.
+        self._db.execute(_FORGET)
+        left = {number for (number,) in self._db.execute("SELECT number FROM points")}
+        for kind in self._births.kinds():
+            if kind.number not in left:
+                kind.number = 0
+        self._written = 0
 
     def barred(self, area: str, node: str) -> list[tuple[str, str, str]]:
         """(device, reason, detail) for each device that this node announced and may not speak for."""
@@ -146,8 +193,10 @@ class Registry:
         before, here = set(before), set(here)
         for name in here - before:
             self._rights.claim(area, name, node)
+        concerned: set[str] = set()
         for name in before - here:
-            self._renew(area, self._rights.release(area, name, node))
+            concerned.update(self._rights.release(area, name, node))
+        self._renew(area, concerned)
 
     def _renew(self, area: str, nodes: Iterable[str]) -> None:
         for node in nodes:
@@ -157,6 +206,12 @@ class Registry:
             if any(type(known[name][1]) is not type(points) for name, (_, points) in judged.items()):
                 self._changed.add((area, node))
             self._nodes[area, node] = judged
+
+    def _put(self, key: Node, judged: Devices) -> None:
+        before = self.devices(*key)
+        self._devices += len(judged) - len(before)
+        self._nodes[key] = judged
+        self._births.use(_kinds(_reals(before)), _kinds(_reals(judged)))
 
     def _judged(self, key: Node, named: Named, known: Devices, *, had: bool = False) -> Devices:
         # had: what it left was allowed when it was written to the file
@@ -171,32 +226,38 @@ class Registry:
             out[name] = place, points if refused is None else Barred(points=points, refused=refused)
         return out
 
-    def _row(self, key: Node) -> tuple[str, str, str, str]:
+    def _row(self, key: Node, fresh: list[Kind]) -> tuple[str, str, str, str]:
         devices, gone = self._nodes[key], self._gone[key]
-        here = {name: self._number(points) for name, (_, points) in devices.items() if name not in gone}
+        here = {name: self._number(points, fresh) for name, (_, points) in devices.items() if name not in gone}
         left = {
-            name: self._number(points)
+            name: self._number(points, fresh)
             for name, (_, points) in devices.items()
             if name in gone and not isinstance(points, Barred)
         }
         return *key, json.dumps(here), json.dumps(left)
 
-    def _number(self, points: Points) -> int:
-        real = _real(points)
-        number = self._numbers.get(id(real))
-        if number is None:
-            number = (
-                self._db.execute("INSERT INTO points (facts) VALUES (?)", (json.dumps(facts_of(real)),)).lastrowid or 0
-            )
-            self._numbers[id(real)] = number
-        return number
+    def _number(self, points: Points, fresh: list[Kind]) -> int:
+        kind = _real(points)
+        if not kind.number:
+            text = json.dumps(facts_of(kind))
+            kind.number = self._db.execute("INSERT INTO points (facts) VALUES (?)", (text,)).lastrowid or 0
+            fresh.append(kind)
+        return kind.number
 
     def close(self) -> None:
         self._db.close()
 
 
-def _real(points: Points) -> Points:
-    return points.points if isinstance(points, Barred) else points
+def _real(points: Points) -> Kind:
+    return points.points if isinstance(points, Barred) else cast(Kind, points)
+
+
+def _reals(devices: Devices) -> Iterable[Kind]:
+    return (_real(points) for _, points in devices.values())
+
+
+def _kinds(each: Iterable[Kind]) -> list[Kind]:
+    return list({id(kind): kind for kind in each}.values())
 
 
 def _same(named: Named, known: Devices) -> bool:

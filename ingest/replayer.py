@@ -29,6 +29,7 @@ MOST = 20  # letters in a turn
 PAUSE_S = 0.1  # between two turns, so that there are at most 200 packs a second
 LOOK_S = 0.01  # for a moment without live packs
 RETRY_S = 5.0
+SWEPT_AT_ONCE = 10_000  # letters
 SWEEP_S = 10.0  # a letter may be kept after the news that would have explained it: new ones are looked at once more
 _FIRST: Place = ("", 0)
 
@@ -88,12 +89,17 @@ class Replayer:
         await self._worker.close(self._letters.close)
 
     async def _sweep(self) -> None:
-        before = self._swept
-        found, self._swept = await self._worker.run(partial(self._letters.topics, REASONS, newer=before))
-        for topic in found:
-            with contextlib.suppress(TopicError):
-                area, node, _, _ = topics.parse(topic)
-                self._due.setdefault((area, node), (_FIRST, before))
+        # In parts: letters may come from ever new nodes, and be a million.
+        before, more = self._swept, True
+        while more:
+            look = partial(self._letters.topics, REASONS, newer=self._swept, most=SWEPT_AT_ONCE)
+            found, last = await self._worker.run(look)
+            more, self._swept = last > self._swept, last
+            for topic in found:
+                with contextlib.suppress(TopicError):
+                    area, node, _, _ = topics.parse(topic)
+                    if self._registry.devices(area, node):  # else its birth will be news
+                        self._due.setdefault((area, node), (_FIRST, before))
 
     async def _turn(self) -> None:
         while self._due and not self._registry.devices(*next(iter(self._due))):

@@ -6,9 +6,11 @@ decided. What a node was once allowed and has left behind it may still tell: tho
 
 from typing import Protocol
 
+from ingest.births import Kind
 from ingest.owners import Device, Owners
 from ingest.rows import Points
 
+Decision = tuple[Device, str, str]  # device, node, why
 Refused = tuple[str, str]  # reason and detail, as a refusal has them
 
 
@@ -17,7 +19,7 @@ class Barred(Points):
 
     __slots__ = ("detail", "points", "reason")
 
-    def __init__(self, *, points: Points, refused: Refused) -> None:
+    def __init__(self, *, points: Kind, refused: Refused) -> None:
         super().__init__()
         self.points = points
         self.reason, self.detail = refused
@@ -37,33 +39,34 @@ class Rights:
         self.sites = sites
         self._owners = owners
         self._first: dict[str, dict[str, str]] = {}  # area -> device -> who announced it first
-        self._others: dict[Device, list[str]] = {}  # who announced it, too
-        self._unwritten: list[tuple[Device, str, str]] = []
+        self._others: dict[Device, dict[str, None]] = {}  # who announced it, too, in that order
+        self._unwritten: dict[Decision, None] = {}  # in the order of the last of its kind
 
     def claim(self, area: str, name: str, node: str) -> None:
         """A node announces a device."""
         first = self._first.setdefault(area, {}).setdefault(name, node)
         if first == node:
             return
-        others = self._others.setdefault((area, name), [])
+        others = self._others.setdefault((area, name), {})
         if node not in others:
-            others.append(node)
+            others[node] = None
             if self.sites is None and self._owners.of((area, name)) is None:
-                self._unwritten.append(((area, name), first, "first"))
+                self._decide(((area, name), first, "first"))
 
     def release(self, area: str, name: str, node: str) -> list[str]:
         """A node announces a device no more. Returns those that announce it still."""
-        device, others = (area, name), self._others.get((area, name), [])
+        device, others = (area, name), self._others.get((area, name), {})
         if node in others:
-            others.remove(node)
+            del others[node]
         elif others:
-            self._first[area][name] = others.pop(0)
+            self._first[area][name] = next(iter(others))
+            del others[self._first[area][name]]
         elif self._first.get(area, {}).get(name) == node:
             del self._first[area][name]
         if not others:
             self._others.pop(device, None)
         if self._owners.of(device) == node or (device, node, "first") in self._unwritten:
-            self._unwritten.append((device, node, "released"))
+            self._decide((device, node, "released"))
         return self.claimants(device)
 
     def claimants(self, device: Device) -> list[str]:
@@ -87,14 +90,21 @@ class Rights:
             return None
         return "not-yours", f"{told} is a device of {owner}, which announced it first; see `pole ingest owners`"
 
-    def take_unwritten(self) -> list[tuple[Device, str, str]]:
+    def take_unwritten(self) -> list[Decision]:
         """What the file of owners is to be told."""
-        told, self._unwritten = self._unwritten, []
-        return told
+        told, self._unwritten = self._unwritten, {}
+        return list(told)
 
-    def put_back(self, decisions: list[tuple[Device, str, str]]) -> None:
+    def put_back(self, decisions: list[Decision]) -> None:
         """What could not be written."""
-        self._unwritten = decisions + self._unwritten
+        newer, self._unwritten = self._unwritten, dict.fromkeys(decisions)
+        for decision in newer:
+            self._decide(decision)
+
+    def _decide(self, decision: Decision) -> None:
+        # Told again, it is the latest: two nodes that quarrel while the disk is full do not fill the memory.
+        self._unwritten.pop(decision, None)
+        self._unwritten[decision] = None
 
     def _owner(self, device: Device) -> str | None:
         decided = self._owners.of(device)

@@ -50,6 +50,9 @@ _PACK = (
 _SERIES = "INSERT OR IGNORE INTO series (function, area, pole, device, point) VALUES (?, ?, ?, ?, ?)"
 _SERIES_ID = "SELECT id FROM series WHERE function = ? AND area = ? AND pole = ? AND device = ? AND point = ?"
 
+SERIES = 2_000_000  # whose numbers are remembered
+_RECOVER = "a new one begins, and `sqlite3 FILE .recover` shows what can be read of the old one"
+
 _Cells = tuple[int, int, float | bool | str | None]
 
 
@@ -65,6 +68,7 @@ class SqliteStore:
         self._worker = Worker(name="sqlite-store")
         self._db: sqlite3.Connection | None = None
         self._series: dict[Place, dict[Rule, int]] = {}
+        self._remembered = 0
 
     async def write(self, runs: list[Run], ledgers: list[Ledger]) -> None:
         await self._worker.run(self._guard, lambda db: self._write(db, runs, ledgers))
@@ -95,7 +99,7 @@ class SqliteStore:
             raise Refused("value", f"{self.name}: {error}") from error
         except sqlite3.Error as error:
             self._close()
-            raise Unavailable(f"{self.name}: {error}") from error
+            raise Unavailable(durable.told(self.name, error, then=_RECOVER)) from error
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
@@ -105,11 +109,15 @@ class SqliteStore:
         return self._db
 
     def _close(self) -> None:
-        self._series.clear()
+        self._forget()
         self._upkeep.stop()
         if self._db is not None:
             self._db.close()
             self._db = None
+
+    def _forget(self) -> None:
+        self._series.clear()
+        self._remembered = 0
 
     def _write(self, db: sqlite3.Connection, runs: list[Run], ledgers: list[Ledger]) -> None:
         db.execute("BEGIN IMMEDIATE")
@@ -120,7 +128,7 @@ class SqliteStore:
             db.executemany(_PACK, ledgers)
             db.execute("COMMIT")
         except BaseException:
-            self._series.clear()  # ids of this transaction are void
+            self._forget()  # ids of this transaction are void
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
@@ -148,10 +156,16 @@ class SqliteStore:
         try:
             return [known[rule] for rule in shape.rules]
         except KeyError:
+            if self._remembered >= SERIES:  # devices and profiles that are no more, or ever new ones
+                self._forget()
+                known = self._series[place] = {}
             for rule in shape.rules:
+                if rule in known:
+                    continue
                 key = (rule.function, place.area, place.pole, place.device, rule.point)
                 db.execute(_SERIES, key)
                 known[rule] = db.execute(_SERIES_ID, key).fetchone()[0]
+                self._remembered += 1
         return [known[rule] for rule in shape.rules]
 
 

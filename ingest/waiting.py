@@ -7,19 +7,20 @@ from itertools import count
 from ingest.session import Message, Session
 
 PATIENCE_S = 5.0  # births are retained: one comes soon after it was asked for, or not at all
+HURRIED_S = 0.3  # where many wait: ever new nodes without a birth must not hold the window, and slow all others
 
 _Node = tuple[str, str]
 
 
 class Waiting:
-    """At most `most` messages, by node; beyond that the oldest has waited enough. Each of them costs the same,
-    however many there are."""
+    """At most `most` messages, by node; beyond that the oldest has waited enough, and from half of it on soon. Each of
+    them costs the same, however many there are."""
 
     def __init__(self, *, most: int, patience_s: float = PATIENCE_S) -> None:
         self._most = most
         self._patience_s = patience_s
         self._numbers = count()
-        self._messages: OrderedDict[int, tuple[float, _Node, Message]] = OrderedDict()  # oldest first
+        self._messages: OrderedDict[int, tuple[float, _Node, Message]] = OrderedDict()  # since when; oldest first
         self._of: dict[_Node, deque[int]] = {}
 
     def __len__(self) -> int:
@@ -28,7 +29,7 @@ class Waiting:
     def put(self, node: _Node, message: Message) -> bool:
         """True for the first message of its node."""
         number = next(self._numbers)
-        self._messages[number] = asyncio.get_running_loop().time() + self._patience_s, node, message
+        self._messages[number] = asyncio.get_running_loop().time(), node, message
         own = self._of.setdefault(node, deque())
         own.append(number)
         return len(own) == 1
@@ -42,8 +43,9 @@ class Waiting:
         now = asyncio.get_running_loop().time()
         freed = []
         while self._messages:
-            until, node, message = next(iter(self._messages.values()))
-            if until > now and len(self._messages) <= self._most:
+            since, node, message = next(iter(self._messages.values()))
+            patience_s = self._patience_s if 2 * len(self._messages) <= self._most else min(HURRIED_S, self._patience_s)
+            if now < since + patience_s and len(self._messages) <= self._most:
                 break
             self._messages.popitem(last=False)
             self._leave(node)

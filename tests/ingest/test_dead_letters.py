@@ -100,18 +100,19 @@ def test_the_letters_of_a_node_come_in_parts_and_only_for_the_reasons_that_are_a
     assert [(letter.topic, letter.body) for letter in found] == sorted((topic, body) for topic, body, _ in kept)
     assert found[0].refused == unknown
     newest = letters.all()[-1].id
-    assert sorted(letters.topics(["unknown-device"])[0]) == sorted([TOPIC, backfill, *others])
-    assert letters.topics(["unit"]) == ([], newest)
+    assert sorted(letters.topics(["unknown-device"], most=99)[0]) == sorted([TOPIC, backfill, *others])
+    assert letters.topics(["unit"], most=99) == ([], newest)
+    assert [letters.topics(["unit"], newer=newer, most=3)[1] for newer in (0, newest - 1)] == [3, newest]
     letters.keep([(TOPIC, b"new", unknown)])
-    assert letters.topics(["unknown-device"], newer=newest) == ([TOPIC], newest + 1)
+    assert letters.topics(["unknown-device"], newer=newest, most=99) == ([TOPIC], newest + 1)
     (last,) = letters.of_node("wuhou", "gw-1", ["unknown-device"], newer=newest, most=9)
     assert last.body == b"new"
     letters.replace([(last, [])])
     letters.keep([(TOPIC, b"newer", unknown)])
-    assert letters.topics(["unknown-device"], newer=newest + 1) == ([TOPIC], newest + 2)  # no id comes twice
+    assert letters.topics(["unknown-device"], newer=newest + 1, most=99) == ([TOPIC], newest + 2)  # no id comes twice
 
 
 def test_who_only_looks_for_letters_makes_no_file(letters, tmp_path):
-    assert letters.topics(["unit"]) == ([], 0)
+    assert letters.topics(["unit"], most=99) == ([], 0)
     assert letters.of_node("wuhou", "gw-1", ["unit"], most=9) == []
     assert list(tmp_path.iterdir()) == []

@@ -43,6 +43,19 @@ def test_who_waited_enough_goes_and_so_does_the_oldest_when_there_is_no_room():
     asyncio.run(scenario())
 
 
+def test_where_half_of_the_room_is_taken_nobody_waits_for_long(monkeypatch):
+    async def scenario():
+        waiting, session = Waiting(most=10), Session()
+        for number in range(8):
+            waiting.put(("a", f"n{number}"), message(number, session))
+        assert waiting.due() == []
+        monkeypatch.setattr("ingest.waiting.HURRIED_S", 0.0)
+        assert [each.packet_id for each in waiting.due()] == [0, 1, 2]
+        assert waiting.due() == []
+
+    asyncio.run(scenario())
+
+
 def test_what_the_broker_sends_again_is_forgotten_and_the_rest_keeps_its_order():
     async def scenario():
         waiting, gone, session = Waiting(most=1), Session(), Session()
