@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ from wire.backoff import Backoff
 
 CONNECT_TIMEOUT_S = 10.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.2, 10.0
+MOST_ASKED = 1000  # topics that the broker has of `ask`; it keeps each with our session
 HELD_S = 2.0  # a connection that lasted so long was a good one
 
 _GRANTED = (mqtt5.SubAckReasonCode.GRANTED_QOS_AT_MOST_ONCE, mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE)
@@ -50,6 +52,7 @@ class Connection:
         self._room = room
         self._session: Session | None = None
         self._paused = False
+        self._asked: deque[str] = deque()  # what the broker was asked for, and keeps
 
     def publish(self, topic: str, body: bytes) -> bool:
         """Sends at QoS 0. False when there is no session, or one that takes nothing."""
@@ -62,6 +65,9 @@ class Connection:
         """Has the retained message of a topic sent again, at QoS 0: so it overtakes what is queued in our session."""
         if self._session is not None:
             self._session.subscribe([topic], mqtt5.QoS.AT_MOST_ONCE)
+            self._asked.append(topic)
+            if len(self._asked) > MOST_ASKED:
+                self._session.unsubscribe([self._asked.popleft()])
 
     async def run(self) -> NoReturn:
         """Connects, subscribes and reads, again and again."""

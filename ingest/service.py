@@ -36,6 +36,7 @@ SHARE = "$share/ingest/"  # of several workers each gets a part of the packs; bi
 _PACKS_UP = [["up", channel] for channel in topics.PACK_CHANNELS]
 SET_AFTER_MS = 1_735_689_600_000  # 2025-01-01: a clock before it was never set
 GC_OBJECTS = 50_000  # made and not gone again, before the garbage collector looks
+MOST_IMPATIENT = 10_000  # nodes that have made us wait in vain; beyond them each is waited for once more
 FINISH_S = 3.0  # what is under way when we are told to stop has this long to be stored
 
 log = structlog.get_logger("ingest")
@@ -217,6 +218,8 @@ class Ingest:
             self._replayer.news(self._registry.take_changed())
             for message in self._waiting.due():
                 area, node, _, _ = topics.parse(message.topic)
+                if len(self._impatient) >= MOST_IMPATIENT:
+                    self._impatient.clear()
                 self._impatient.add((area, node))  # one node's unknown devices must not slow the others for ever
                 self._take_pack(area, node, message, self._registry.devices(area, node), patient=False)
 
@@ -252,6 +255,7 @@ class Ingest:
         told.writes.set(self._writer.flights)
         told.letters_bytes.set(self._letters.stat().st_size if self._letters.exists() else 0)
         told.nodes.set(len(self._nodes))
+        told.nodes_unkept.set(self._nodes.unkept)
         told.nodes_online.set(self._nodes.online)
         told.nodes_unclocked.set(self._nodes.unclocked)
         told.pending.set(self._nodes.pending)

@@ -72,6 +72,10 @@ class Session:
         wanted = [mqtt5.TopicFilter(pattern, max_qos=qos) for pattern in filters]
         self.send(mqtt5.SubscribePacket(self._subscriptions, wanted))
 
+    def unsubscribe(self, filters: list[str]) -> None:
+        self._subscriptions = self._subscriptions % 65535 + 1
+        self.send(mqtt5.UnsubscribePacket(self._subscriptions, filters))
+
     @property
     def congested(self) -> bool:
         return self._writer.transport.get_write_buffer_size() > WRITE_LIMIT_BYTES

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from ingest import births, census, registry, replayer, sqlite_store
+from ingest import births, census, config, registry, replayer, service, sqlite_store, waiting
 from ingest.accept import Refusal
 from ingest.births import Births
 from ingest.dead_letters import DeadLetters
@@ -15,9 +15,10 @@ from ingest.owners import MAX_BYTES, Owners
 from ingest.registry import Registry
 from ingest.replayer import Replayer
 from ingest.rows import Names
+from ingest.session import Message
 from ingest.sqlite_store import SqliteStore
-from tests.ingest.fakes import birth, status
-from wire import messages
+from tests.ingest.fakes import EPOCH, birth, status
+from wire import messages, packs
 from wire.errors import MessageError
 
 D1 = "P0001/air-1"
@@ -206,6 +207,33 @@ def test_a_full_file_of_owners_says_so_and_still_takes_an_operator_s_word(tmp_pa
     owners.write([(("wuhou", "P1/a/"), "gw-2", "operator")])
     owners.look()
     assert owners.of(("wuhou", "P1/a/")) == "gw-2"
+
+
+def test_whom_was_waited_for_in_vain_is_forgotten_in_time_and_statuses_without_room_are_on_the_page(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(service, "MOST_IMPATIENT", 3)
+    told = {"broker": "mqtt://localhost:1", "store": "sqlite:readings.db", "dead_letters": "dead-letters.db"}
+    (tmp_path / "ingest.yaml").write_text("".join(f"{key}: {value}\n" for key, value in told.items()))
+
+    async def scenario():
+        ingest = service.Ingest(config=config.load(tmp_path / "ingest.yaml"))
+        ingest._waiting = waiting.Waiting(most=100, patience_s=0.0)
+        body = packs.encode(EPOCH, 1, [(D1, "door", 1_790_000_000_000, True, None)])
+        for number in range(8):
+            ingest._take(Message(f"poles/wuhou/n{number}/up/telemetry", body, None, None))
+        assert len(ingest._waiting) == 8
+        watch = asyncio.create_task(ingest._watch())
+        async with asyncio.timeout(20):
+            while len(ingest._waiting):
+                await asyncio.sleep(0.02)
+        watch.cancel()
+        assert ingest._impatient == {("wuhou", "n6"), ("wuhou", "n7")}
+        ingest._nodes.unkept = 4
+        assert b"multipole_ingest_statuses_unkept 4.0" in ingest._page()[2]
+        ingest._registry.close()
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("damage", ["other", "torn", "json", "schema"])

@@ -109,6 +109,34 @@ def test_it_keeps_its_session_and_states_its_window():
     run(test)
 
 
+def test_of_what_it_asked_for_the_broker_keeps_the_latest_and_forgets_the_rest(monkeypatch):
+    monkeypatch.setattr("ingest.connection.MOST_ASKED", 3)
+
+    async def test(bench):
+        peer = await bench.peer()
+        await peer.welcome()
+        while bench.connection.waiting_for is not None:
+            await asyncio.sleep(0.005)
+        kept, numbers = [], []
+        for number in range(9):
+            bench.connection.ask(f"poles/a/n{number}/up/birth")
+        while len(numbers) < 15:
+            packet = await peer.receive()
+            if isinstance(packet, mqtt5.SubscribePacket):
+                kept += [each.pattern for each in packet.topic_filters]
+                numbers.append(packet.packet_id)
+            elif isinstance(packet, mqtt5.UnsubscribePacket):
+                kept = [topic for topic in kept if topic not in packet.patterns]
+                numbers.append(packet.packet_id)
+        peer.send(mqtt5.UnsubAckPacket(numbers[-1], [mqtt5.UnsubAckReasonCode.SUCCESS]))
+        peer.publish(1)
+        await bench.received(1)
+        assert kept == [f"poles/a/n{number}/up/birth" for number in (6, 7, 8)]
+        assert len(set(numbers)) == 15
+
+    run(test)
+
+
 def test_nothing_is_acknowledged_before_the_word_and_then_by_its_own_id():
     async def test(bench):
         peer = await bench.peer()
