@@ -19,6 +19,7 @@ from wire.numbers import is_count
 
 MOST_POINTS = 100_000  # of all profiles that nodes have; those that come with Multipole have 482
 MOST_POINTS_OF_NODE = 2_000  # of its profiles, so that one node alone cannot take what is there for all
+MOST_STEPS = 300_000  # of the ways in which devices of all profiles tell their points
 TEXTS, TEXTS_BYTES, TEXTS_POINTS = 1000, 16_000_000, 10_000  # of profiles that are remembered
 
 Facts = tuple[tuple[str, str, str, float | None, float | None], ...]  # point, function, unit, low, high
@@ -34,6 +35,8 @@ class Kind(Points):
         super().__init__(rules)
         self.users = self.number = 0
 
+
+_NOWHERE = Points().start
 
 Named = dict[str, Kind]  # by "pole/device/", as a base name has it
 
@@ -113,6 +116,14 @@ class Births:
         for kind in idle:
             if not kind.users and self._kinds.pop(facts_of(kind), None) is not None:
                 self._points -= len(kind)
+                kind.forget()
+                kind.start = _NOWHERE  # which else refers to it, and it would wait for the garbage collector
+
+    def look(self) -> None:
+        """Now and then: devices that tell their points in ever new orders, of many profiles, must not fill us."""
+        if sum([kind.steps for kind in self._kinds.values()]) > MOST_STEPS:
+            for kind in self._kinds.values():
+                kind.forget()
 
     def kinds(self) -> list[Kind]:
         """All that there are. May be asked by another thread."""

@@ -119,7 +119,8 @@ class Registry:
         return True
 
     def look(self) -> None:
-        """Learns what was decided since, by another worker or an operator."""
+        """Learns what was decided since, by another worker or an operator; and forgets what is too much."""
+        self._births.look()
         concerned = {
             (area, node) for area, name in self._owners.look() for node in self._rights.claimants((area, name))
         }

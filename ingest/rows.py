@@ -127,21 +127,29 @@ class Step(dict[str, "Step"]):
 
 class Points(dict[str, Rule]):
     """What is known of a device's points, by their names; shared by all devices of a profile. start: before it has
-    told any."""
+    told any; steps: that are remembered."""
 
-    __slots__ = ("_steps", "start")
+    __slots__ = ("start", "steps")
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         super().__init__((rule.point, rule) for rule in rules)
         self.start = Step(self, _NONE)
-        self._steps = 0
+        self.steps = 0
 
     def walked(self) -> None:
         """One step more is remembered; beyond those that may be, the ways are made anew."""
-        self._steps += 1
-        if self._steps > REMEMBERED:
-            self.start.clear()
-            self._steps = 0
+        self.steps += 1
+        if self.steps > REMEMBERED:
+            self.forget()
+
+    def forget(self) -> None:
+        """The ways are cut into steps: as they refer to each other, they would wait for a collector that rests."""
+        ways: list[Step] = [self.start]
+        while ways:
+            step = ways.pop()
+            ways += step.values()
+            step.clear()
+        self.steps = 0
 
 
 def readings(runs: Iterable[Run]) -> list[Reading]:

@@ -1,12 +1,14 @@
 """What nodes can make ingest remember has an end, and those that are known go on as before."""
 
 import asyncio
+import gc
+import random
 import sqlite3
 
 import pytest
 
 from ingest import births, census, config, registry, replayer, service, sqlite_store, waiting
-from ingest.accept import Refusal
+from ingest.accept import Refusal, accept
 from ingest.births import Births
 from ingest.dead_letters import DeadLetters
 from ingest.errors import IngestError, Unavailable
@@ -14,7 +16,7 @@ from ingest.nodes import Nodes
 from ingest.owners import MAX_BYTES, Owners
 from ingest.registry import Registry
 from ingest.replayer import Replayer
-from ingest.rows import Names
+from ingest.rows import Names, Rule, Step
 from ingest.session import Message
 from ingest.sqlite_store import SqliteStore
 from tests.ingest.fakes import EPOCH, birth, status
@@ -115,6 +117,47 @@ def test_profiles_that_no_node_has_any_more_make_room(known, monkeypatch):
     ]
     assert (others[0], others[-1]) == ("", "full")
     assert learn(known, "gw-1", birth([D1, "P1/b"], points=points(20))) == ""
+
+
+def test_what_is_left_behind_waits_for_no_garbage_collector(known, monkeypatch):
+    monkeypatch.setattr(births, "TEXTS_POINTS", 500)
+    monkeypatch.setattr(births, "MOST_POINTS_OF_NODE", 500)
+
+    def alive():
+        return sum(isinstance(each, Step | Rule) for each in gc.get_objects())
+
+    def tell(turn):
+        order = [f"p{number}" for number in range(50 * turn, 50 * turn + 50)]
+        chance.shuffle(order)
+        body = packs.encode(EPOCH, 1, [("P2/a", point, 1_790_000_000_000, 1.0, None) for point in order])
+        assert accept("wuhou", "gw-2", body, known.devices("wuhou", "gw-2"), 1_790_000_000_000).readings == 50
+
+    chance = random.Random(3)
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in range(120):
+            learn(known, "gw-2", birth(["P2/a"], points=points(50, first=50 * turn)))
+            tell(turn)
+            tell(turn)
+            if turn == 19:  # it has the points of its latest births, and so have the texts that are remembered
+                before = alive()
+        assert alive() < before + 1500  # and a hundred births made 30,000 rules and 10,000 steps
+    finally:
+        gc.enable()
+
+
+def test_ways_of_all_profiles_together_have_an_end(known, monkeypatch):
+    monkeypatch.setattr(births, "MOST_STEPS", 60)
+    learn(known, "gw-1", birth([D1], points=points(30)))
+    learn(known, "gw-2", birth(["P2/a"], points=points(40)))
+    for node, device, count in (("gw-1", D1, 30), ("gw-2", "P2/a", 20), ("gw-2", "P2/a", 40)):
+        body = packs.encode(EPOCH, 1, [(device, f"p{number}", 1_790_000_000_000, 1.0, None) for number in range(count)])
+        for _ in range(2):
+            pack = accept("wuhou", node, body, known.devices("wuhou", node), 1_790_000_000_000)
+            assert pack.readings == count
+            known.look()
+    assert sum(kind.steps for kind in known._births.kinds()) == 40
 
 
 def test_the_file_forgets_what_no_node_has_and_is_read_as_it_was(known, tmp_path, monkeypatch):
