@@ -105,7 +105,7 @@ class Registry:
         if len(named) > MAX_DEVICES or sum(map(len, _kinds(named.values()))) > births.MOST_POINTS_OF_NODE:
             named = former | here
         gone = frozenset(named.keys() - here.keys())
-        if gone == self._gone.get(key) and len(named) == len(known) and _same(named, known):
+        if gone == self._gone.get(key) and _same(named, known):
             return False
         if len(named) > len(known) and self._devices + len(named) - len(known) > MOST_DEVICES:
             raise MessageError("full", f"the births of all nodes name {MOST_DEVICES} devices, which is the most")
@@ -262,6 +262,8 @@ def _kinds(each: Iterable[Kind]) -> list[Kind]:
 
 
 def _same(named: Named, known: Devices) -> bool:
+    if named.keys() != known.keys():
+        return False
     return all(_real(known[name][1]) is points for name, points in named.items())
 
 

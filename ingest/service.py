@@ -170,6 +170,8 @@ class Ingest:
                 message.acknowledge()
         except MessageError as error:
             self._refuse(message, Accepted(area, node), error.reason, error.detail)
+        except Exception as error:  # as of a pack: what no rule foresaw is kept aside, and stops nobody
+            self._refuse(message, Accepted(area, node), "internal", f"{type(error).__name__}: {error}")
 
     def _take_pack(self, area: str, node: str, message: Message, devices: Devices, *, patient: bool = True) -> None:
         crashed = self._suspects.refused(area, node, message.topic, message.body)

@@ -33,6 +33,12 @@ def known(tmp_path):
     opened.close()
 
 
+def configured(folder):
+    told = {"broker": "mqtt://localhost:1", "store": "sqlite:readings.db", "dead_letters": "dead-letters.db"}
+    (folder / "ingest.yaml").write_text("".join(f"{key}: {value}\n" for key, value in told.items()))
+    return config.load(folder / "ingest.yaml")
+
+
 def points(count, *, first=0):
     return {f"p{number}": {"unit": "V"} for number in range(first, first + count)}
 
@@ -92,6 +98,23 @@ def test_devices_have_an_end_and_a_node_may_still_announce_fewer(known, monkeypa
     assert learn(known, "gw-2", birth([D1])) == "full"
     assert learn(known, "gw-1", birth(["P1/a0"])) == ""
     assert learn(known, "gw-1", birth(["P1/a0"], points=points(3))) == ""
+
+
+def test_beyond_what_a_node_may_have_its_latest_birth_counts_even_where_it_names_as_many_others(known, monkeypatch):
+    monkeypatch.setattr(registry, "MAX_DEVICES", 5)
+    for turn in range(4):
+        names = [f"P1/a{number}" for number in range(3 * turn, 3 * turn + 3)]
+        assert learn(known, "gw-1", birth(names)) == ""
+        assert known.devices("wuhou", "gw-1").keys() == {f"{name}/" for name in names}
+
+
+def test_what_no_rule_foresaw_in_a_birth_is_kept_aside_and_stops_nobody(tmp_path):
+    ingest = service.Ingest(config=configured(tmp_path))
+    ingest._registry._claim = lambda *_: {}["a defect"]
+    ingest._take(Message("poles/wuhou/gw-1/up/birth", birth([D1]), None, None))
+    (entry,) = ingest._batcher._entries
+    assert entry.pack.refused == [Refusal(None, "internal", "KeyError: 'a defect'")]
+    ingest._registry.close()
 
 
 def test_a_birth_with_more_points_than_a_node_has_is_refused_before_anything_is_made(known):
@@ -256,11 +279,9 @@ def test_whom_was_waited_for_in_vain_is_forgotten_in_time_and_statuses_without_r
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(service, "MOST_IMPATIENT", 3)
-    told = {"broker": "mqtt://localhost:1", "store": "sqlite:readings.db", "dead_letters": "dead-letters.db"}
-    (tmp_path / "ingest.yaml").write_text("".join(f"{key}: {value}\n" for key, value in told.items()))
 
     async def scenario():
-        ingest = service.Ingest(config=config.load(tmp_path / "ingest.yaml"))
+        ingest = service.Ingest(config=configured(tmp_path))
         ingest._waiting = waiting.Waiting(most=100, patience_s=0.0)
         body = packs.encode(EPOCH, 1, [(D1, "door", 1_790_000_000_000, True, None)])
         for number in range(8):
