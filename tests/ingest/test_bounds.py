@@ -300,6 +300,59 @@ def test_whom_was_waited_for_in_vain_is_forgotten_in_time_and_statuses_without_r
     asyncio.run(scenario())
 
 
+def test_the_accounts_are_right_whatever_births_come(tmp_path, monkeypatch):
+    small = {"MOST_POINTS": 120, "MOST_POINTS_OF_NODE": 40, "TEXTS": 5, "TEXTS_POINTS": 30}
+    for name, value in small.items():
+        monkeypatch.setattr(births, name, value)
+    for module, name, value in (
+        (registry, "MAX_DEVICES", 6),
+        (registry, "MOST_DEVICES", 30),
+        (census, "MOST_NODES", 8),
+    ):
+        monkeypatch.setattr(module, name, value)
+    chance, path = random.Random(11), tmp_path / "births.db"
+    known, said = Registry(path=path), set()
+    for turn in range(1500):
+        node = f"gw-{chance.randrange(10)}"
+        devices = [f"P1/a{chance.randrange(12)}" for _ in range(chance.randint(0, 5))]
+        said.add(learn(known, node, birth(devices, points=points(chance.randint(0, 15), first=chance.randrange(40)))))
+        if chance.random() < 0.2:
+            known.keep({("wuhou", f"gw-{number}") for number in range(10)})
+        if turn % 100 == 99:
+            known.keep({("wuhou", f"gw-{number}") for number in range(10)})
+            again = Registry(path=path)
+            assert kept(again) == kept(known)
+            known.close()
+            known = again
+        check_accounts(known)
+    assert said == {"", "full"}
+    known.close()
+
+
+def kept(known):
+    """Of each node the devices that its latest birth names, and their points' facts."""
+    return {
+        node: {
+            name: births.facts_of(registry._real(rules))
+            for name, (_, rules) in known.devices(*node).items()
+            if name not in known._gone[node]
+        }
+        for node in known.nodes()
+    }
+
+
+def check_accounts(known):
+    of_nodes = [{id(kind) for kind in registry._reals(known.devices(*node))} for node in known.nodes()]
+    texts = [id(kind) for told in known._births._told.values() for kind in told.values()]
+    kinds = known._births.kinds()
+    assert {each for some in of_nodes for each in some} | set(texts) == {id(kind) for kind in kinds}
+    for kind in kinds:
+        assert kind.users == sum(id(kind) in some for some in of_nodes) + texts.count(id(kind))
+    assert known._births._points == sum(map(len, kinds))
+    assert known._devices == sum(len(known.devices(*node)) for node in known.nodes()) <= 30
+    assert len(known.nodes()) <= 8
+
+
 @pytest.mark.parametrize("damage", ["other", "torn", "json", "schema"])
 def test_births_that_are_damaged_say_what_to_do(known, tmp_path, damage):
     learn(known, "gw-1", birth([D1]))
