@@ -13,6 +13,7 @@ from ingest.dialects import Answer
 from ingest.errors import IngestError, Refused, Unavailable
 from ingest.influx_setup import Setup, Setup1, Setup2, Setup3
 from ingest.influxql import InfluxQl
+from ingest.posts import Posts
 from ingest.rows import Counts, Ledger, Packs, Row, Run
 from ingest.store_options import DEFAULT, Options
 from ingest.stores import Wanted
@@ -55,8 +56,7 @@ class InfluxStore:
     ) -> None:
         self.name = name
         self._http = http
-        self._url = url
-        self._headers = headers | {"Content-Type": "text/plain; charset=utf-8"}
+        self._posts = Posts(name=name, url=url, headers=headers | {"Content-Type": "text/plain; charset=utf-8"})
         self._compress = compress
         self._reader = reader
         self._setup = setup
@@ -65,7 +65,19 @@ class InfluxStore:
         self._worker = Worker(name=name, threads=FLIGHTS)
 
     async def write(self, runs: list[Run], ledgers: list[Ledger]) -> None:
-        await self._worker.run(self._write, runs, ledgers)
+        try:
+            body = self._encode(runs, ledgers)
+        except UnicodeEncodeError as error:
+            raise Refused("text", str(error)) from error
+        problem = await self._worker.run(self._try_to_make) if self._due else ""
+        answer = await self._post(body)
+        if answer.status == 404 and self._setup is not None and self._setup.is_missing(answer.text):
+            await self._worker.run(self._make, self._setup)
+            answer = await self._post(body)
+        dialects.check(self.name, answer, runs, len(ledgers))
+        self._due = False
+        if problem:
+            log.warning("the server does not keep and thin as asked", store=self.name, reason=problem)
 
     async def readings(self, wanted: Wanted) -> list[Row]:
         return await self._worker.run(self._reader.readings, wanted)
@@ -77,22 +89,8 @@ class InfluxStore:
         return await self._worker.run(self._reader.counts)
 
     async def close(self) -> None:
+        self._posts.close()
         await self._worker.close(self._http.clear)
-
-    def _write(self, runs: list[Run], ledgers: list[Ledger]) -> None:
-        try:
-            body = self._encode(runs, ledgers)
-        except UnicodeEncodeError as error:
-            raise Refused("text", str(error)) from error
-        problem = self._try_to_make() if self._due else ""
-        answer = self._post(body)
-        if answer.status == 404 and self._setup is not None and self._setup.is_missing(answer.text):
-            self._make(self._setup)
-            answer = self._post(body)
-        dialects.check(self.name, answer, runs, len(ledgers))
-        self._due = False
-        if problem:
-            log.warning("the server does not keep and thin as asked", store=self.name, reason=problem)
 
     def _try_to_make(self) -> str:
         # Once a start. Whoever may only write goes on without it; while the server is down nothing is said of it.
@@ -109,16 +107,15 @@ class InfluxStore:
         except (LookupError, TypeError, ValueError) as error:
             raise Unavailable(f"{self.name}: what it answers is not what such a server says: {error!r}") from error
 
-    def _post(self, body: bytes) -> Answer:
-        headers = self._headers
-        if self._compress and body:
-            body, headers = gzip.compress(body, GZIP_LEVEL, mtime=0), headers | {"Content-Encoding": "gzip"}
-        try:
-            answer = self._http.request("POST", self._url, body=body, headers=headers)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(f"{self.name}: {error}") from error
-        text = answer.data[:200_000].decode(errors="replace").strip()
-        return Answer(answer.status, text, answer.headers.get("Retry-After", ""))
+    async def _post(self, body: bytes) -> Answer:
+        if not (self._compress and body):
+            return await self._posts.send(body)
+        small = await self._worker.run(_compressed, body)  # which leaves Python's lock to others
+        return await self._posts.send(small, encoding="gzip")
+
+
+def _compressed(body: bytes) -> bytes:
+    return gzip.compress(body, GZIP_LEVEL, mtime=0)
 
 
 def influx1(*, server: str, database: str, credentials: str, options: Options = DEFAULT) -> InfluxStore:
