@@ -4,8 +4,12 @@ All good: 204 (200 without a word). Refused for good, though the other lines may
   InfluxDB 1  400 "partial write: field type conflict: input field "x" on measurement "air" is type string, already
               exists as type float dropped=2", "partial write: points beyond retention policy dropped=2", "unable to
               parse 'LINE': why"; only one of several reasons is told (observed on 1.6)
-  InfluxDB 2  the same sentences in {"code", "message"}: 422 for what is in part stored, 400 for what cannot be parsed,
-              413 (InfluxDB OSS v2, "Troubleshoot issues writing data"); also "at line 3:13: why" and {"line": 3}
+  InfluxDB 2  the same in {"code", "message"}: 422 and "failure writing points to database: partial write: …" where the
+              other lines are stored, 400 and each unparsed line where nothing is; of too old points the bound that they
+              are under: "dropped 2 points outside retention policy of duration 1h0m0s - oldest point KEY at T dropped
+              because it violates a Retention Policy Lower Bound at T, newest … dropped=2 for database: …" (observed on
+              2.7.12). What is dropped counts one week's shard only. 413, "at line 3:13: why" and {"line": 3} are of
+              InfluxDB Cloud and proxies
   InfluxDB 3  400 {"error", "data": [{"line_number", "error_message", …}]}, of at most 100 lines; one object instead of
               the list where the write as a whole was refused (InfluxDB 3 Core, "Use the v3 write_lp API")
 201 and 207 say that a part was taken. All else may pass, with the server's Retry-After (429, 503).
@@ -14,6 +18,7 @@ All good: 204 (200 without a word). Refused for good, though the other lines may
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any, NamedTuple
@@ -32,6 +37,7 @@ _AT_LINE = re.compile(r"\bat line (\d+)\b")
 _COLUMN = re.compile(r"column '(.+?)'")
 _ASTRAY = re.compile(r"(database|bucket|organization)\b.*(is required|not found)")  # of the address, not of the lines
 _DROPPED = re.compile(r"\bdropped=(\d+)")
+_TOO_OLD = re.compile(r"\bRetention Policy Lower Bound at ([-\d]+T[:\d]+)")
 _TYPES = {float: "float", bool: "boolean", str: "string"}
 
 
@@ -49,17 +55,20 @@ def check(name: str, answer: Answer, runs: list[Run], ledgers: int) -> None:
     if status == 204 or (status == 200 and not answer.text):
         return
     said = _said(answer.text, told)
-    astray = _ASTRAY.search(said) is not None
+    astray = _ASTRAY.match(said) is not None  # at its beginning: further on it may tell a line, whose text is a node's
     if status in REFUSED and not astray and (told is not None or status == 413 or answer.text == NOTHING_WRITTEN):
         rows, of_lines = readings(runs), lines.readings_of_lines(runs)
+        reason = _reason(status, said)
         listed = _listed(told, said, rows, of_lines)
-        alike = _alike(listed, said, rows)
-        every = len(rows) == len(of_lines) and (  # else one field may condemn its whole line
-            _dropped(said) == len(rows) + ledgers or (not ledgers and len(listed) == len(rows) > 0)
-        )
-        raise Refused(_reason(status, said), f"{name}: {said[:400]}", rows=listed | alike, every=every)
+        alike = _alike(listed, said, rows) | _too_old(said, rows)
+        every = _dropped(said) == len(of_lines) + ledgers or (not ledgers and len(listed) == len(rows) > 0)
+        # A line is too old with all its fields; else one of them may condemn the others.
+        every = every and (reason == "retention" or len(rows) == len(of_lines))
+        raise Refused(reason, f"{name}: {said[:400]}", rows=listed | alike, every=every)
     if status == 400:
         said += f" ({'' if astray else 'no InfluxDB says this: '}is something else at this address?)"
+    if status in (401, 403):
+        said += " (is that its token in token_file, and may it write there?)"
     pause = pause_s(answer.retry_after)
     raise Unavailable(f"{name}: {status} {said[:300] or 'without a word'}", retry_after_s=pause)
 
@@ -96,8 +105,8 @@ def _reason(status: int, said: str) -> str:
 
 
 def _dropped(said: str) -> int:
-    found = _DROPPED.search(said)
-    return int(found[1]) if found else -1
+    found = _DROPPED.findall(said)
+    return int(found[-1]) if found else -1
 
 
 def _lines(told: dict[str, Any] | None) -> Iterator[tuple[int, str]]:
@@ -132,6 +141,15 @@ def _alike(listed: frozenset[int], said: str, rows: list[Reading]) -> frozenset[
     if not conflicts:
         return frozenset()
     return frozenset(position for position, row in enumerate(rows) if _field(row) in conflicts)
+
+
+def _too_old(said: str, rows: list[Reading]) -> frozenset[int]:
+    """Positions of the readings before the end of the second in which the server's bound lies; InfluxDB 2 tells it."""
+    found = _TOO_OLD.search(said)
+    if found is None:
+        return frozenset()
+    bound_ms = (datetime.fromisoformat(f"{found[1]}+00:00").timestamp() + 1) * 1000
+    return frozenset(position for position, (_, _, time_ms, _) in enumerate(rows) if time_ms < bound_ms)
 
 
 def _field(row: Reading) -> tuple[str, str, str]:

@@ -71,7 +71,9 @@ async def _account(store: Store, packs: list[Accepted], now_ms: int, *, moved: b
     ledgers = [(pack, ledger) for pack in packs if (ledger := pack.ledger(now_ms)) is not None]
     try:
         if ledgers:
-            await store.write([], [_as_of_now(ledger, now_ms) if moved else ledger for _, ledger in ledgers])
+            late = [moved or _is_too_old(pack) for pack, _ in ledgers]
+            told = [_as_of_now(line, now_ms) if move else line for move, (_, line) in zip(late, ledgers, strict=True)]
+            await store.write([], told)
     except Refused as told:
         if len(ledgers) > 1:
             half = len(ledgers) // 2
@@ -83,6 +85,10 @@ async def _account(store: Store, packs: list[Accepted], now_ms: int, *, moved: b
             refused = ledgers[0][0].refused
             if all(refusal.record is not None for refusal in refused):  # a retry finds it again
                 refused.append(Refusal(None, told.reason, told.detail))
+
+
+def _is_too_old(pack: Accepted) -> bool:
+    return not pack.readings and any(refusal.reason == "retention" for refusal in pack.refused)
 
 
 def _as_of_now(ledger: Ledger, now_ms: int) -> Ledger:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -59,10 +60,14 @@ class Dialect:
 
 
 class Database:
-    """Keeps lines; a field that comes with another type than its first is refused, in the manner of a version."""
+    """Keeps lines; a field that comes with another type than its first is refused, in the manner of a version.
 
-    def __init__(self, manner):
+    keeps_from_ns: what is older is refused as InfluxDB 2 does it.
+    """
+
+    def __init__(self, manner, *, keeps_from_ns=0):
         self.manner = manner
+        self.keeps_from_ns = keeps_from_ns
         self.types, self.lines = {}, set()
 
     def __call__(self, method, path, fields, body):
@@ -86,14 +91,38 @@ class Database:
         return None
 
     def _v2(self, good, bad):
-        # InfluxDB OSS 2: the good ones are stored, one reason is told
-        self.lines |= {line for _, line, _ in good}
-        if not bad:
+        # InfluxDB OSS 2.7.12, seen: the good ones are stored, one reason is told, and types come before times
+        old = [line for _, line, _ in good if self._time(line) < self.keeps_from_ns]
+        self.lines |= {line for _, line, _ in good if line not in old}
+        if not bad and not old:
             return 204, "", {}
+        why = self._conflicts(bad) if bad else self._too_old(old)
+        said = f"failure writing points to database: partial write: {why}"
+        return 422, {"code": "unprocessable entity", "message": said}, {}
+
+    def _conflicts(self, bad):
         name, point, kind, known = bad[0][2]
         why = f'input field "{point}" on measurement "{name}" is type {kind}, already exists as type {known}'
-        said = f"failure writing points to database: partial write: field type conflict: {why} dropped={len(bad)}"
-        return 422, {"code": "unprocessable entity", "message": said}, {}
+        return f"field type conflict: {why} dropped={len(bad)}"
+
+    def _too_old(self, old):
+        bound = self._iso(self.keeps_from_ns)
+        ends = [min(old, key=self._time), max(old, key=self._time)]
+        told = [
+            f"point {line.split(' ')[0]} at {self._iso(self._time(line))} dropped because it violates a"
+            f" Retention Policy Lower Bound at {bound}"
+            for line in ends
+        ]
+        return (
+            f"dropped {len(old)} points outside retention policy of duration 720h0m0s - oldest {told[0]}, newest"
+            f" {told[1]} dropped={len(old)} for database: 42f251782a989256 for retention policy: autogen"
+        )
+
+    def _time(self, line):
+        return int(line.rpartition(" ")[2])
+
+    def _iso(self, ns):
+        return f"{datetime.fromtimestamp(ns // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{ns % 10**9:09}Z"
 
     def _v3(self, good, bad):
         # InfluxDB 3 Core with accept_partial=true

@@ -1,8 +1,9 @@
 """Bad records among good ones, in the words of each server: the good ones are stored, the bad ones found soon."""
 
 import asyncio
+import json
 from email.utils import formatdate
-from time import time
+from time import time, time_ns
 
 import pytest
 
@@ -20,18 +21,20 @@ URLS = {"v2": "influx2:{}/org/bucket", "v3": "influx3:{}/city", "v3_whole": "inf
 MOST = {"v2": 5, "v3": 5, "v3_whole": 7, "cloud": 12, "multi": 48}  # writes that two bad ones among 1,000 may take
 
 
-def packs(count=100, bad=()):
-    """Packs of five points on two devices, which are two lines; bad: numbers of packs whose pm10 is a text."""
+def packs(count=100, bad=(), old=(), now=AT):
+    """Packs of five points on two devices, which are three lines; bad: numbers of packs whose pm10 is a text; old: of
+    those from a year ago."""
     names, out = Names(), []
     for number in range(1, count + 1):
+        at = now - 365 * 86_400_000 if number in old else now
         rows = [
-            ("air", "wuhou", f"P{number}", "air-1", "pm2_5", AT, 35.25, None),
-            ("air", "wuhou", f"P{number}", "air-1", "pm10", AT, "many" if number in bad else 61.0, None),
-            ("air", "wuhou", f"P{number}", "air-1", "no2", AT, None, "timeout"),
-            ("meter", "wuhou", f"P{number}", "meter-1", "voltage", AT, 230.0, None),
-            ("meter", "wuhou", f"P{number}", "meter-1", "current", AT, 1.5, None),
+            ("air", "wuhou", f"P{number}", "air-1", "pm2_5", at, 35.25, None),
+            ("air", "wuhou", f"P{number}", "air-1", "pm10", at, "many" if number in bad else 61.0, None),
+            ("air", "wuhou", f"P{number}", "air-1", "no2", at, None, "timeout"),
+            ("meter", "wuhou", f"P{number}", "meter-1", "voltage", at, 230.0, None),
+            ("meter", "wuhou", f"P{number}", "meter-1", "current", at, 1.5, None),
         ]
-        out.append(judged(f"gw-{number}", 7, rows, area="wuhou", names=names, newest_ms=AT))
+        out.append(judged(f"gw-{number}", 7, rows, area="wuhou", names=names, newest_ms=at))
     return out
 
 
@@ -70,6 +73,18 @@ def test_a_batch_in_which_all_are_bad_takes_few_writes():
             write(URLS[manner].format(server.url), packs(1), batch)
             assert all([refusal.record for refusal in pack.refused] == [1] for pack in batch)
             assert len(server.writes) - 1 <= most, manner
+
+
+@pytest.mark.parametrize("old", [(1,), (17, 120), range(1, 201, 2), range(1, 201)])
+def test_influxdb_2_tells_from_when_on_it_keeps(old):
+    with Dialect(Database("v2", keeps_from_ns=(AT - 30 * 86_400_000) * 1_000_000 + 1)) as server:
+        batch = packs(200, old=old)
+        write(URLS["v2"].format(server.url), batch)
+        assert [pack.node for pack in batch if pack.refused] == [f"gw-{number}" for number in old]
+        assert all([r.reason for r in pack.refused] == ["retention"] * 5 for pack in batch if pack.refused)
+        assert len([line for line in server.answer.lines if not line.startswith("pack")]) == 3 * (200 - len(old))
+        assert len([line for line in server.answer.lines if line.startswith("pack")]) == 200
+        assert len(server.writes) <= 4
 
 
 def test_a_server_that_names_one_line_at_a_time_is_not_followed_for_ever():
@@ -122,6 +137,25 @@ def test_nobody_else_can_refuse_readings():
         assert not any(pack.refused for pack in batch)
 
 
+def test_what_a_node_writes_is_not_taken_for_what_the_server_says():
+    """A server may tell a line that it cannot read, and in it stands what a node likes."""
+    line = 'air,area=a note="database x not found dropped=5" 1'
+    said = json.dumps({"error": f"unable to parse '{line}': bad timestamp dropped=0"})
+    with pytest.raises(Refused) as told:
+        dialects.check("x", Answer(400, said, ""), packs(1)[0].runs[:1], 4)
+    assert not told.value.every
+
+
+def test_a_token_that_may_not_write_is_told_with_what_to_do():
+    # InfluxDB 2.7.12: no token or a wrong one, and one that may only read
+    for status, code, said in (
+        (401, "unauthorized", "unauthorized access"),
+        (403, "forbidden", "insufficient permissions for write"),
+    ):
+        with pytest.raises(Unavailable, match=rf"{status} {said} \(is that its token in token_file"):
+            dialects.check("x", Answer(status, json.dumps({"code": code, "message": said}), ""), [], 0)
+
+
 def test_an_influxdb_3_that_is_asked_whether_it_is_there_is_there():
     with Dialect(lambda _method, _path, _fields, body: (204 if body else 400, dialects.NOTHING_WRITTEN, {})) as server:
         write(f"influx3:{server.url}/db", [])
@@ -165,6 +199,30 @@ def test_gzip_is_what_the_url_says():
     with Dialect(Database("v2")) as server:
         write(f"influx2:{server.url}/o/b?gzip=yes", packs(3))
         assert len(server.answer.lines) == 3 * 4
+
+
+def test_the_real_influxdb_1_refuses_what_is_too_old_in_few_writes(influx1):
+    """It does not say which: what is too old comes in one piece from a node that was away for long."""
+    database, now = influx1.database + "-old", time_ns() // 1_000_000
+
+    async def work():
+        store, writes = open_store(f"influx1:{influx1.url}/{database}?keep=30d"), []
+        await isolate.write(store, packs(1, now=now), now)
+        really = store.write
+        store.write = lambda rows, ledgers: writes.append(len(rows)) or really(rows, ledgers)
+        batch = packs(200, old=range(71, 171), now=now)
+        await isolate.write(store, batch, now)
+        found = await store.counts()
+        await store.close()
+        return batch, writes, found
+
+    try:
+        batch, writes, found = asyncio.run(work())
+    finally:
+        influx1.query(f'DROP DATABASE "{database}"')
+    assert [pack.node for pack in batch if pack.refused] == [f"gw-{number}" for number in range(71, 171)]
+    assert (found.points, found.qualities, found.packs, found.refused) == (400, 100, 200, 500)
+    assert len(writes) < 50
 
 
 @pytest.mark.parametrize("bad", [(17,), (17, 120), range(1, 201)])
