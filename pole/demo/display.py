@@ -55,7 +55,7 @@ class Screen(Generic[Seen]):
 
     def say(self, text: str) -> None:
         if not self._live.is_started:  # the picture has its own place for news
-            self._console.print(text, highlight=False, soft_wrap=True)
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, state: Seen) -> None:
         if self._ready(state) and not self._live.is_started:
@@ -72,4 +72,5 @@ def tell(outcome: RenderableType, *, folder: Path, readings: str) -> None:
     """What became of everything, and where it is kept. readings: the command that shows them."""
     console = Console()
     console.print(outcome)
-    console.print(f"Everything is kept in {folder}. The readings: {readings}", highlight=False, soft_wrap=True)
+    kept = f"Everything is kept in {folder}. The readings: {readings}"
+    console.print(kept, markup=False, highlight=False, soft_wrap=True)

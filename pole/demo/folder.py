@@ -20,6 +20,7 @@ from pole.demo.store import reading
 from simulators.city import NODES, City
 
 STORE = "readings.db"
+LOCK = ".lock"  # also the mark of a folder that is ours: site.yaml and ingest.yaml are written anew
 INGEST = "ingest"
 OPERATOR = "operator"
 LORAWAN = "chirpstack"
@@ -37,8 +38,10 @@ class Folder:
         self.shown = path  # as the user wrote it, for commands to copy
         self.logs = self.path / "logs"
         try:
-            self.logs.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                self.path.mkdir(parents=True)
             self._lock = self._locked()
+            self.logs.mkdir(exist_ok=True)
         except OSError as error:
             raise FolderError(f"{path}: {error.strerror}; choose another folder with --dir") from error
         self.continued = self.store.exists()
@@ -127,7 +130,9 @@ class Folder:
             ) from None
 
     def _locked(self) -> TextIO:
-        lock = (self.path / ".lock").open("w")
+        if any(self.path.iterdir()) and not (self.path / LOCK).exists():
+            raise FolderError(f"{self.shown} holds something that is no demo; choose another folder with --dir")
+        lock = (self.path / LOCK).open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

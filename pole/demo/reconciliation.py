@@ -16,6 +16,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from device_profiles import site as sites
@@ -24,11 +25,13 @@ from gateway.birth import own_devices
 from pole.demo import repeats
 from pole.demo.store import reading
 from pole.edge.held import held
-from simulators.device import EmulatedDevice
+from simulators.device import EmulatedDevice, Value
 
 MOST_CHECKED = 100_000  # the newest; more would take minutes after a run of days
 # A reading is stamped when its answer is in; the device held the value when it answered, an exchange earlier.
 TOLERANCE_MS = 1500
+SHOWN = 10  # wrong values that are told one by one
+FAR_MS, STEP_MS = 60_000, 100  # how far, and how finely, a wrong value is looked for at other times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,31 @@ class Spool:
     kept: dict[int, int]  # number -> readings
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """A stored value that its device did not hold within TOLERANCE_MS of time_ms.
+
+    off_ms: how far from time_ms it did, negative before; None where not within FAR_MS.
+    """
+
+    device: str  # pole/device
+    point: str
+    time_ms: int
+    value: Value
+    held: set[Value]
+    off_ms: int | None
+
+    def __str__(self) -> str:
+        when = datetime.fromtimestamp(self.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        held = " or ".join(sorted(map(str, self.held)))
+        text = f"{self.device} {self.point} at {when}: {self.value} is stored, and it held {held}"
+        if self.off_ms is None:
+            return text
+        return (
+            f"{text}; it held {self.value} {abs(self.off_ms) / 1000:.1f} s {'later' if self.off_ms > 0 else 'before'}"
+        )
+
+
 _NONE = Spool(epoch="", head=0, readings=0, dropped=0, kept={})
 
 
@@ -73,9 +101,10 @@ def reconcile(site_file: Path, store: Path) -> list[Account]:
         return [_account(db, node, spool, rows.get(node, 0), again.get(node, 0)) for node, spool in spools.items()]
 
 
-def wrong_values(store: Path, devices: dict[str, EmulatedDevice], since_ms: int) -> tuple[int, int]:
+def wrong_values(store: Path, devices: dict[str, EmulatedDevice], since_ms: int) -> tuple[list[Wrong], int]:
     """(values that no device held at their time, values checked), of the emulated devices since a time."""
-    wrong = checked = 0
+    wrong: list[Wrong] = []
+    checked = 0
     with reading(store) as db:
         newest = db.execute(
             "SELECT time, pole, device, point, value FROM points JOIN series ON series = id WHERE time >= ?"
@@ -87,7 +116,10 @@ def wrong_values(store: Path, devices: dict[str, EmulatedDevice], since_ms: int)
             # what the gateway measures itself, no device holds
             if emulated is not None and not _is_measured(emulated, point):
                 checked += 1
-                wrong += value not in emulated.held(point, time_ms, TOLERANCE_MS)
+                then = emulated.held(point, time_ms, TOLERANCE_MS)
+                if value not in then:
+                    off_ms = _off_ms(emulated, point, time_ms, value) if len(wrong) < SHOWN else None
+                    wrong.append(Wrong(emulated.name, point, time_ms, value, then, off_ms))
     return wrong, checked
 
 
@@ -178,6 +210,14 @@ def read_journal(root: Path) -> Spool:
         return _NONE
     kept = held(root)
     return Spool(epoch=kept.epoch, head=kept.head, readings=kept.readings, dropped=kept.dropped, kept=kept.pending)
+
+
+def _off_ms(device: EmulatedDevice, point: str, time_ms: int, value: Value) -> int | None:
+    for distance in range(TOLERANCE_MS, FAR_MS + 1, STEP_MS):
+        for off in (-distance, distance):
+            if value in device.held(point, time_ms + off):
+                return off
+    return None
 
 
 def _is_measured(device: EmulatedDevice, point: str) -> bool:

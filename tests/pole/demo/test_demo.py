@@ -203,10 +203,19 @@ def test_a_duration_that_is_none_is_refused(tmp_path, length, told):
 def test_a_folder_that_cannot_be_used_is_told(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / ".lock").touch()
     (tmp_path / "damaged" / "readings.db").write_bytes(bytes(range(256)) * 20)
-    for name, told in (("file", "Not a directory"), ("damaged", "readings.db: file is not a database")):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "site.yaml").write_text("area: ours\n")
+    for name, told in (
+        ("file", "Not a directory"),
+        ("damaged", "readings.db: file is not a database"),
+        ("own", "holds something that is no demo"),
+    ):
         answer = subprocess.run([*COMMAND, "--dir", tmp_path / name], capture_output=True, text=True, timeout=30)
         assert answer.returncode == 2
         assert told in answer.stderr
         assert "--dir" in answer.stderr
         assert "Traceback" not in answer.stderr
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["site.yaml"]
+    assert (tmp_path / "own" / "site.yaml").read_text() == "area: ours\n"

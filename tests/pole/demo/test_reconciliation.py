@@ -1,6 +1,7 @@
 """The demo's count must see what is wrong: each test takes a complete run and breaks one thing."""
 
 import asyncio
+import re
 import shutil
 import sqlite3
 
@@ -123,7 +124,7 @@ def test_a_complete_run_is_complete(run):
     for account in run.accounts().values():
         assert (account.produced, account.stored, account.packs_dropped) == (2 * PACKS, 2 * PACKS, 0)
         assert trouble(account) == (0, 0, 0)
-    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (0, 4 * PACKS)
+    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == ([], 4 * PACKS)
     assert reconciliation.latencies(run.store, 0) == sorted([0, 100, 200, 300] * 4)
 
 
@@ -242,13 +243,21 @@ def test_packs_that_the_spool_says_it_dropped_are_not_lost_and_no_more_than_thos
 def test_a_value_that_no_device_held_is_wrong(run):
     run.execute("UPDATE points SET value = value + 0.001 WHERE time = ? AND series IN"
                 " (SELECT id FROM series WHERE point = 'voltage')", NOW_MS)  # fmt: skip
-    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (4, 4 * PACKS)
+    wrong, checked = reconciliation.wrong_values(run.store, run.city.devices, 0)
+    assert (len(wrong), checked) == (4, 4 * PACKS)
+    assert {each.device for each in wrong} == {*DEVICE_OF.values(), ON_CONTROLLER}
+    assert all(each.off_ms is None for each in wrong)
 
 
 def test_a_right_value_at_the_wrong_time_is_wrong(run):
     run.execute("UPDATE points SET time = time + 5000 WHERE time = ? AND series IN"
                 " (SELECT id FROM series WHERE point = 'voltage')", NOW_MS)  # fmt: skip
-    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == (4, 4 * PACKS)
+    wrong, checked = reconciliation.wrong_values(run.store, run.city.devices, 0)
+    assert (len(wrong), checked) == (4, 4 * PACKS)
+    assert all(-5000 <= each.off_ms < -reconciliation.TOLERANCE_MS for each in wrong)
+    device, held_s = DEVICE_OF["gw-1"], r"[34]\.\d"
+    (told,) = (str(each) for each in wrong if each.device == device)
+    assert re.search(rf"^{device} voltage at 2025-11-21T00:00:05.000\+00:00: .* {held_s} s before$", told)
 
 
 def test_what_a_controller_has_not_noted_as_confirmed_is_not_pending(run):
