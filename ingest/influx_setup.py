@@ -92,35 +92,55 @@ class Setup2:
         return "bucket" in said
 
     def make(self) -> None:
-        self._make_bucket(self._bucket, self._options.keep_s)
+        problems = [self._make_bucket(self._bucket, self._options.keep_s)]
         if self._options.thin_every_s is not None:
-            self._thin()
+            problems.append(self._thin())
+        if any(problems):
+            raise Unavailable("; ".join(filter(None, problems)))
 
-    def _thin(self) -> None:
-        self._make_bucket(f"{self._bucket}-{THINNED}", self._options.thin_keep_s)
+    def _thin(self) -> str:
+        problem = self._make_bucket(f"{self._bucket}-{THINNED}", self._options.thin_keep_s or 0)
         name = f"{self._bucket} {THINNED}"
         if not self._ask("GET", "/api/v2/tasks", {"org": self._org, "name": name})["tasks"]:
             self._ask("POST", "/api/v2/tasks", body={"org": self._org, "flux": self._flux(name)})
+        return problem
 
-    def _make_bucket(self, name: str, keep_s: int | None) -> None:
-        rules = [{"type": "expire", "everySeconds": keep_s}] if keep_s is not None else []
-        org = self._ask("GET", "/api/v2/orgs", {"org": self._org})["orgs"][0]["id"]
-        self._ask("POST", "/api/v2/buckets", body={"orgID": org, "name": name, "retentionRules": rules})
+    def _make_bucket(self, name: str, keep_s: int | None) -> str:
+        """What is wrong with the one that is there: a token for it alone may use it, and make none."""
+        asked = {"org": self._org, "name": name}
+        if there := self._ask("GET", "/api/v2/buckets", asked, absent=f'bucket "{name}" not found').get("buckets"):
+            kept = sum(rule["everySeconds"] for rule in there[0]["retentionRules"])
+            how = f'the bucket "{name}" was made otherwise: it keeps {kept} s, not {keep_s} s as asked (0 s: for ever)'
+            return how if keep_s not in (None, kept) else ""
+        orgs = self._ask("GET", "/api/v2/orgs", {"org": self._org})["orgs"]
+        if not orgs:
+            raise Unavailable(
+                f'{self._server}: the bucket "{name}" is not there or not seen, and the token may not make it. Make it,'
+                f' or let the token read the organization "{self._org}" and write buckets'
+            )
+        rules = [{"type": "expire", "everySeconds": keep_s}] if keep_s else []
+        self._ask("POST", "/api/v2/buckets", body={"orgID": orgs[0]["id"], "name": name, "retentionRules": rules})
+        return ""
 
     def _flux(self, name: str) -> str:
-        every, own = self._options.thin_every_s, " and ".join(f'r._measurement != "{name}"' for name in OWN)
+        # Whole intervals only: the mean of a part would be written over that of the whole.
+        every, own = self._options.thin_every_s or 1, " and ".join(f'r._measurement != "{name}"' for name in OWN)
+        back = max(2, -(-LATE_S // every)) * every
         return (
-            'import "types"\n'
+            'import "date"\nimport "types"\n'
             f"option task = {{name: {json.dumps(name)}, every: {every}s, offset: 1m}}\n"
-            f"from(bucket: {json.dumps(self._bucket)}) |> range(start: -{max(LATE_S, 2 * (every or 0))}s)\n"
+            f"end = date.truncate(t: now(), unit: {every}s)\n"
+            f"from(bucket: {json.dumps(self._bucket)}) |> range(start: date.sub(d: {back}s, from: end), stop: end)\n"
             f'  |> filter(fn: (r) => {own} and types.isType(v: r._value, type: "float"))\n'
-            f"  |> aggregateWindow(every: {every}s, fn: mean, createEmpty: false)\n"
+            f'  |> aggregateWindow(every: {every}s, fn: mean, createEmpty: false, timeSrc: "_start")\n'
             f"  |> to(org: {json.dumps(self._org)}, bucket: {json.dumps(f'{self._bucket}-{THINNED}')})\n"
         )
 
-    def _ask(self, method: str, path: str, fields: dict[str, str] | None = None, body: Any = None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, path: str, fields: dict[str, str] | None = None, body: Any = None, absent: str = _EXISTS
+    ) -> dict[str, Any]:
         query = f"?{urlencode(fields)}" if fields else ""
-        return ask(self._http, method, f"{self._server}{path}{query}", self._headers, body)
+        return ask(self._http, method, f"{self._server}{path}{query}", self._headers, body, fine=absent)
 
 
 class Setup3:
@@ -146,8 +166,13 @@ class Setup3:
         ask(self._http, "POST", self._url, self._headers, body)
 
 
-def ask(http: urllib3.PoolManager, method: str, url: str, headers: dict[str, str], body: Any) -> dict[str, Any]:
-    """A question in JSON. What exists already is no error: two workers may make it at once. Raises Unavailable."""
+def ask(
+    http: urllib3.PoolManager, method: str, url: str, headers: dict[str, str], body: Any, *, fine: str = _EXISTS
+) -> dict[str, Any]:
+    """A question in JSON. fine: what no error says; a thing may be there, as two workers may make it at once.
+
+    Raises Unavailable.
+    """
     try:
         answer = (
             http.request(method, url, headers=headers, json=body)
@@ -158,9 +183,10 @@ def ask(http: urllib3.PoolManager, method: str, url: str, headers: dict[str, str
         told = json.loads(said) if said.strip().startswith("{") else {}
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         raise Unavailable(f"{url}: {error}") from error
-    if answer.status >= 300 and _EXISTS not in said:
-        raise Unavailable(f"{url}: {answer.status} {said[:300]}")
-    return told if isinstance(told, dict) else {}
+    why = str(told.get("message") or told.get("error") or said)
+    if answer.status >= 300 and fine not in why:
+        raise Unavailable(f"{url}: {answer.status} {why[:300]}")
+    return told
 
 
 def all_but(names: tuple[str, ...]) -> str:

@@ -140,12 +140,17 @@ class InfluxQl:
         for line in answer.data.splitlines():
             for result in json.loads(line)["results"]:
                 if "error" in result:
-                    raise Unavailable(f"{self._url}: {result['error']}")
+                    raise Unavailable(f"{self._url}: {_with_advice(result['error'])}")
                 for series in result.get("series", []):
                     known = merged.setdefault(json.dumps([series["name"], series.get("tags")]), series)
                     if known is not series:
                         known["values"] += series["values"]
         yield from merged.values()
+
+
+def _with_advice(error: str) -> str:
+    # InfluxDB 2 says the same of a bucket that the token may not read.
+    return f"{error} (or may the token not read it?)" if error.startswith("database not found") else error
 
 
 def _where(wanted: Wanted) -> str:

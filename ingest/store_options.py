@@ -27,8 +27,11 @@ class Options:
 DEFAULT = Options()
 
 
-def read(query: str, allowed: tuple[str, ...]) -> Options:
-    """The text behind the ? -> Options. Raises ValueError with what is wrong and what is allowed."""
+def read(query: str, allowed: tuple[str, ...], *, least_s: int = 1) -> Options:
+    """The text behind the ? -> Options. least_s: what the store keeps at least, where it does not keep for ever.
+
+    Raises ValueError with what is wrong and what is allowed.
+    """
     try:
         told = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True)) if query else {}
     except ValueError as error:
@@ -42,6 +45,8 @@ def read(query: str, allowed: tuple[str, ...]) -> Options:
         thin_keep_s=_seconds("thin", most) if most else None,
         gzip=_choice("gzip", told["gzip"]) if "gzip" in told else None,
     )
+    if options.keep_s is not None and options.keep_s < least_s:
+        raise ValueError(f"keep={told['keep']}: this store keeps readings for {least_s // 3600}h at least")
     if options.thin_every_s is not None and options.keep_s is None:
         raise ValueError("thin needs keep: it says what stays of what is older than that")
     if options.thin_keep_s is not None and options.thin_keep_s <= (options.keep_s or 0):

@@ -26,6 +26,7 @@ _OPTIONS = {
     "influx3": ("keep", "gzip"),
     "victoria": ("gzip",),  # it takes its retention from the command line
 }
+_LEAST_S = {"influx1": 3600, "influx2": 3600}  # "retention policy duration must be at least 1h0m0s"
 
 
 def check_url(url: str) -> str:
@@ -67,6 +68,6 @@ def _parts(url: str) -> tuple[str, str, list[str], Options]:
 
 def _options(url: str, kind: str, query: str) -> Options:
     try:
-        return store_options.read(query, _OPTIONS[kind])
+        return store_options.read(query, _OPTIONS[kind], least_s=_LEAST_S.get(kind, 1))
     except ValueError as error:
         raise ValueError(f"{url!r}: {error}") from error

@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 
 from ingest import isolate
+from ingest.errors import Unavailable
 from ingest.influx_setup import all_but
 from ingest.rows import Names
 from ingest.store_url import check_url, open_store
@@ -71,27 +72,34 @@ def test_readings_that_are_older_than_all_that_is_kept_are_refused_and_accounted
 
 
 class Influx2:
-    """A server without the bucket; answers as the API reference of InfluxDB OSS v2 says."""
+    """A server without the bucket; answers as InfluxDB 2.7.12 did. sees_org: the token may read its organization."""
 
-    def __init__(self):
-        self.buckets, self.tasks = {}, []
+    def __init__(self, *, sees_org=True):
+        self.buckets, self.tasks, self.sees_org = {}, [], sees_org
 
     def __call__(self, method, path, fields, body):
-        told = json.loads(body) if body.startswith("{") else {}
         if path == "/api/v2/orgs":
-            return 200, {"orgs": [{"id": "0ab", "name": fields["org"][0]}]}, {}
+            return 200, {"orgs": [{"id": "0ab", "name": fields["org"][0]}] if self.sees_org else []}, {}
         if path == "/api/v2/buckets":
-            if told["name"] in self.buckets:
-                return 422, {"code": "conflict", "message": f"bucket with name {told['name']} already exists"}, {}
-            self.buckets[told["name"]] = (told["orgID"], told["retentionRules"])
-            return 201, {"id": "1"}, {}
+            return self._make(json.loads(body)) if method == "POST" else self._tell(fields["name"][0])
         if path == "/api/v2/tasks":
             if method == "POST":
-                self.tasks.append(told)
+                self.tasks.append(json.loads(body))
             return (201 if method == "POST" else 200), {"tasks": self.tasks}, {}
-        if fields["bucket"][0] not in self.buckets:
-            return 404, {"code": "not found", "message": f'bucket "{fields["bucket"][0]}" not found'}, {}
-        return 204, "", {}
+        return self._tell(fields["bucket"][0]) if fields["bucket"][0] not in self.buckets else (204, "", {})
+
+    def _make(self, told):
+        if told["name"] in self.buckets:
+            return 422, {"code": "conflict", "message": f"bucket with name {told['name']} already exists"}, {}
+        self.buckets[told["name"]] = (told["orgID"], told["retentionRules"])
+        return 201, {"id": "1"}, {}
+
+    def _tell(self, name):
+        if name not in self.buckets:
+            return 404, {"code": "not found", "message": f'bucket "{name}" not found'}, {}
+        # a bucket that keeps for ever has a rule, too
+        rules = self.buckets[name][1] or [{"type": "expire", "everySeconds": 0, "shardGroupDurationSeconds": 604800}]
+        return 200, {"buckets": [{"id": "8e0f8449ec8f4175", "name": name, "retentionRules": rules}]}, {}
 
 
 def test_influxdb_2_gets_buckets_and_one_task():
@@ -107,6 +115,35 @@ def test_influxdb_2_gets_buckets_and_one_task():
         (task,) = server.answer.tasks
         assert "every: 900s" in task["flux"]
         assert 'bucket: "poles-thinned"' in task["flux"]
+
+
+@pytest.mark.parametrize(("every", "back"), [("15m", 21_600), ("7m", 52 * 420), ("1d", 2 * 86_400)])
+def test_what_is_thinned_is_of_whole_intervals(every, back):
+    with Dialect(Influx2()) as server:
+        run(f"influx2:{server.url}/city/poles?keep=30d&thin={every}", lambda store: store.write(FRESH, []))
+        flux = server.answer.tasks[0]["flux"]
+        (every_s,) = re.findall(r"aggregateWindow\(every: (\d+)s", flux)
+        assert f"end = date.truncate(t: now(), unit: {every_s}s)\n" in flux
+        assert f"range(start: date.sub(d: {back}s, from: end), stop: end)\n" in flux
+        assert back % int(every_s) == 0
+
+
+def test_a_bucket_that_keeps_otherwise_is_left_and_told(capsys):
+    with Dialect(Influx2()) as server:
+        server.answer.buckets["poles"] = ("0ab", [])
+        run(f"influx2:{server.url}/city/poles?keep=30d&thin=15m", lambda store: store.write(FRESH, []))
+        assert server.answer.buckets == {"poles": ("0ab", []), "poles-thinned": ("0ab", [])}
+        assert len(server.answer.tasks) == 1
+        assert 'the bucket "poles" was made otherwise: it keeps 0 s, not 2592000 s as asked' in capsys.readouterr().out
+
+
+def test_a_token_for_one_bucket_is_enough_for_it_and_told_where_it_is_not(capsys):
+    with Dialect(Influx2(sees_org=False)) as server:
+        with pytest.raises(Unavailable, match='let the token read the organization "city" and write buckets'):
+            run(f"influx2:{server.url}/city/poles", lambda store: store.write(FRESH, []))
+        server.answer.buckets["poles"] = ("0ab", [{"type": "expire", "everySeconds": 3600}])
+        run(f"influx2:{server.url}/city/poles?keep=1h", lambda store: store.write(FRESH, []))
+        assert capsys.readouterr().out == ""
 
 
 def test_influxdb_2_gets_its_bucket_when_a_write_misses_it():
@@ -176,6 +213,7 @@ def test_victoria_gives_back_what_it_was_given(victoria):
         ("sqlite:a.db?thin=15m", "thin needs keep"),
         ("sqlite:a.db?keep=30d&thin=x:1y", "thin: 'x' is no time"),
         ("influx1:http://h/d?keep=30d&thin=15m:7d", "what is thinned stays for longer"),
+        ("influx2:http://h/o/b?keep=10m", "keep=10m: this store keeps readings for 1h at least"),
         ("influx2:http://h/o/b?gzip=perhaps", "gzip: 'perhaps' is neither yes nor no"),
         ("victoria:http://h?keep=1d", "'keep' is no option of this store; it knows gzip"),
         ("influx3:http://h/db?keep", "'keep' are no options; write KEY=VALUE"),
