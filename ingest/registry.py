@@ -8,7 +8,6 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
 
 from ingest import births, durable
 from ingest.births import Births, Facts, Kind, Named, facts_of
@@ -74,7 +73,7 @@ class Registry:
             told = {name: points[number] for name, number in (here | gone).items() if number in points}
             self._gone[area, node] = frozenset(gone)
             self._census.add(area, node)
-            self._put((area, node), self._judged((area, node), told, {}, had=True))
+            self._put((area, node), self._judged((area, node), told, {}, had=True), _kinds(told.values()))
         self._births.settle()
 
     def _kept(self, number: int, text: str) -> Kind:
@@ -102,21 +101,28 @@ class Registry:
         before = named.keys() - self._gone.get(key, frozenset())
         for name, points in [*former.items(), *here.items()]:
             named[name] = self._births.united(named.get(name), points)
-        if len(named) > MAX_DEVICES or sum(map(len, _kinds(named.values()))) > births.MOST_POINTS_OF_NODE:
-            named = former | here
-        gone = frozenset(named.keys() - here.keys())
-        if gone == self._gone.get(key) and _same(named, known):
+        if self._says(key, named, here):
             return False
+        has = _kinds(named.values())
+        if len(named) > MAX_DEVICES or sum(map(len, has)) > births.MOST_POINTS_OF_NODE:
+            named = former | here
+            has = _kinds(named.values())
+            if self._says(key, named, here):
+                return False
         if len(named) > len(known) and self._devices + len(named) - len(known) > MOST_DEVICES:
             raise MessageError("full", f"the births of all nodes name {MOST_DEVICES} devices, which is the most")
         if key not in self._nodes:
             self._census.add(*key)
-        self._gone[key] = gone
+        self._gone[key] = frozenset(named.keys() - here.keys())
         self._claim(key, before, here.keys())
-        self._put(key, self._judged(key, named, known))
+        self._put(key, self._judged(key, named, known), has)
         self._unkept.add(key)
         self._changed.add(key)
         return True
+
+    def _says(self, key: Node, named: Named, here: Named) -> bool:
+        # What is known says the same already.
+        return _same(named, self.devices(*key)) and frozenset(named.keys() - here.keys()) == self._gone.get(key)
 
     def look(self) -> None:
         """Learns what was decided since, by another worker or an operator; and forgets what is too much."""
@@ -208,11 +214,11 @@ class Registry:
                 self._changed.add((area, node))
             self._nodes[area, node] = judged
 
-    def _put(self, key: Node, judged: Devices) -> None:
+    def _put(self, key: Node, judged: Devices, has: list[Kind]) -> None:
         before = self.devices(*key)
         self._devices += len(judged) - len(before)
         self._nodes[key] = judged
-        self._births.use(_kinds(_reals(before)), _kinds(_reals(judged)))
+        self._births.use(_kinds(_real(points) for _, points in before.values()), has)
 
     def _judged(self, key: Node, named: Named, known: Devices, *, had: bool = False) -> Devices:
         # had: what it left was allowed when it was written to the file
@@ -250,11 +256,7 @@ class Registry:
 
 
 def _real(points: Points) -> Kind:
-    return points.points if isinstance(points, Barred) else cast(Kind, points)
-
-
-def _reals(devices: Devices) -> Iterable[Kind]:
-    return (_real(points) for _, points in devices.values())
+    return points.points if isinstance(points, Barred) else points  # type: ignore[return-value]
 
 
 def _kinds(each: Iterable[Kind]) -> list[Kind]:

@@ -218,13 +218,13 @@ def test_texts_of_profiles_are_remembered_up_to_a_size(monkeypatch):
 
 
 def test_numbers_of_series_are_looked_up_again_beyond_those_that_are_remembered(tmp_path, monkeypatch):
-    monkeypatch.setattr(sqlite_store, "SERIES", 10)
+    monkeypatch.setattr(sqlite_store, "REMEMBERED", 40)
     names, store = Names(), SqliteStore(path=tmp_path / "readings.db")
     db = store._open()
     for turn in range(3):
         rows = [("air", "wuhou", "P1", f"d{number}", "pm10", 1000 + turn, 1.0, None) for number in range(40)]
         store._write(db, names.runs(rows), [])
-        assert sum(map(len, store._series.values())) == store._remembered <= 10
+        assert sum(3 + len(numbers) for numbers in store._series.values()) == store._remembered <= 40 + 3
     assert db.execute("SELECT count(*), count(DISTINCT device) FROM readings").fetchone() == (120, 40)
     db.close()
 
@@ -342,7 +342,7 @@ def kept(known):
 
 
 def check_accounts(known):
-    of_nodes = [{id(kind) for kind in registry._reals(known.devices(*node))} for node in known.nodes()]
+    of_nodes = [{id(registry._real(rules)) for _, rules in known.devices(*node).values()} for node in known.nodes()]
     texts = [id(kind) for told in known._births._told.values() for kind in told.values()]
     kinds = known._births.kinds()
     assert {each for some in of_nodes for each in some} | set(texts) == {id(kind) for kind in kinds}
