@@ -62,7 +62,8 @@ _PACKS = _insert("packs", 8, again="readings = excluded.readings, refused = excl
 _SERIES = "INSERT OR IGNORE INTO series (function, area, pole, device, point) VALUES (?, ?, ?, ?, ?)"
 _SERIES_ID = "SELECT id FROM series WHERE function = ? AND area = ? AND pole = ? AND device = ? AND point = ?"
 
-SERIES = 2_000_000  # whose numbers are remembered
+REMEMBERED = 3_000_000  # numbers of series; a device is counted as three, which its table takes
+DEVICE = 3
 _RECOVER = "a new one begins, and `sqlite3 FILE .recover` shows what can be read of the old one"
 
 _Cells = tuple[int, int, float | bool | str | None]
@@ -164,21 +165,24 @@ class SqliteStore:
 
     def _ids(self, db: sqlite3.Connection, place: Place, shape: Shape) -> list[int]:
         known = self._series.get(place)
+        if known is not None:
+            try:
+                return [known[rule] for rule in shape.rules]
+            except KeyError:
+                pass
+        if self._remembered >= REMEMBERED:  # devices and profiles that are no more, or ever new ones
+            self._forget()
+            known = None
         if known is None:
             known = self._series[place] = {}
-        try:
-            return [known[rule] for rule in shape.rules]
-        except KeyError:
-            if self._remembered >= SERIES:  # devices and profiles that are no more, or ever new ones
-                self._forget()
-                known = self._series[place] = {}
-            for rule in shape.rules:
-                if rule in known:
-                    continue
-                key = (rule.function, place.area, place.pole, place.device, rule.point)
-                db.execute(_SERIES, key)
-                known[rule] = db.execute(_SERIES_ID, key).fetchone()[0]
-                self._remembered += 1
+            self._remembered += DEVICE
+        for rule in shape.rules:
+            if rule in known:
+                continue
+            key = (rule.function, place.area, place.pole, place.device, rule.point)
+            db.execute(_SERIES, key)
+            known[rule] = db.execute(_SERIES_ID, key).fetchone()[0]
+            self._remembered += 1
         return [known[rule] for rule in shape.rules]
 
 
