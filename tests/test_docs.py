@@ -143,7 +143,7 @@ def test_the_shown_result_has_the_fields_of_a_real_one():
     (shown,) = re.findall(r"^```json\n(.*)$", text_of("README.md"), re.M)
     empty = Outcome(
         poles=0, devices=0, functions=[], seconds=0, first_reading_s=0, accounts=[], latency_p50_ms=0, latency_p99_ms=0,
-        kills=0, crashes=0, wrong_values=0, values_checked=0,
+        kills=0, crashes=0, wrong_values=0, stamped_late=0, values_checked=0,
     )  # fmt: skip
     assert list(json.loads(shown)) == list(json.loads(empty.json_line("")))
 

@@ -14,6 +14,8 @@ HEADINGS = {  # of an account's fields; the whole table fits 80 columns
     "refused": "refused", "lost": "lost", "duplicated": "stored\ntwice",
 }  # fmt: skip
 
+MOST_LATE = 0.01  # of the values; more is no machine that stood still for a moment
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -30,6 +32,7 @@ class Outcome:
     kills: int
     crashes: int
     wrong_values: int
+    stamped_late: int
     values_checked: int
 
     def total(self, what: str) -> int:
@@ -38,9 +41,10 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Something was stored, all of it right, nothing lost and nothing twice."""
+        """Something was stored, all of it right, hardly any of it late, nothing lost and nothing twice."""
         wrong = self.total("lost") + self.total("duplicated") + self.wrong_values
-        return wrong == 0 and self.total("stored") > 0 and self.values_checked > 0
+        is_late = self.stamped_late > MOST_LATE * self.values_checked
+        return wrong == 0 and not is_late and self.total("stored") > 0 and self.values_checked > 0
 
     def json_line(self, folder: str) -> str:
         """One JSON object without a line break."""
@@ -57,6 +61,7 @@ class Outcome:
             "lost": self.total("lost"),
             "duplicated": self.total("duplicated"),
             "wrong_values": self.wrong_values,
+            "stamped_late": self.stamped_late,
             "values_checked": self.values_checked,
             "latency_p50_ms": self.latency_p50_ms,
             "latency_p99_ms": self.latency_p99_ms,
@@ -81,7 +86,8 @@ def table(outcome: Outcome) -> RenderableType:
     rest = Text(
         f"; told twice by a device: {outcome.total('told_again')}; {len(outcome.functions)} functions told;"
         f" {outcome.values_checked} stored values compared with what the"
-        f" devices held: {outcome.wrong_values} wrong;"
+        f" devices held: {outcome.wrong_values} wrong,"
+        f" {outcome.stamped_late} stamped late;"
         f" latency p50 {outcome.latency_p50_ms} ms, p99 {outcome.latency_p99_ms} ms; {outcome.kills} kills"
     )
     return Group(rows, verdict + rest)

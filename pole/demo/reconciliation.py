@@ -30,8 +30,9 @@ from simulators.device import EmulatedDevice, Value
 MOST_CHECKED = 100_000  # the newest; more would take minutes after a run of days
 # A reading is stamped when its answer is in; the device held the value when it answered, an exchange earlier.
 TOLERANCE_MS = 1500
-SHOWN = 10  # wrong values that are told one by one
-FAR_MS, STEP_MS = 60_000, 100  # how far, and how finely, a wrong value is looked for at other times
+LATE_MS = 5000  # a gateway that gets no processor between an answer and its stamp is this late at most
+SHOWN = 10  # mismatches that are told one by one
+FAR_MS, STEP_MS = 60_000, 100  # how far, and how finely, their values are looked for at other times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +62,10 @@ class Spool:
 
 
 @dataclass(frozen=True)
-class Wrong:
+class Mismatch:
     """A stored value that its device did not hold within TOLERANCE_MS of time_ms.
 
-    off_ms: how far from time_ms it did, negative before; None where not within FAR_MS.
+    off_ms: how far from time_ms it did, negative before; None where it was not found.
     """
 
     device: str  # pole/device
@@ -73,6 +74,11 @@ class Wrong:
     value: Value
     held: set[Value]
     off_ms: int | None
+
+    @property
+    def is_late(self) -> bool:
+        """The value is right, but its gateway stood still before it stamped it."""
+        return self.off_ms is not None and -LATE_MS <= self.off_ms < 0
 
     def __str__(self) -> str:
         when = datetime.fromtimestamp(self.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
@@ -83,6 +89,15 @@ class Wrong:
         return (
             f"{text}; it held {self.value} {abs(self.off_ms) / 1000:.1f} s {'later' if self.off_ms > 0 else 'before'}"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """late: of right values; wrong: all other mismatches."""
+
+    wrong: list[Mismatch]
+    late: list[Mismatch]
+    checked: int
 
 
 _NONE = Spool(epoch="", head=0, readings=0, dropped=0, kept={})
@@ -101,9 +116,9 @@ def reconcile(site_file: Path, store: Path) -> list[Account]:
         return [_account(db, node, spool, rows.get(node, 0), again.get(node, 0)) for node, spool in spools.items()]
 
 
-def wrong_values(store: Path, devices: dict[str, EmulatedDevice], since_ms: int) -> tuple[list[Wrong], int]:
-    """(values that no device held at their time, values checked), of the emulated devices since a time."""
-    wrong: list[Wrong] = []
+def compare(store: Path, devices: dict[str, EmulatedDevice], since_ms: int) -> Comparison:
+    """The stored values of the emulated devices since a time with what these held then."""
+    found: list[Mismatch] = []
     checked = 0
     with reading(store) as db:
         newest = db.execute(
@@ -118,9 +133,14 @@ def wrong_values(store: Path, devices: dict[str, EmulatedDevice], since_ms: int)
                 checked += 1
                 then = emulated.held(point, time_ms, TOLERANCE_MS)
                 if value not in then:
-                    off_ms = _off_ms(emulated, point, time_ms, value) if len(wrong) < SHOWN else None
-                    wrong.append(Wrong(emulated.name, point, time_ms, value, then, off_ms))
-    return wrong, checked
+                    far_ms = FAR_MS if len(found) < SHOWN else LATE_MS
+                    off_ms = _off_ms(emulated, point, time_ms, value, far_ms)
+                    found.append(Mismatch(emulated.name, point, time_ms, value, then, off_ms))
+    return Comparison(
+        wrong=[each for each in found if not each.is_late],
+        late=[each for each in found if each.is_late],
+        checked=checked,
+    )
 
 
 def latencies(store: Path, since_ms: int) -> list[int]:
@@ -212,8 +232,8 @@ def read_journal(root: Path) -> Spool:
     return Spool(epoch=kept.epoch, head=kept.head, readings=kept.readings, dropped=kept.dropped, kept=kept.pending)
 
 
-def _off_ms(device: EmulatedDevice, point: str, time_ms: int, value: Value) -> int | None:
-    for distance in range(TOLERANCE_MS, FAR_MS + 1, STEP_MS):
+def _off_ms(device: EmulatedDevice, point: str, time_ms: int, value: Value, far_ms: int) -> int | None:
+    for distance in range(TOLERANCE_MS, far_ms + 1, STEP_MS):
         for off in (-distance, distance):
             if value in device.held(point, time_ms + off):
                 return off

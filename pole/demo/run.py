@@ -187,9 +187,10 @@ class Demo:
         self._say("counting, and comparing each stored value with what its device held")
         database, devices = self._folder.store, self._city.devices
         accounts = await asyncio.to_thread(reconciliation.reconcile, self._folder.site, database)
-        wrong, checked = await asyncio.to_thread(reconciliation.wrong_values, database, devices, self._began_ms)
-        for each in wrong[: reconciliation.SHOWN]:
-            self._say(f"wrong: {each}")
+        compared = await asyncio.to_thread(reconciliation.compare, database, devices, self._began_ms)
+        for what, mismatches in (("wrong", compared.wrong), ("stamped late", compared.late)):
+            for each in mismatches[: reconciliation.SHOWN]:
+                self._say(f"{what}: {each}")
         latencies = await asyncio.to_thread(reconciliation.latencies, database, self._began_ms)
         return Outcome(
             poles=self._state.poles, devices=self._state.devices,
@@ -197,8 +198,8 @@ class Demo:
             seconds=round(self._state.seconds, 1),
             first_reading_s=self._first_reading_s and round(self._first_reading_s, 1), accounts=accounts,
             latency_p50_ms=store.percentile(latencies, 0.5), latency_p99_ms=store.percentile(latencies, 0.99),
-            kills=sum(part.kills for part in self._parts), crashes=self._crashes, wrong_values=len(wrong),
-            values_checked=checked,
+            kills=sum(part.kills for part in self._parts), crashes=self._crashes,
+            wrong_values=len(compared.wrong), stamped_late=len(compared.late), values_checked=compared.checked,
         )  # fmt: skip
 
     def _service(self, name: str, arguments: list[str]) -> Service:

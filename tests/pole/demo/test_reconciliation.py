@@ -124,7 +124,8 @@ def test_a_complete_run_is_complete(run):
     for account in run.accounts().values():
         assert (account.produced, account.stored, account.packs_dropped) == (2 * PACKS, 2 * PACKS, 0)
         assert trouble(account) == (0, 0, 0)
-    assert reconciliation.wrong_values(run.store, run.city.devices, 0) == ([], 4 * PACKS)
+    compared = reconciliation.compare(run.store, run.city.devices, 0)
+    assert (compared.wrong, compared.late, compared.checked) == ([], [], 4 * PACKS)
     assert reconciliation.latencies(run.store, 0) == sorted([0, 100, 200, 300] * 4)
 
 
@@ -243,21 +244,29 @@ def test_packs_that_the_spool_says_it_dropped_are_not_lost_and_no_more_than_thos
 def test_a_value_that_no_device_held_is_wrong(run):
     run.execute("UPDATE points SET value = value + 0.001 WHERE time = ? AND series IN"
                 " (SELECT id FROM series WHERE point = 'voltage')", NOW_MS)  # fmt: skip
-    wrong, checked = reconciliation.wrong_values(run.store, run.city.devices, 0)
-    assert (len(wrong), checked) == (4, 4 * PACKS)
-    assert {each.device for each in wrong} == {*DEVICE_OF.values(), ON_CONTROLLER}
-    assert all(each.off_ms is None for each in wrong)
+    compared = reconciliation.compare(run.store, run.city.devices, 0)
+    assert (compared.late, compared.checked) == ([], 4 * PACKS)
+    assert {each.device for each in compared.wrong} == {*DEVICE_OF.values(), ON_CONTROLLER}
+    assert [each.off_ms for each in compared.wrong] == [None] * 4
 
 
-def test_a_right_value_at_the_wrong_time_is_wrong(run):
-    run.execute("UPDATE points SET time = time + 5000 WHERE time = ? AND series IN"
-                " (SELECT id FROM series WHERE point = 'voltage')", NOW_MS)  # fmt: skip
-    wrong, checked = reconciliation.wrong_values(run.store, run.city.devices, 0)
-    assert (len(wrong), checked) == (4, 4 * PACKS)
-    assert all(-5000 <= each.off_ms < -reconciliation.TOLERANCE_MS for each in wrong)
-    device, held_s = DEVICE_OF["gw-1"], r"[34]\.\d"
-    (told,) = (str(each) for each in wrong if each.device == device)
-    assert re.search(rf"^{device} voltage at 2025-11-21T00:00:05.000\+00:00: .* {held_s} s before$", told)
+@pytest.mark.parametrize(
+    ("moved_ms", "late", "told"),
+    [
+        (25_000, False, r"00:00:25.000\+00:00: .* (24|25)\.\d s before$"),
+        (-25_000, False, r"23:59:35.000\+00:00: .* (24|25)\.\d s later$"),
+        (-3000, False, r"23:59:57.000\+00:00: .* [23]\.\d s later$"),
+        (3000, True, r"00:00:03.000\+00:00: .* [23]\.\d s before$"),
+    ],
+)
+def test_a_right_value_at_the_wrong_time_is_late_by_seconds_or_wrong(run, moved_ms, late, told):
+    device = DEVICE_OF["gw-1"]
+    run.execute("UPDATE points SET time = time + ? WHERE time = ? AND series IN (SELECT id FROM series"
+                " WHERE point = 'voltage' AND pole || '/' || device = ?)", moved_ms, NOW_MS, device)  # fmt: skip
+    compared = reconciliation.compare(run.store, run.city.devices, 0)
+    (mismatch,) = compared.late if late else compared.wrong
+    assert (compared.wrong if late else compared.late) == []
+    assert re.search(rf"^{device} voltage at 2025-11-2.T.*{told}", str(mismatch))
 
 
 def test_what_a_controller_has_not_noted_as_confirmed_is_not_pending(run):
