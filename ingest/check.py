@@ -16,6 +16,7 @@ from ingest.connection import probe
 from ingest.dead_letters import DeadLetters
 from ingest.errors import IngestError
 from ingest.http import taken
+from ingest.registry import Node, Registry
 from ingest.service import SET_AFTER_MS, filters
 from ingest.store_url import open_store
 from wire import stored, topics
@@ -46,10 +47,11 @@ async def check(config: Config) -> AsyncIterator[Finding]:
         ("broker", _broker),
         ("store", _store),
         ("dead letters", _letters),
+        ("births", _births),
         ("inventory", _inventory),
         ("http", _http),
     ):
-        if part != "inventory" or config.inventory:
+        if (part != "inventory" or config.inventory) and (part != "births" or config.registries):
             yield await _tried(part, work(config))
 
 
@@ -99,6 +101,15 @@ async def _letters(config: Config) -> str:
     finally:
         letters.close()
     return f"{path} can be written"
+
+
+async def _births(config: Config) -> str:
+    nodes: set[Node] = set()
+    for path in config.registries:
+        registry = await asyncio.to_thread(Registry, path=path, owners=config.owners)
+        nodes.update(registry.nodes())
+        registry.close()
+    return f"{len(nodes)} nodes are known"
 
 
 async def _inventory(config: Config) -> str:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 from ingest import check, config
-from tests.ingest.fakes import Node, Service, readings, wait_until
+from ingest.registry import Registry
+from tests.ingest.fakes import Node, Service, birth, readings, wait_until
 
 
 def parts(settings):
@@ -72,6 +73,22 @@ def test_a_place_that_cannot_be_is_told_with_what_to_do(broker, tmp_path):
         assert [each for each in said if each not in text] == [], text
         assert not text.startswith("dead letters: ")
     assert "is a folder" in parts(settings.with_changes({"store": "sqlite:folder"}))["store"].text
+
+
+def test_births_of_each_worker_are_read_where_there_are_some(broker, tmp_path):
+    settings = prepared(tmp_path, broker)
+    assert "births" not in parts(settings)
+    for number in (1, 2):
+        registry = Registry(path=tmp_path / f"ingest/births-{number}.db")
+        for node in ("gw-1", f"gw-{number}"):
+            registry.learn("wuhou", node, birth([f"P{number}/{node}"]))
+            registry.keep({("wuhou", node)})
+        registry.close()
+    assert parts(settings)["births"].text == "2 nodes are known"
+    (tmp_path / "ingest/births-1.db").write_bytes(b"no database" * 500)
+    found = parts(settings)["births"]
+    assert not found.ok
+    assert "births-1.db: file is not a database. Move the file away" in found.text
 
 
 def test_a_check_beside_a_running_ingest_leaves_its_session_alone_and_sees_it(broker, tmp_path):
