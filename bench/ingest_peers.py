@@ -30,7 +30,7 @@ def line(topic: str, body: bytes | bytearray) -> tuple[str, int]:
     records = json.loads(body)
     pole, device, _ = records[0]["bn"].split("/")
     fields = ",".join([f"{record['n']}={record['v']}" for record in records])
-    return f"air,area={area},pole={pole},device={device} {fields} {round(records[0]['bt'] * 1000)}000000", len(records)
+    return f"air,area={area},device={device},pole={pole} {fields} {round(records[0]['bt'] * 1000)}000000", len(records)
 
 
 class Writer:

@@ -49,8 +49,9 @@ def readings_of_lines(runs: list[Run]) -> list[list[int]]:
 
 
 def tags_of(place: Place) -> str:
-    """From the first comma on; kept with the place."""
-    place.tags = f",area={key(place.area)},pole={key(place.pole)},device={key(place.device)}"
+    """From the first comma on; kept with the place. In the order of their names, or the server sorts them each time
+    (InfluxData, "Optimize writes")."""
+    place.tags = f",area={key(place.area)},device={key(place.device)},pole={key(place.pole)}"
     return place.tags
 
 
@@ -94,7 +95,7 @@ def pack_line(pack: Ledger, *, number: str, tag: str = "", ns: int = 0) -> str:
     """number: the field that tells it, with its comma, where one does; tag: one more, with its comma; ns: what is added
     to the pack's time."""
     refused = f",refused={pack.refused}i" if pack.refused else ""
-    tags = f"area={pack.area},node={pack.node},ep={pack.epoch}{tag}"  # which have nothing to escape
+    tags = f"area={pack.area},ep={pack.epoch}{tag},node={pack.node}"  # which have nothing to escape
     fields = f"{number}readings={pack.readings}i,latency_ms={pack.latency_ms}i{refused}"
     return f"pack,{tags} {fields} {pack.time_ms}{ns:06d}"
 

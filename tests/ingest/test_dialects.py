@@ -173,7 +173,7 @@ def test_a_batch_that_is_too_large_is_written_in_parts():
         good = [line.split(" ") for *_, body in server.writes if len(body) <= 3000 for line in body.split("\n")]
         fields = {(head, field) for head, told, _ in good for field in told.split(",")}
         for pack in batch:
-            assert (f"air,area=wuhou,pole=P{pack.node[3:]},device=air-1", "pm10=61.0") in fields
+            assert (f"air,area=wuhou,device=air-1,pole=P{pack.node[3:]}", "pm10=61.0") in fields
             assert any(f"node={pack.node}," in head for head, _ in fields)
 
 
