@@ -18,6 +18,33 @@ from ingest.store_options import Options
 
 THINNED = "thinned"  # name of the retention policy, the continuous query and the task; end of the bucket's name
 LATE_S = 21_600  # a pack that comes six hours late is still counted in what is thinned
+THIN_EVERY_S = 3600  # InfluxDB 2 reads those six hours again each time, and what is thinned is needed later
+FLUX = """import "date"
+import "regexp"
+import "strings"
+import "types"
+
+option task = {name: %(name)s, every: %(period)ss, offset: 1m}
+
+end = date.truncate(t: now(), unit: %(every)ss)
+all = () => from(bucket: %(from)s)
+  |> range(start: date.sub(d: %(back)ss, from: end), stop: end)
+  |> filter(fn: (r) => %(own)s)
+isNumber = (r) => types.isType(v: r._value, type: "float")
+means = (tables=<-) => tables
+  |> aggregateWindow(every: %(every)ss, fn: mean, createEmpty: false, timeSrc: "_start")
+
+others = all() |> last() |> filter(fn: (r) => not isNumber(r: r))
+  |> keep(columns: ["_field"]) |> group() |> distinct(column: "_field")
+  |> findColumn(fn: (key) => true, column: "_value")
+names = regexp.compile(v: "^(" + strings.joinStr(arr: others, v: "|") + ")$")
+
+union(tables: [
+  all() |> filter(fn: (r) => r._field !~ names) |> means(),
+  all() |> filter(fn: (r) => r._field =~ names) |> filter(fn: isNumber) |> means(),
+])
+  |> to(org: %(org)s, bucket: %(to)s)
+"""
 _EXISTS = "already exists"
 
 
@@ -123,18 +150,25 @@ class Setup2:
         return ""
 
     def _flux(self, name: str) -> str:
-        # Whole intervals only: the mean of a part would be written over that of the whole.
-        every, own = self._options.thin_every_s or 1, " and ".join(f'r._measurement != "{name}"' for name in OWN)
-        back = max(2, -(-LATE_S // every)) * every
-        return (
-            'import "date"\nimport "types"\n'
-            f"option task = {{name: {json.dumps(name)}, every: {every}s, offset: 1m}}\n"
-            f"end = date.truncate(t: now(), unit: {every}s)\n"
-            f"from(bucket: {json.dumps(self._bucket)}) |> range(start: date.sub(d: {back}s, from: end), stop: end)\n"
-            f'  |> filter(fn: (r) => {own} and types.isType(v: r._value, type: "float"))\n'
-            f'  |> aggregateWindow(every: {every}s, fn: mean, createEmpty: false, timeSrc: "_start")\n'
-            f"  |> to(org: {json.dumps(self._org)}, bucket: {json.dumps(f'{self._bucket}-{THINNED}')})\n"
-        )
+        """Means of whole intervals: that of a part would be written over that of the whole.
+
+        The server forms them while it reads, 25 times as fast as afterwards, but only where all are numbers: so fields
+        that are not, somewhere, are found first, and go the slow way.
+        """
+        every = self._options.thin_every_s or 1
+        period = every * max(1, THIN_EVERY_S // every)
+        back = -(-(LATE_S + period) // every) * every
+        own = " and ".join(f'r._measurement != "{name}"' for name in OWN)
+        return FLUX % {
+            "name": json.dumps(name),
+            "period": period,
+            "every": every,
+            "back": back,
+            "own": own,
+            "from": json.dumps(self._bucket),
+            "to": json.dumps(f"{self._bucket}-{THINNED}"),
+            "org": json.dumps(self._org),
+        }
 
     def _ask(
         self, method: str, path: str, fields: dict[str, str] | None = None, body: Any = None, absent: str = _EXISTS

@@ -113,19 +113,30 @@ def test_influxdb_2_gets_buckets_and_one_task():
             "poles-thinned": ("0ab", [expire | {"everySeconds": 5 * 365 * 86_400}]),
         }
         (task,) = server.answer.tasks
-        assert "every: 900s" in task["flux"]
+        assert "every: 3600s, offset: 1m}" in task["flux"]
+        assert "aggregateWindow(every: 900s," in task["flux"]
         assert 'bucket: "poles-thinned"' in task["flux"]
 
 
-@pytest.mark.parametrize(("every", "back"), [("15m", 21_600), ("7m", 52 * 420), ("1d", 2 * 86_400)])
-def test_what_is_thinned_is_of_whole_intervals(every, back):
+@pytest.mark.parametrize(
+    ("thin", "every", "period", "back"),
+    [
+        ("1m", 60, 3600, 25_200),
+        ("15m", 900, 3600, 25_200),
+        ("7m", 420, 3360, 25_200),
+        ("1d", 86_400, 86_400, 172_800),
+    ],
+)
+def test_what_influxdb_2_thins_is_of_whole_intervals(thin, every, period, back):
     with Dialect(Influx2()) as server:
-        run(f"influx2:{server.url}/city/poles?keep=30d&thin={every}", lambda store: store.write(FRESH, []))
+        run(f"influx2:{server.url}/city/poles?keep=30d&thin={thin}", lambda store: store.write(FRESH, []))
         flux = server.answer.tasks[0]["flux"]
-        (every_s,) = re.findall(r"aggregateWindow\(every: (\d+)s", flux)
-        assert f"end = date.truncate(t: now(), unit: {every_s}s)\n" in flux
+        assert f"every: {period}s, offset: 1m}}\n" in flux
+        assert f"end = date.truncate(t: now(), unit: {every}s)\n" in flux
         assert f"range(start: date.sub(d: {back}s, from: end), stop: end)\n" in flux
-        assert back % int(every_s) == 0
+        assert f'aggregateWindow(every: {every}s, fn: mean, createEmpty: false, timeSrc: "_start")\n' in flux
+        assert back % every == period % every == 0
+        assert back >= period + 21_600
 
 
 def test_a_bucket_that_keeps_otherwise_is_left_and_told(capsys):
