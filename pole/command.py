@@ -1,5 +1,8 @@
 """The verbs of `pole`. Each stands in a module of its own and imports what it needs when it is called."""
 
+import errno
+import io
+import sqlite3
 import sys
 from typing import Annotated
 
@@ -61,14 +64,32 @@ app.command("reconcile")(reconcile.reconcile)
 app.command("query")(query.query)
 
 
+def _write_what_can_be() -> None:
+    """A terminal without UTF-8 shows a question mark for what it cannot."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _is_full(error: OSError | sqlite3.OperationalError) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return str(error) in ("database or disk is full", "disk I/O error")  # the latter where its -shm cannot grow
+
+
 def main() -> None:
     from device_profiles.problems import FileProblem
 
+    _write_what_can_be()
     try:
         app()
     except FileProblem as problem:
         print(problem, file=sys.stderr)
         sys.exit(2)
+    except (OSError, sqlite3.OperationalError) as error:
+        if not _is_full(error):
+            raise
+        print(f"{error}: is a disk full? `df -h` shows it.", file=sys.stderr)
+        sys.exit(1)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in OURS:
             raise

@@ -1,4 +1,6 @@
+import errno
 import os
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from pole import command
 from pole.command import app
 
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -46,3 +49,35 @@ def test_libraries_of_extras_are_needed_by_their_own_verbs_alone(verb: list[str]
         env={**os.environ, "PYTHONPATH": f"{tmp_path}:{PROJECT.parent}"}, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device", "/x/y"), sqlite3.OperationalError("disk I/O error")]
+)
+def test_a_full_disk_is_said_in_a_sentence(error, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    def full() -> None:
+        raise error
+
+    monkeypatch.setattr(command, "app", full)
+    with pytest.raises(SystemExit) as exit_:
+        command.main()
+    assert exit_.value.code == 1
+    assert capsys.readouterr().err == f"{error}: is a disk full? `df -h` shows it.\n"
+
+
+def test_other_errors_are_not_taken_for_a_full_disk(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def denied() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(command, "app", denied)
+    with pytest.raises(PermissionError):
+        command.main()
+
+
+def test_a_terminal_without_utf_8_gets_what_it_can_show() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pole", "fleet", "scenario", "show", "storm"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, cwd=PROJECT.parent, capture_output=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"Thunderstorm ? ??" in done.stdout
