@@ -91,6 +91,7 @@ class Ingest:
             metrics=self._metrics,
             publish=self._connection.publish,
             on_done=self._connection.room_made.set,
+            held_most=config.receive_max // 2,
         )
         self._replayer = Replayer(
             letters=DeadLetters(path=self._letters),

@@ -35,7 +35,8 @@ log = structlog.get_logger("ingest")
 
 
 class Writer:
-    """Takes from the batcher, for ever. publish sends at QoS 0 and says whether it could; on_done follows each."""
+    """Takes from the batcher, for ever. publish sends at QoS 0 and says whether it could; on_done follows each.
+    held_most: messages that wait for the dead letters, at least one; what comes beyond them stays with its node."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Writer:
         metrics: Metrics,
         publish: Callable[[str, bytes], bool],
         on_done: Callable[[], None],
+        held_most: int,
     ) -> None:
         self.writing = 0
         self.flights = 0  # batches that are being written
@@ -60,6 +62,7 @@ class Writer:
         self._metrics = metrics
         self._publish = publish
         self._on_done = on_done
+        self._held_most = max(1, held_most)
         self._asked_s = 0.0  # the pause that the store asked for
 
     async def run(self) -> NoReturn:
@@ -181,12 +184,18 @@ class Writer:
             log.warning("dead-lettered more", messages=sum(len(same) for same in islice(alike.values(), LINES, None)))
 
     def _hold(self, entries: list[Entry], reason: str) -> None:
-        # Only these stay unacknowledged; the good packs go on, until these fill the broker's window.
+        # Only these stay unacknowledged, and not more than leave the good packs a part of the broker's window. The
+        # others are acknowledged and not confirmed: their nodes send them again.
         if self.waits["dead letters"] != reason:
             log.error("nothing can be dead-lettered", reason=reason)
         self.waits["dead letters"] = reason
-        self.held += len(entries)
-        asyncio.get_running_loop().call_later(random.uniform(*LETTERS_RETRY_S), self._release, entries)
+        room = self._held_most - self.held
+        waiting, left = entries[:room], entries[room:]
+        acknowledge(entry.message for entry in left)
+        self._metrics.unconfirmed.inc(len(left))
+        self.held += len(waiting)
+        if waiting:
+            asyncio.get_running_loop().call_later(random.uniform(*LETTERS_RETRY_S), self._release, waiting)
 
     def _release(self, entries: list[Entry]) -> None:
         self.held -= len(entries)

@@ -71,6 +71,7 @@ class Desk:
             metrics=self.metrics,
             publish=lambda topic, body: self.published.append((topic, body)) or True,
             on_done=lambda: None,
+            held_most=3,
         )
 
     def put(self, number, points, refused=(), session=None, node="n"):
@@ -205,6 +206,24 @@ def test_refusals_that_cannot_be_kept_hold_only_their_own_packs(run):
         await until(lambda: len(desk.session.acknowledged) == 2)
         assert desk.kept() == [(b"1", [(1, "range")])]
         assert desk.writer.waits["dead letters"] is None
+
+    run(test)
+
+
+def test_refusals_that_cannot_be_kept_and_are_many_stay_with_their_nodes_and_leave_the_window_open(run):
+    async def test(desk):
+        desk.folder.rmdir()
+        for number in range(1, 9):
+            desk.put(number, ["x"], [Refusal(1, "range", "too much")])
+        desk.put(9, ["y"])
+        await until(lambda: len(desk.session.acknowledged) == 6)
+        assert desk.session.acknowledged == [4, 5, 6, 7, 8, 9]
+        assert desk.published == [("poles/a/n/down/stored", b'{"ep":"9f3c21aa","sq":[[9,9]]}')]
+        assert "multipole_ingest_stored_unsent_total 5.0" in desk.metrics.text().decode()
+        assert desk.writer.waits["dead letters"] is not None
+        desk.folder.mkdir()
+        await until(lambda: len(desk.session.acknowledged) == 9)
+        assert [body for body, _ in desk.kept()] == [b"1", b"2", b"3"]
 
     run(test)
 
