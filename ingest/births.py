@@ -5,6 +5,7 @@ by msgspec, as long as nothing in it asks for a second look. Whatever else there
 """
 
 from collections.abc import Iterable
+from sys import float_info
 from typing import Any
 
 import msgspec
@@ -64,6 +65,7 @@ class Births:
 
     def __init__(self) -> None:
         self._profiles = loader.profiles()  # read now: the first birth must not wait for it
+        self._numbers = _numbers(self._profiles.values())
         self._kinds: dict[Facts, Kind] = {}
         self._points = 0  # of all kinds
         self._idle: list[Kind] = []  # which nobody may have
@@ -77,7 +79,7 @@ class Births:
             return fast
         birth = messages.decode(body, messages.BIRTH)
         profiles: dict[str, dict[str, Any]] = birth["profiles"]  # type: ignore[assignment]
-        facts = {name: _announced(self._profiles.get(name), told) for name, told in profiles.items()}
+        facts = {name: _announced(self._profiles.get(name), told, self._numbers) for name, told in profiles.items()}
         if sum(map(len, facts.values())) > MOST_POINTS_OF_NODE:
             raise MessageError("full", f"the profiles of a node have at most {MOST_POINTS_OF_NODE} points")
         points = {name: self.shared(each) for name, each in facts.items()}
@@ -193,7 +195,17 @@ def _devices(told: object) -> list[tuple[str, str, str]]:
     return [(each["pole"], each["device"], each["profile"]) for each in told]  # type: ignore[attr-defined]
 
 
-def _announced(profile: Profile | None, told: dict[str, Any]) -> Facts:
+def _numbers(profiles: Iterable[Profile]) -> frozenset[tuple[str, str]]:
+    """(function, point) of what our profiles know as numbers."""
+    return frozenset(
+        (each.function or profile.function, point)
+        for profile in profiles
+        for point, each in profile.points.items()
+        if each.range is not None
+    )
+
+
+def _announced(profile: Profile | None, told: dict[str, Any], numbers: frozenset[tuple[str, str]]) -> Facts:
     if profile is not None and profile.version != told["version"]:
         profile = None  # its ranges may have changed
     out = []
@@ -203,5 +215,7 @@ def _announced(profile: Profile | None, told: dict[str, Any]) -> Facts:
         function = str(facts.get("function", told["function"]))
         if function in OWN:  # one float among them, and the ledger of all nodes is refused
             raise MessageError("birth", f"{function} is no function: ingest keeps that measurement for itself")
+        if low is None and (function, point) in numbers:  # one text among them, and an InfluxDB refuses those of all
+            low, high = -float_info.max, float_info.max
         out.append((point, function, str(facts["unit"]), low, high))
     return tuple(out)

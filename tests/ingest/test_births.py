@@ -5,9 +5,12 @@ import random
 
 import pytest
 
+from ingest.accept import accept
 from ingest.births import Births
+from ingest.rows import Place
 from tests.ingest.fakes import birth
 from tests.ingest.mutations import VALUES
+from wire import packs
 from wire.errors import MessageError
 
 LABELS = ["ep", "version", "time", "profiles", "devices", "former", "reset", "crash", "x"]
@@ -80,3 +83,19 @@ def test_a_measurement_of_our_own_is_no_function_of_a_device(function):
     for told in ({"function": function}, {"points": {"sq": {"unit": "", "function": function}}}):
         with pytest.raises(MessageError, match=f"{function} is no function"):
             Births().read(birth(**told))
+
+
+@pytest.mark.parametrize(("profile", "version"), [("mine", 1), ("hj212-air", 99)])
+def test_a_number_of_our_profiles_is_one_in_all_others(profile, version):
+    """InfluxDB keeps the type of a field's first value: a text of one node would refuse the numbers of all."""
+    points = {"pm2_5": {"unit": "ug/m3"}, "pm2_5_of_mine": {"unit": ""}, "level": {"unit": "", "function": "water"}}
+    told = birth(points=points, profile=profile, version=version)
+    known, _ = Births().read(told)
+    known["P0001/air-1/"] = Place("wuhou", "P0001", "air-1"), known["P0001/air-1/"]
+    at = 1_790_000_000_000
+    each = [(point, value) for point in points for value in ("a text", True, 1e300, -7)]
+    body = packs.encode("9f3c21aa", 1, [("P0001/air-1", point, at, value, None) for point, value in each])
+    refused = accept("wuhou", "gw-1", body, known, at).refused
+    assert [(each[r.record], r.reason) for r in refused] == [
+        ((point, value), "type") for point in ("pm2_5", "level") for value in ("a text", True)
+    ]
