@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import h11
 
 from ingest.dialects import Answer
-from ingest.errors import Unavailable
+from ingest.errors import IngestError, Unavailable
 
 CONNECT_S, ANSWER_S = 3.0, 15.0
 MAX_ANSWER_BYTES = 200_000  # of which the first are read: an error message
@@ -21,11 +21,12 @@ IDLE = 4  # connections that are kept while nothing is being sent
 
 
 class _Gone(Exception):
-    """The server closed the connection before it answered."""
+    """The connection is of no use: the server ended it before it answered, or said what nobody had asked."""
 
 
 class Posts:
-    """To one URL. Raises Unavailable where no whole answer comes; `name` stands before the reason."""
+    """To one URL. Raises Unavailable where no whole answer comes, and at once IngestError for what no request can hold;
+    `name` stands before the reason."""
 
     def __init__(self, *, name: str, url: str, headers: dict[str, str]) -> None:
         parts = urlsplit(url)
@@ -36,6 +37,10 @@ class Posts:
         self._target = parts.path + (f"?{parts.query}" if parts.query else "")
         self._headers = [("Host", parts.netloc), *headers.items()]
         self._idle: list[_Connection] = []
+        try:
+            h11.Request(method="POST", target=self._target, headers=self._headers)
+        except (h11.ProtocolError, UnicodeError):
+            raise IngestError(f"{name}: its address or its token has a character that HTTP does not allow") from None
 
     async def send(self, body: bytes, *, encoding: str | None = None) -> Answer:
         headers = [*self._headers, ("Content-Length", str(len(body)))]
@@ -92,6 +97,8 @@ class _Connection:
         """Reads while it still writes: who takes no more of it may say so at once (section 9.5)."""
         if self._reader.at_eof():
             raise _Gone("it closed the connection")
+        if self._reader._buffer:  # type: ignore[attr-defined]  # it is no answer to what is not asked yet (6.3)
+            raise _Gone("it spoke before it was asked")
         told = [self._http.send(request), self._http.send(h11.Data(data=body)), self._http.send(h11.EndOfMessage())]
         self._writer.write(b"".join(part for part in told if part))
         status, headers, text = 0, {}, b""
@@ -108,13 +115,15 @@ class _Connection:
     def may_be_used_again(self) -> bool:
         """True where both have said all; then it is ready for the next request."""
         unsent = self._writer.transport.get_write_buffer_size()
-        if self._http.our_state is self._http.their_state is h11.DONE and not unsent and not self._reader.at_eof():
+        more = self._http.trailing_data[0] or self._reader.at_eof()
+        if self._http.our_state is self._http.their_state is h11.DONE and not unsent and not more:
             self._http.start_next_cycle()
             return True
         return False
 
     def close(self) -> None:
-        self._writer.close()
+        """At once: who reads no more would keep what is unsent, and the connection with it, for as long."""
+        self._writer.transport.abort()
 
     async def _event(self) -> h11.Event:
         while (event := self._http.next_event()) is h11.NEED_DATA:

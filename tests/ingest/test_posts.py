@@ -1,11 +1,13 @@
 """Requests to a store: servers that end, cut, delay, refuse early and say too much, each a real socket."""
 
 import asyncio
+import os
+import socket
 
 import pytest
 
 from ingest import posts
-from ingest.errors import Unavailable
+from ingest.errors import IngestError, Unavailable
 from ingest.posts import Posts
 
 STORED = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -17,9 +19,13 @@ class Server:
 
     def __init__(self, *answers, reads=True):
         self.requests = []
-        self.connections = 0
+        self.writers = []
         self._answers = list(answers)
         self._reads = reads
+
+    @property
+    def connections(self):
+        return len(self.writers)
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -32,7 +38,7 @@ class Server:
         self._server.close()
 
     async def _serve(self, reader, writer):
-        self.connections += 1
+        self.writers.append(writer)
         while self._answers:
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -146,6 +152,42 @@ def test_a_server_that_takes_no_more_is_heard_while_we_still_write():
             return first.status, (await server.posts.send(BODY)).status, server.connections
 
     assert asyncio.run(work()) == (413, 204, 2)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_was_said_before_the_request_is_no_answer_to_it(apart):
+    async def work():
+        async with Server(STORED if apart else STORED + STORED, STORED) as server:
+            assert (await server.posts.send(BODY)).status == 204
+            if apart:
+                server.writers[0].write(STORED)
+                await asyncio.sleep(0.1)  # until it has come
+            assert (await server.posts.send(BODY)).status == 204
+            return len(server.requests), server.connections
+
+    assert asyncio.run(work()) == (2, 2)
+
+
+def test_a_server_that_stands_still_keeps_neither_connections_nor_what_was_not_sent(monkeypatch):
+    monkeypatch.setattr(posts, "ANSWER_S", 0.05)
+
+    async def work():
+        with socket.create_server(("127.0.0.1", 0), backlog=20) as still:  # its system takes connections, it nothing
+            there = Posts(name="it", url=f"http://127.0.0.1:{still.getsockname()[1]}/write", headers={})
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(5):
+                with pytest.raises(Unavailable, match="no answer within"):
+                    await there.send(bytes(20_000_000))
+            await asyncio.sleep(0)
+            return len(os.listdir("/proc/self/fd")) - before
+
+    assert asyncio.run(work()) <= 0
+
+
+@pytest.mark.parametrize("token", ["a\nb", "\u00fc"])
+def test_a_token_that_no_request_can_hold_is_told_at_once_and_not_shown(token):
+    with pytest.raises(IngestError, match=r"^the store: .*its token has a character that HTTP does not allow$"):
+        Posts(name="the store", url="http://127.0.0.1:1/write", headers={"Authorization": f"Token {token}"})
 
 
 def test_nobody_there_is_told():
