@@ -15,7 +15,7 @@ from edge import mqtt
 
 WINDOW = 500  # numbers under way without confirmation
 QUIET_S = 1  # without a confirmation: what is under way is sent again
-SAMPLE = 1000
+SAMPLE = 200
 
 
 class Board:

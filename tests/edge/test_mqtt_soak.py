@@ -40,4 +40,4 @@ def test_nothing_is_lost(results):
 def test_the_heap_stays_as_it_is(results):
     for name in HEAP:
         heap = results[name]["heap_bytes"]
-        assert 0 < heap["most"] <= heap["first"] + 500, heap
+        assert 0 < heap["end"] <= heap["begin"] + 500, heap

@@ -21,7 +21,7 @@ async def test_hostile(args):
     board = Board({"uarts": {"rs485": args["uart"]}}, args["folder"])
     master = Master(board, board.uart("rs485"), 87, 2)
     told = []
-    before = 0
+    taken = [0] * args["worst"]  # a list that grows would be counted, too
     for worst in range(1, args["worst"] + 1):
         began = board.ms()
         code = await master.ask(read(worst), 100)
@@ -34,6 +34,7 @@ async def test_hostile(args):
             master.late.clear()  # the other end is sane again, and never late
             after = await master.ask(read(0), 100)
         told.append((code, took, after, list(master.buffer[master.at : master.at + 4])))
-        before = before or used()
-    assert used() - before < 2048, used() - before
+        taken[worst - 1] = used()
+    # The collector is conservative: what looks like a pointer may hold a dead buffer for a turn, not for three.
+    assert min(taken[-3:]) - min(taken[:3]) < 2048, taken
     print("told", json.dumps(told))
