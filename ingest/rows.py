@@ -81,6 +81,7 @@ def _line_of(rule: Rule) -> tuple[str, bool]:
 
 
 _NONE = Rule("", "", "", None, None)  # the step before the first
+_Told = tuple[()] | tuple[Rule, "_Told"]  # the latest, and those before it
 
 
 class Step(dict[str, "Step"]):
@@ -91,20 +92,21 @@ class Step(dict[str, "Step"]):
     are several.
     """
 
-    __slots__ = ("_before", "_points", "_shapes", "least", "most", "rule", "shape")
+    __slots__ = ("_points", "_shapes", "_told", "least", "most", "rule", "shape")
 
-    def __init__(self, points: "Points", rule: Rule, before: "Step | None" = None) -> None:
+    def __init__(self, points: "Points", rule: Rule, told: _Told = ()) -> None:
         super().__init__()
         self.rule = rule
         self.least, self.most = rule.least, rule.most
         self.shape: Shape | None = None
         self._points = points
-        self._before = before
+        self._told = told
         self._shapes: list[Shape] | None = None
 
     def __missing__(self, name: str) -> "Step":
         # Raises KeyError for a point that the device does not have.
-        step = Step(self._points, self._points[name], self)
+        rule = self._points[name]
+        step = Step(self._points, rule, (rule, self._told))
         self._points.walked()
         self[name] = step
         return step
@@ -118,10 +120,10 @@ class Step(dict[str, "Step"]):
 
     def _rules(self) -> list[Rule]:
         found: list[Rule] = []
-        step = self
-        while step._before is not None:
-            found.append(step.rule)
-            step = step._before
+        told = self._told
+        while told:
+            rule, told = told
+            found.append(rule)
         return found[::-1]
 
 
@@ -143,12 +145,8 @@ class Points(dict[str, Rule]):
             self.forget()
 
     def forget(self) -> None:
-        """The ways are cut into steps: as they refer to each other, they would wait for a collector that rests."""
-        ways: list[Step] = [self.start]
-        while ways:
-            step = ways.pop()
-            ways += step.values()
-            step.clear()
+        """All ways. None of their steps refers to one before it, or they would wait for a collector that rests."""
+        self.start.clear()
         self.steps = 0
 
 

@@ -3,6 +3,7 @@
 The full million: MUTATIONS=1000000 pytest tests/ingest/test_plain.py --timeout 3600 -s
 """
 
+import gc
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import pytest
 from ingest import accept as judging
 from ingest import plain
 from ingest.accept import accept
-from ingest.rows import Place, Points, Rule, named
+from ingest.rows import REMEMBERED, Place, Points, Rule, Step, named
 from tests.ingest.mutations import KNOWN, good, mutated
 
 COUNT = int(os.environ.get("MUTATIONS", "20000"))
@@ -99,3 +100,21 @@ def test_every_vector_is_read_alike_or_not_at_all(name):
         assert read > len(vectors) / 4
     if name == "packs-bad":
         assert read == 0
+
+
+def test_ways_that_are_forgotten_in_the_middle_of_a_pack_wait_for_no_garbage_collector():
+    chance = random.Random(9)
+    points = Points(Rule(f"p{number}", "air", "", None, None) for number in range(30))
+    devices = {"P1/a/": (Place("wuhou", "P1", "a"), points)}
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(30):
+            records = [{"n": f"p{chance.randrange(30)}", "v": 1} for _ in range(1000)]
+            records[0] |= {"bn": "P1/a/", "bt": NOW_MS / 1000, "ep": "9f3c21aa", "sq": 1}
+            usual = plain.read(json.dumps(records).encode(), devices, NOW_MS)
+            assert [row[4] for row in named(usual[2])] == [record["n"] for record in records]
+        del usual
+        assert sum(type(each) is Step and each._points is points for each in gc.get_objects()) <= REMEMBERED + 1
+    finally:
+        gc.enable()
