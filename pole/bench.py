@@ -33,7 +33,7 @@ CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="CPU
 
 @app.callback()
 def _verbs() -> None:
-    """What a bus, a spool and one gateway process can do, measured on this machine with emulated devices."""
+    """What a bus, a spool, a gateway process and ingest can do, measured on this machine with emulated devices."""
     import signal
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in order, so that no broker or database stays behind
