@@ -18,7 +18,7 @@ _Bad = dict[int, Refused]
 async def write(store: Store, packs: list[Accepted], now_ms: int) -> None:
     """Stores what the store takes; the rest moves from each pack's runs to its `refused`. Raises Unavailable.
 
-    Without packs it asks whether the store is there; a refusal says so too (InfluxDB 2 refuses an empty write).
+    Without packs it asks whether the store is there; a refusal says so too (InfluxDB 3 refuses an empty write).
     """
     runs = [run for pack in packs for run in pack.runs]
     ledgers = [ledger for pack in packs if (ledger := pack.ledger(now_ms)) is not None]
