@@ -14,6 +14,7 @@ OWN = ("pack", "quality")  # measurements that are no function: the ledger, and 
 
 _EXACT = EXACT_INTEGER - 1
 REMEMBERED = 5_000  # steps of one profile; a node that tells its points in ever new orders must not fill us
+RULES = 4  # in what is told at the end of a way, with their text, take the room of a step; and so does each shape
 
 
 class Bad(str):
@@ -107,15 +108,17 @@ class Step(dict[str, "Step"]):
         # Raises KeyError for a point that the device does not have.
         rule = self._points[name]
         step = Step(self._points, rule, (rule, self._told))
-        self._points.walked()
+        self._points.walked(1)
         self[name] = step
         return step
 
     def shapes(self) -> list[Shape]:
         """One for each line, in the order in which the points were told."""
         if self._shapes is None:
-            self._shapes = [Shape(list(alike)) for _, alike in groupby(self._rules(), key=_line_of)]
+            rules = self._rules()
+            self._shapes = [Shape(list(alike)) for _, alike in groupby(rules, key=_line_of)]
             self.shape = self._shapes[0] if len(self._shapes) == 1 else None
+            self._points.walked(len(self._shapes) + len(rules) // RULES)
         return self._shapes
 
     def _rules(self) -> list[Rule]:
@@ -138,9 +141,9 @@ class Points(dict[str, Rule]):
         self.start = Step(self, _NONE)
         self.steps = 0
 
-    def walked(self) -> None:
-        """One step more is remembered; beyond those that may be, the ways are made anew."""
-        self.steps += 1
+    def walked(self, steps: int) -> None:
+        """So many more are remembered; beyond those that may be, the ways are made anew."""
+        self.steps += steps
         if self.steps > REMEMBERED:
             self.forget()
 

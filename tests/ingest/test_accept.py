@@ -165,7 +165,7 @@ def test_points_in_ever_new_orders_are_not_remembered_for_ever():
     chance = random.Random(5)
     for _ in range(1_000):
         order = chance.sample(list(rules), 40)
-        walked(points, order)  # which may begin anew on the way
+        walked(points, order).shapes()  # which may begin anew on the way, and at its end
         (shape,) = walked(points, order).shapes()
         assert shape.rules == tuple(rules[name] for name in order)
         assert walked(points, order).shapes()[0] is shape

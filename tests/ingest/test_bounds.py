@@ -180,7 +180,7 @@ def test_ways_of_all_profiles_together_have_an_end(known, monkeypatch):
             pack = accept("wuhou", node, body, known.devices("wuhou", node), 1_790_000_000_000)
             assert pack.readings == count
             known.look()
-    assert sum(kind.steps for kind in known._births.kinds()) == 40
+    assert sum(kind.steps for kind in known._births.kinds()) == 40 + 1 + 20 // 4 + 1 + 40 // 4  # and two ends
 
 
 def test_the_file_forgets_what_no_node_has_and_is_read_as_it_was(known, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ import pytest
 from ingest import accept as judging
 from ingest import plain
 from ingest.accept import accept
-from ingest.rows import REMEMBERED, Place, Points, Rule, Step, named
+from ingest.rows import REMEMBERED, Place, Points, Rule, Shape, Step, named
 from tests.ingest.mutations import KNOWN, good, mutated
 
 COUNT = int(os.environ.get("MUTATIONS", "20000"))
@@ -118,3 +118,15 @@ def test_ways_that_are_forgotten_in_the_middle_of_a_pack_wait_for_no_garbage_col
         assert sum(type(each) is Step and each._points is points for each in gc.get_objects()) <= REMEMBERED + 1
     finally:
         gc.enable()
+
+
+def test_what_is_told_at_the_end_of_each_way_counts_too():
+    points = Points(Rule(f"p{number}", ("air", "lamp")[number % 2], "", None, None) for number in range(10))
+    devices = {"P1/a/": (Place("wuhou", "P1", "a"), points)}
+    records = [{"n": f"p{number % 10}", "v": 1} for number in range(300)]
+    records[0] |= {"bn": "P1/a/", "bt": NOW_MS / 1000, "ep": "9f3c21aa", "sq": 1}
+    for end in range(1, 301):  # each line of the last has its shape in each of them: 45,150
+        assert plain.read(json.dumps(records[:end]).encode(), devices, NOW_MS)[3] == end
+    mine = set(points.values())
+    shapes = sum(type(each) is Shape and each.rules[0] in mine for each in gc.get_objects())
+    assert shapes <= points.steps <= REMEMBERED
