@@ -35,7 +35,7 @@ class Posts:
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         self._target = parts.path + (f"?{parts.query}" if parts.query else "")
-        self._headers = [("Host", parts.netloc), *headers.items()]
+        self._headers = [("Host", parts.netloc.rpartition("@")[2]), *headers.items()]
         self._idle: list[_Connection] = []
         try:
             h11.Request(method="POST", target=self._target, headers=self._headers)

@@ -184,6 +184,19 @@ def test_a_server_that_stands_still_keeps_neither_connections_nor_what_was_not_s
     assert asyncio.run(work()) <= 0
 
 
+def test_a_user_in_the_address_is_no_part_of_the_host():
+    async def work():
+        async with Server(STORED) as server:
+            address = server.posts._headers[0][1]
+            there = Posts(name="the store", url=f"http://user:secret@{address}/write", headers={})
+            await there.send(BODY)
+            there.close()
+            return server.requests[0][0], address
+
+    head, address = asyncio.run(work())
+    assert f"\r\nHost: {address}\r\n".encode() in head
+
+
 @pytest.mark.parametrize("token", ["a\nb", "\u00fc"])
 def test_a_token_that_no_request_can_hold_is_told_at_once_and_not_shown(token):
     with pytest.raises(IngestError, match=r"^the store: .*its token has a character that HTTP does not allow$"):
