@@ -7,6 +7,7 @@ References are to RFC 9112. The codec is `h11`; this is the input and output aro
 import asyncio
 import contextlib
 import ssl
+import time
 from urllib.parse import urlsplit
 
 import h11
@@ -17,7 +18,7 @@ from ingest.errors import IngestError, Unavailable
 CONNECT_S, ANSWER_S = 3.0, 15.0
 MAX_ANSWER_BYTES = 200_000  # of which the first are read: an error message
 READ_BYTES = 64 * 1024
-IDLE = 4  # connections that are kept while nothing is being sent
+IDLE, IDLE_S = 4, 30.0  # connections that are kept while nothing is sent; a firewall forgets older ones without a word
 
 
 class _Gone(Exception):
@@ -36,7 +37,7 @@ class Posts:
         self._port = parts.port or (443 if self._tls else 80)
         self._target = parts.path + (f"?{parts.query}" if parts.query else "")
         self._headers = [("Host", parts.netloc.rpartition("@")[2]), *headers.items()]
-        self._idle: list[_Connection] = []
+        self._idle: list[tuple[_Connection, float]] = []  # and since when
         try:
             h11.Request(method="POST", target=self._target, headers=self._headers)
         except (h11.ProtocolError, UnicodeError):
@@ -56,12 +57,16 @@ class Posts:
 
     def close(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
     async def _sent(self, request: h11.Request, body: bytes) -> Answer:
         while self._idle:
+            connection, since = self._idle.pop()
+            if time.monotonic() - since > IDLE_S:
+                connection.close()
+                continue
             with contextlib.suppress(_Gone, ConnectionError):  # a server ends what was idle for long
-                return await self._through(self._idle.pop(), request, body)
+                return await self._through(connection, request, body)
         return await self._through(await self._connected(), request, body)
 
     async def _connected(self) -> "_Connection":
@@ -79,7 +84,7 @@ class Posts:
             connection.close()
             raise
         if connection.may_be_used_again() and len(self._idle) < IDLE:
-            self._idle.append(connection)
+            self._idle.append((connection, time.monotonic()))
         else:
             connection.close()
         return answer

@@ -93,6 +93,16 @@ def test_a_connection_that_the_server_ended_is_made_anew():
     assert asyncio.run(work()) == ([204, 204], 2)
 
 
+def test_a_connection_that_was_idle_for_long_is_not_trusted(monkeypatch):
+    async def work(idle_s):
+        monkeypatch.setattr(posts, "IDLE_S", idle_s)
+        async with Server(STORED, STORED) as server:
+            return [(await server.posts.send(BODY)).status for _ in range(2)], server.connections
+
+    assert asyncio.run(work(20.0)) == ([204, 204], 1)
+    assert asyncio.run(work(0.0)) == ([204, 204], 2)
+
+
 def test_what_says_that_it_closes_is_not_used_again():
     async def work():
         closing = b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy"
