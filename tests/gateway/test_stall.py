@@ -11,6 +11,7 @@ from gateway import uplink as uplinks
 from gateway.disk.spool import Spool
 from gateway.disk.spool_thread import SpoolThread
 from gateway.uplink import Node, Uplink
+from tests.gateway.spool_thread import on_its_thread
 from wire import packs, stored, topics
 
 
@@ -113,7 +114,7 @@ def test_a_stop_ends_an_uplink_whose_connection_is_clogged(broker, disk, uplink)
             proxy.stall()
             text = [("P/a", "x", 1_800_000_000_000 + index, "x" * 120, None) for index in range(400)]
             for index in range(64):
-                disk.spool.append(event=index % 2 == 0, readings=text)
+                on_its_thread(disk, lambda spool, index=index: spool.append(event=index % 2 == 0, readings=text))
             node.wake()
             await asyncio.sleep(0.5)
             task.cancel()
@@ -145,11 +146,12 @@ def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, di
             await until(lambda: node.connected, 5)
 
             def add():
-                disk.spool.append(event=False, readings=[("P/a", "x", 1_800_000_000_000, 1, None)])
+                readings = [("P/a", "x", 1_800_000_000_000, 1, None)]
+                on_its_thread(disk, lambda spool: spool.append(event=False, readings=readings))
                 node.wake()
 
             add()
-            await until(lambda: disk.spool.state().pending == 0, 5)
+            await until(lambda: on_its_thread(disk, Spool.state).pending == 0, 5)
             proxy.stall()
             for _ in range(8):
                 add()
@@ -157,7 +159,7 @@ def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, di
             assert proxy.connections > 2, "a connection that acknowledges nothing is given up"
             assert not node.connected
             proxy.resume()
-            await until(lambda: disk.spool.state().pending == 0, 20)
+            await until(lambda: on_its_thread(disk, Spool.state).pending == 0, 20)
             assert sorted(set(seen)) == list(range(1, 10))
             await until(lambda: sockets_to(proxy.port) == 1, 15)
             for task in tasks:

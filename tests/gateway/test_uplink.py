@@ -10,6 +10,7 @@ from gateway.disk.spool import Spool
 from gateway.disk.spool_thread import SpoolThread
 from gateway.disk.window import TELEMETRY_WINDOW
 from gateway.uplink import Node, Uplink
+from tests.gateway.spool_thread import on_its_thread
 from wire import messages, packs, stored, topics
 
 AREA = "wuhou"
@@ -53,7 +54,7 @@ class City:
         await reply({"id": "c1", "state": "done", "time": 1})
 
     def add(self, index, event=False):
-        numbers = self.disk.spool.append(event=event, readings=[reading(index)])
+        numbers = on_its_thread(self.disk, lambda spool: spool.append(event=event, readings=[reading(index)]))
         self.uplink.wake()
         return numbers[0]
 
@@ -98,11 +99,11 @@ def test_packs_go_out_and_leave_the_disk_when_ingest_says_so(broker, tmp_path):
             city.add(1, event=True)
             await city.until(lambda: city.numbers("event") == [2] and city.numbers("telemetry") == [1])
             assert {"birth", "status"} <= {channel for channel, _ in city.seen}
-            assert city.disk.spool.state().pending == 2, "the broker's acknowledgement is not enough"
+            assert on_its_thread(city.disk, Spool.state).pending == 2, "the broker's acknowledgement is not enough"
             await city.say_stored("00000000", [[1, 2]])
             await city.say_stored(city.disk.spool.epoch, [[2, 2]])
-            await city.until(lambda: city.disk.spool.state().pending == 1)
-            assert city.disk.spool.pack(1) is not None
+            await city.until(lambda: on_its_thread(city.disk, Spool.state).pending == 1)
+            assert on_its_thread(city.disk, lambda spool: spool.pack(1)) is not None
 
     asyncio.run(scenario())
 
@@ -134,7 +135,7 @@ def test_where_the_broker_confirms_its_refusal_confirms_nothing(broker, tmp_path
         async with City(broker, tmp_path, node="gw-9", user="gw-1", by_broker=True) as city:
             city.add(0)
             await asyncio.sleep(4)
-            assert city.disk.spool.state().pending == 1
+            assert on_its_thread(city.disk, Spool.state).pending == 1
             assert city.numbers("telemetry") == []
 
     asyncio.run(scenario())
@@ -145,7 +146,7 @@ def test_where_the_broker_confirms_its_acknowledgement_is_enough(broker, tmp_pat
         async with City(broker, tmp_path, by_broker=True) as city:
             for index in range(100):
                 city.add(index)
-            await city.until(lambda: city.disk.spool.state().pending == 0)
+            await city.until(lambda: on_its_thread(city.disk, Spool.state).pending == 0)
             await city.until(lambda: sorted(city.numbers("telemetry")) == list(range(1, 101)))
 
     asyncio.run(scenario())
@@ -173,9 +174,9 @@ def test_a_confirmation_that_makes_no_sense_confirms_nothing(broker, tmp_path, j
             epoch = city.disk.spool.epoch
             await city.watcher.publish(topics.down(AREA, "gw-1", "stored"), junk.replace(b"%s", epoch.encode()))
             await asyncio.sleep(0.3)
-            assert city.disk.spool.state().pending == 1
+            assert on_its_thread(city.disk, Spool.state).pending == 1
             await city.say_stored(epoch, [[1, 1]])
-            await city.until(lambda: city.disk.spool.state().pending == 0)
+            await city.until(lambda: on_its_thread(city.disk, Spool.state).pending == 0)
 
     asyncio.run(scenario())
 
