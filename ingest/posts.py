@@ -1,5 +1,5 @@
-"""POST requests to one server, several at once, in the event loop: a thread for each cost a third of all that ingest
-does, because Python's lock went back and forth at each of its system calls.
+"""POST requests to one server, several at once, in the event loop: with a thread for each, Python's lock went back and
+forth at each of its system calls.
 
 References are to RFC 9112. The codec is `h11`; this is the input and output around it.
 """

@@ -42,7 +42,7 @@ CREATE VIEW IF NOT EXISTS readings AS
     SELECT time, function, area, pole, device, point, NULL, code FROM quality JOIN series ON series = id;
 """
 # Python gives its lock away and takes it back around each statement: with one for each row, whoever receives and judges
-# meanwhile made a row wait five times as long.
+# meanwhile made a row wait several times as long.
 ROWS = 32  # of one statement
 
 
