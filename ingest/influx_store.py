@@ -13,13 +13,13 @@ from ingest.dialects import Answer
 from ingest.errors import IngestError, Refused, Unavailable
 from ingest.influx_setup import Setup, Setup1, Setup2, Setup3
 from ingest.influxql import InfluxQl
-from ingest.posts import Posts
+from ingest.posts import ANSWER_S, CONNECT_S, Posts
 from ingest.rows import Counts, Ledger, Packs, Row, Run
 from ingest.store_options import DEFAULT, Options
 from ingest.stores import Wanted
 from ingest.worker import Worker
 
-TIMEOUT = urllib3.Timeout(connect=3.0, read=15.0)
+TIMEOUT = urllib3.Timeout(connect=CONNECT_S, read=ANSWER_S)
 FLIGHTS = 4  # requests at once: a server answers one while it syncs another
 NEAR = ("127.0.0.1", "localhost", "::1")  # there gzip takes more of the CPU than it saves anybody
 GZIP_LEVEL = 1  # of 9: the higher ones take three times as long for a fifth less

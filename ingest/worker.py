@@ -1,4 +1,5 @@
-"""Threads for blocking calls (SQLite: one, HTTP: some), so that the keep-alive goes on while disk or server is slow."""
+"""Threads for blocking calls, so that the keep-alive goes on while disk or server is slow: SQLite has one, what is
+asked of a server and gzip some."""
 
 import asyncio
 from collections.abc import Callable
