@@ -28,7 +28,7 @@ class Desk:
         self.store = SqliteStore(path=folder / "readings.db")
         self.idle, self.records, self.lock = True, [], folder / "replay.lock"
         self.replayer = self.another(folder)
-        self.others = []
+        self.running = {self.replayer: asyncio.create_task(self.replayer.run())}
 
     def another(self, folder):
         return Replayer(
@@ -71,16 +71,15 @@ def run(tmp_path, monkeypatch):
     def run(test):
         async def work():
             desk = Desk(tmp_path)
-            tasks = [asyncio.create_task(desk.replayer.run())]
             try:
                 async with asyncio.timeout(30):
                     await test(desk)
             finally:
-                for task in tasks + desk.others:
+                for each, task in desk.running.items():
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
                         await task
-                await desk.replayer.close()
+                    await each.close()
                 await desk.store.close()
                 desk.letters.close()
                 desk.registry.close()
@@ -153,7 +152,7 @@ def test_a_letter_that_is_kept_after_the_news_is_found(run, monkeypatch):
 def test_two_replay_one_after_the_other_and_store_each_once(run, tmp_path):
     async def test(desk):
         other = desk.another(tmp_path)
-        desk.others.append(asyncio.create_task(other.run()))
+        desk.running[other] = asyncio.create_task(other.run())
         desk.learn(DEVICES[:1])
         desk.keep(range(1, 101))
         with replay_lock.taken(desk.lock) as taken:
@@ -164,7 +163,6 @@ def test_two_replay_one_after_the_other_and_store_each_once(run, tmp_path):
             assert len(desk.letters.all()) == 100
         await desk.until(0)
         assert sum(desk.records) == 100
-        await other.close()
 
     run(test)
 
