@@ -81,6 +81,20 @@ class Scene:
         await self.commands.handle(body, reply)
         return [(each["state"], each.get("reason", "")) for each in self.replies[before:]]
 
+    @contextlib.asynccontextmanager
+    async def taken_bus(self):
+        """Somebody else is being asked meanwhile."""
+        await self.bus._turns.take(urgent=True)
+        try:
+            yield
+        finally:
+            self.bus._turns.give()
+
+    async def command_waits(self):
+        async with asyncio.timeout(10):
+            while not self.bus._turns._urgent:
+                await asyncio.sleep(0.01)
+
     @property
     def requests(self):
         return self.port.unit(1).requests
@@ -156,14 +170,10 @@ def test_a_command_that_expires_while_it_waits_for_the_bus_is_not_written(tmp_pa
     async def play():
         async with scene(tmp_path) as lamps:
             before = lamps.level
-            lamps.port.unit(1).faults.silent = True
-            poll = asyncio.create_task(lamps.bus.transact(1, bytes.fromhex("0300000001"), 0.3))
-            await asyncio.sleep(0.05)
-            sent = asyncio.create_task(lamps.send())
-            await asyncio.sleep(0.05)
-            lamps.now += 40_000
-            await asyncio.gather(poll, return_exceptions=True)
-            lamps.port.unit(1).faults.silent = False
+            async with lamps.taken_bus():
+                sent = asyncio.create_task(lamps.send())
+                await lamps.command_waits()
+                lamps.now += 40_000
             states = await sent
             assert [state for state, _ in states] == ["accepted", "expired"]
             assert lamps.level == before
@@ -176,14 +186,11 @@ def test_a_clock_that_is_set_back_while_a_command_waits_does_not_prolong_it(tmp_
     async def play():
         async with scene(tmp_path) as lamps:
             before = lamps.level
-            lamps.port.unit(1).faults.silent = True
-            poll = asyncio.create_task(lamps.bus.transact(1, bytes.fromhex("0300000001"), 0.8))
-            await asyncio.sleep(0.05)
-            sent = asyncio.create_task(lamps.send(expires=NOW + 300))
-            await asyncio.sleep(0.05)
-            lamps.now -= 3_600_000
-            await asyncio.gather(poll, return_exceptions=True)
-            lamps.port.unit(1).faults.silent = False
+            async with lamps.taken_bus():
+                sent = asyncio.create_task(lamps.send(expires=NOW + 300))
+                await lamps.command_waits()
+                lamps.now -= 3_600_000
+                await asyncio.sleep(0.4)
             assert [state for state, _ in await sent] == ["accepted", "expired"]
             assert lamps.level == before
 
