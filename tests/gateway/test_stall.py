@@ -110,7 +110,7 @@ def test_a_stop_ends_an_uplink_whose_connection_is_clogged(broker, disk, uplink)
         async with Proxy(broker.port) as proxy:
             node = uplink(proxy.port)
             task = asyncio.create_task(node.run())
-            await until(lambda: node.connected, 5)
+            await until(lambda: node.connected, 20)
             proxy.stall()
             text = [("P/a", "x", 1_800_000_000_000 + index, "x" * 120, None) for index in range(400)]
             for index in range(64):
@@ -118,7 +118,7 @@ def test_a_stop_ends_an_uplink_whose_connection_is_clogged(broker, disk, uplink)
             node.wake()
             await asyncio.sleep(0.5)
             task.cancel()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await asyncio.gather(task, return_exceptions=True)
             assert task.cancelled()
 
@@ -143,7 +143,7 @@ def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, di
         async with Proxy(broker.port) as proxy:
             node = uplink(proxy.port)
             tasks = [asyncio.create_task(ingest()), asyncio.create_task(node.run())]
-            await until(lambda: node.connected, 5)
+            await until(lambda: node.connected, 20)
 
             def add():
                 readings = [("P/a", "x", 1_800_000_000_000, 1, None)]
@@ -151,17 +151,17 @@ def test_a_broker_that_hangs_without_an_error_is_left_and_found_again(broker, di
                 node.wake()
 
             add()
-            await until(lambda: on_its_thread(disk, Spool.state).pending == 0, 5)
+            await until(lambda: on_its_thread(disk, Spool.state).pending == 0, 20)
             proxy.stall()
             for _ in range(8):
                 add()
                 await asyncio.sleep(0.5)
-            assert proxy.connections > 2, "a connection that acknowledges nothing is given up"
-            assert not node.connected
+            # a connection that acknowledges nothing is given up, and not only when it answers no ping, after 10 s
+            await until(lambda: proxy.connections > 2 and not node.connected, 9)
             proxy.resume()
-            await until(lambda: on_its_thread(disk, Spool.state).pending == 0, 20)
+            await until(lambda: on_its_thread(disk, Spool.state).pending == 0, 30)
             assert sorted(set(seen)) == list(range(1, 10))
-            await until(lambda: sockets_to(proxy.port) == 1, 15)
+            await until(lambda: sockets_to(proxy.port) == 1, 30)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -207,7 +207,7 @@ def test_a_command_for_a_node_that_said_goodbye_waits_for_its_return(broker, tmp
             await city.uplink.say_goodbye()
             await operator.publish(command, b"after it", qos=1)
             city.tasks.append(asyncio.create_task(city.uplink.run()))
-            await city.until(lambda: city.commands == [b"before the goodbye", b"after it"], 5)
+            await city.until(lambda: city.commands == [b"before the goodbye", b"after it"])
 
     asyncio.run(scenario())
 
@@ -221,6 +221,6 @@ def test_packs_that_were_dropped_under_way_leave_room_for_others_once_they_are_c
             await city.until(lambda: sorted(city.numbers("telemetry")) == under_way)
             await city.disk.run(lambda spool: spool._drop("telemetry", under_way, "full"))
             await city.say_stored(city.disk.spool.epoch, [[1, TELEMETRY_WINDOW]])
-            await city.until(lambda: TELEMETRY_WINDOW + 1 in city.numbers("telemetry"), 5)
+            await city.until(lambda: TELEMETRY_WINDOW + 1 in city.numbers("telemetry"))
 
     asyncio.run(scenario())
