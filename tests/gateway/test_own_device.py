@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
+import socket
 
 import pytest
 
 from device_profiles import loader
 from gateway import collector, service
 from gateway.own_device import OwnDevices
-from pole.broker import free_port
 from tests.gateway.counting import NODE, POLE, PROFILE, CountingDevice, Running, site
 from wire import topics
 
@@ -62,16 +62,24 @@ def quickly(monkeypatch):
     monkeypatch.setattr(service, "QUIET_S", 0.02)
 
 
+@pytest.fixture
+def dead():
+    """A port at which nobody listens, and nobody else can."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
 def readings(gateway, device):
     packs = [pack for channel, pack in gateway.heard if channel in topics.PACK_CHANNELS]
     return {reading[2]: reading[4] for pack in packs for reading in pack if reading[:2] == (POLE, device)}
 
 
-def test_each_bus_is_announced_as_a_device_of_the_gateways_pole_and_tells_its_figures(broker, tmp_path, quickly):
+def test_each_bus_is_announced_as_a_device_of_the_gateways_pole_and_tells_its_figures(broker, tmp_path, quickly, dead):
     async def play():
         async with CountingDevice() as device:
             gateway = Running(tmp_path, broker)
-            content = site({"b": device.port, "dead": free_port()}, [("d", "b", 1), ("e", "dead", 1)], broker.port)
+            content = site({"b": device.port, "dead": dead}, [("d", "b", 1), ("e", "dead", 1)], broker.port)
             content["buses"]["calls"] = {"protocol": "sip"}
             content["devices"].append(
                 {"pole": POLE, "device": "call", "profile": "sip-intercom", "bus": "calls", "address": "127.0.0.1:9"}

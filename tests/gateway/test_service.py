@@ -143,7 +143,7 @@ def test_commands_follow_the_site(broker, tmp_path):
 
 @pytest.mark.parametrize(("action", "ends"), [("set", "done"), ("set_slowly", "failed")])
 def test_a_command_under_way_on_a_bus_that_changes_ends_or_is_answered(broker, tmp_path, monkeypatch, action, ends):
-    monkeypatch.setattr(buses, "COMMAND_S", 1.5)
+    monkeypatch.setattr(buses, "COMMAND_S", 20.0 if ends == "done" else 1.5)
 
     async def play():
         async with CountingDevice() as device:
