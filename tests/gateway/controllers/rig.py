@@ -99,6 +99,11 @@ class Rig:
     async def until(self, condition, seconds=20.0):
         await self.city.until(condition, seconds)
 
+    @property
+    def link(self):
+        """The gateway's end of the controller's session."""
+        return self.driver._controllers[0]._link
+
     def logged(self, event):
         return [entry for entry in self.logs.entries if entry["event"] == event]
 

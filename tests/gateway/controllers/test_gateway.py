@@ -84,6 +84,7 @@ async def test_controllers_come_and_leave_while_it_runs(city, gateway, nodes):
     await city.until(lambda: "configuration in force" in gateway.log.read_text())
     assert nodes["ctl-1"].sessions == 1, "what is the controller's own does not touch its line"
     gateway.change(both)
+    await city.until(lambda: nodes["ctl-1"].sessions > 1)  # until then it is the one of before that is online
     await city.until(lambda: city.is_online("ctl-1") and city.is_online("ctl-2"))
     assert nodes["ctl-1"].sessions == 2, "the line begins anew"
     two = copy.deepcopy(both)
@@ -98,13 +99,11 @@ async def test_its_own_status_and_what_it_counts_of_the_line(city, gateway, node
     await city.until(lambda: city.is_online("ctl-1") and city.is_online("ctl-2"))
     birth = messages.decode(city.of("gw-1", "birth")[-1], messages.BIRTH)
     assert {each["device"] for each in birth["devices"]} == {"gateway", "bus-line"}
+    wanted = {"requests", "timeouts", "errors", "crc_errors", "silent", "line_down"}
     await city.until(lambda: any("bus-line" in body.decode() for body in city.of("gw-1", "telemetry")))
-    names = {
-        record["n"]
-        for body in city.of("gw-1", "telemetry")
-        for record in json.loads(body)
-    }  # fmt: skip
-    assert {"requests", "timeouts", "errors", "crc_errors", "silent", "line_down"} <= names
+    await city.until(
+        lambda: wanted <= {record["n"] for body in city.of("gw-1", "telemetry") for record in json.loads(body)}
+    )
 
 
 @played
