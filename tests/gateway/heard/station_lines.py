@@ -33,7 +33,7 @@ class Ears:
     async def dial(self):
         return Line(*await asyncio.open_connection(*self.listener.listening_at))
 
-    async def until(self, condition, seconds=5.0):
+    async def until(self, condition, seconds=20.0):
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.01)
@@ -50,7 +50,7 @@ class Line:
     def send(self, frame):
         self.writer.write(frame)
 
-    async def answer(self, seconds=2.0):
+    async def answer(self, seconds=20.0):
         """The next packet from the gateway; None at the connection's end. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not self._found:
@@ -60,7 +60,7 @@ class Line:
                 self._found += self._splitter.feed(received)
         return hj212.parse(self._found.pop(0))
 
-    async def is_closed(self, seconds=2.0):
+    async def is_closed(self, seconds=20.0):
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(seconds):
                 while await self.reader.read(4096):

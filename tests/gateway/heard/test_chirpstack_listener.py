@@ -79,6 +79,10 @@ def test_what_is_read_is_what_the_sensors_held(broker):
         watch = Watch({name: loader.profiles()[name] for name in SENSORS}, own)
         listener = listener_on(broker)
         stack = ChirpstackEvents(devices=devices, connect=connect(broker), period_s=0.5)
+
+        def told(one):
+            return {point for at, point, *_ in watch.told if at == one.name}
+
         async with running(Hearing(listener=listener, **watch.hearing)):
             await until(lambda: listener.connected)
             async with stack:
@@ -89,9 +93,9 @@ def test_what_is_read_is_what_the_sensors_held(broker):
                 swl = next(one for one in devices if one.profile.profile == "em500-swl")
                 swl.hold("level", 1.23)
                 await until(lambda: (1.23, None) in watch.of(swl.name, "level"))
+                await until(lambda: all(told(one) >= set(one.points) for one in devices))
         for one in devices:
-            told = {point for at, point, *_ in watch.told if at == one.name}
-            assert told == set(one.points), one.name
+            assert told(one) == set(one.points), one.name
         by_name = {one.name: one for one in devices}
         wrong = [
             (at, point, value) for at, point, time_ms, value, quality, _ in watch.told
@@ -135,7 +139,7 @@ def test_faults_of_a_sensor_are_told_and_end(broker):
                 sensor.faults.cut_off, sensor.faults.no_clock = False, True
                 await stack.send(sensor)
                 await until(lambda: told("level")[-1][3] == 3.0)
-                assert abs(told("level")[-1][2] - time.time() * 1000) < 3000
+                assert abs(told("level")[-1][2] - time.time() * 1000) < 20_000
                 with pytest.raises(errors.Refused):
                     await listener.tell(one.address, "0377", 1)
 
@@ -149,10 +153,11 @@ def test_a_broker_that_starts_anew_is_heard_again(broker):
         listener = listener_on(broker)
         async with running(Listening(listener, ears)):
             await until(lambda: listener.connected)
-            await asyncio.to_thread(broker.restart)
+            await asyncio.to_thread(broker.kill)
+            await until(lambda: not listener.connected)
+            await asyncio.to_thread(broker.start)
             async with aiomqtt.Client(**connect(broker)) as client:
                 await until(lambda: listener.connected)
-                await asyncio.sleep(0.2)
                 await client.publish(topic(), up(fCnt=1), qos=1)
                 await until(lambda: ears.all)
             assert [address for address, *_ in ears.all] == [EUI.lower()]
@@ -220,7 +225,8 @@ def test_a_broker_that_is_not_there_is_said_once(monkeypatch):
         with structlog.testing.capture_logs() as logs:
             listener = ChirpstackListener(broker="mqtt://127.0.0.1:1", user="x", password="y")
             async with running(Listening(listener, Ears())):
-                await asyncio.sleep(0.5)
+                await until(lambda: logs)
+                await asyncio.sleep(0.3)
         assert [entry["event"] for entry in logs] == ["broker: connection lost or refused, trying on"]
 
     asyncio.run(scenario())

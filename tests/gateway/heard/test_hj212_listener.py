@@ -53,8 +53,6 @@ def test_a_packet_that_comes_again_is_replied_to_again_and_heard_once():
 
 
 def test_a_reply_waits_until_the_readings_are_on_the_disk(monkeypatch):
-    monkeypatch.setattr(hj212_listener, "DURABLE_S", 0.5)
-
     async def scene(ears):
         line = await ears.dial()
         ears.disk.clear()
@@ -63,6 +61,7 @@ def test_a_reply_waits_until_the_readings_are_on_the_disk(monkeypatch):
             await line.answer(0.3)
         ears.disk.set()
         assert (await line.answer()).cn == "9014"
+        monkeypatch.setattr(hj212_listener, "DURABLE_S", 0.5)
         ears.disk.clear()
         line.send(data("DataTime=20260801084030;a34004-Rtd=35.3"))
         with pytest.raises(TimeoutError):
@@ -228,12 +227,13 @@ def test_a_command_that_nobody_answers(monkeypatch):
             await ears.listener.tell(MN, "1062:RtdInterval", 60)
         late = await line.answer()
         line.send(wrap(f"QN={late.qn};ST=91;CN=9012;PW=1;MN={MN};Flag=4;CP=&&ExeRtn=1&&".encode()))
+        monkeypatch.setattr(hj212_listener, "REPLY_S", 20.0)
         answering = asyncio.create_task(station(line, result=None))
         with pytest.raises(Timeout, match="never said"):
             await ears.listener.tell(MN, "1062:RtdInterval", 60)
         assert (await answering).qn != late.qn
         line.hang_up()
-        await asyncio.sleep(0.1)
+        await ears.until(lambda: not ears.listener._links)
         with pytest.raises(LineDown):
             await ears.listener.tell(MN, "1062:RtdInterval", 60)
         assert not ears.listener._asked
@@ -289,7 +289,7 @@ def test_two_stations_with_one_mn_are_told_and_one_that_dials_in_again_is_not():
                 one.send(data(f"DataTime=202608010{hour}4030;a34004-Rtd=1"))
                 await one.answer()
                 one.hang_up()
-                await asyncio.sleep(0.1)
+                await ears.until(lambda: not ears.listener._links)
             assert told == []
             for hour in (10, 11):
                 one = await ears.dial()
@@ -326,8 +326,7 @@ def test_the_same_frames_on_a_serial_port(tmp_path):
         ears = Ears(listener)
         task = asyncio.create_task(listener.run(ears.take, ears.durable))
         pty.restore()
-        await ears.until(lambda: listener._links)
-        await asyncio.sleep(0.8)  # the port was not there at first
+        await ears.until(lambda: any(link._port._port for link in listener._links))  # it was not there at first
         pty.write(b"\xff\x00" + STANDARD[:100])
         await asyncio.sleep(0.05)
         pty.write(STANDARD[100:])
@@ -347,7 +346,7 @@ def test_the_same_frames_on_a_serial_port(tmp_path):
             await listener.tell(MN, "1062:RtdInterval", 30)
         pty.restore()
         await ears.until(lambda: listener._links)
-        for _ in range(30):  # opened again by now, or in a moment
+        for _ in range(200):  # opened again by now, or in a moment
             pty.write(data())
             await asyncio.sleep(0.1)
             if len(ears.heard) == 2:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import time
 import tracemalloc
@@ -28,7 +29,7 @@ HEARTBEAT = '[2,"h","Heartbeat",{}]'
 async def listening(heard, disk=durable, **options):
     listener = OcppListener(listen="127.0.0.1:0", **{**QUICK, **options})
     async with running(_Runs(listener, heard, disk)):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not listener.port:
                 await asyncio.sleep(0.01)
         yield listener
@@ -52,7 +53,7 @@ class Ears:
         self.now |= {(address, name): value for name, value in items.items()}
 
 
-async def until(true, seconds=5.0):
+async def until(true, seconds=20.0):
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.01)
@@ -60,14 +61,14 @@ async def until(true, seconds=5.0):
 
 def dial(listener, address="CP-1", **more):
     return connect(
-        f"ws://127.0.0.1:{listener.port}/{address}", subprotocols=["ocpp1.6"], open_timeout=5, close_timeout=1, **more
+        f"ws://127.0.0.1:{listener.port}/{address}", subprotocols=["ocpp1.6"], open_timeout=20, close_timeout=1, **more
     )
 
 
 async def said(socket, text):
     """What the central system answers to this."""
     await socket.send(text)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             answer = json.loads(await socket.recv())
             if answer[0] != 2:
@@ -301,7 +302,7 @@ def test_a_command_that_expires_while_another_is_under_way_never_reaches_the_cha
 
     async def scenario():
         ears = Ears()
-        async with listening(ears, answer_s=0.5, introduce_s=60) as listener, dial(listener) as socket:
+        async with listening(ears, answer_s=20, introduce_s=60) as listener, dial(listener) as socket:
             await until(lambda: ears.all)
             first = asyncio.create_task(listener.tell("CP-1", "reset", None))
             sent = json.loads(await socket.recv())
@@ -396,7 +397,7 @@ def test_who_dials_in_again_replaces_the_old_connection():
             await said(first, HEARTBEAT)
             async with dial(listener, "/CP-1") as second:
                 await said(second, HEARTBEAT)
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(20):
                     await first.wait_closed()
                 await said(second, HEARTBEAT)
                 assert ears.now["CP-1", "reachable"] is True
@@ -423,7 +424,8 @@ def test_a_charger_that_answers_nothing_is_not_asked_on():
     async def scenario():
         ears = Ears()
         async with listening(ears, introduce_s=0, answer_s=0.2) as listener, dial(listener) as socket:
-            asked = []
+            async with asyncio.timeout(20):
+                asked = [json.loads(await socket.recv())]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     while True:
@@ -522,13 +524,15 @@ def test_a_flood_is_read_slowly_and_takes_no_memory(monkeypatch):
             base = tracemalloc.get_traced_memory()[0]
             before = len(ears.all)
             pouring = asyncio.create_task(flood(socket))
+            began = time.monotonic()
             await asyncio.sleep(2)
+            passed = time.monotonic() - began
             taken, peak = len(ears.all) - before, tracemalloc.get_traced_memory()[1] - base
             tracemalloc.stop()
             pouring.cancel()
             await asyncio.gather(pouring, return_exceptions=True)
             socket.transport.abort()
-            assert 20 <= taken <= 20 + 3 * 20 * 2, taken
+            assert 20 <= taken <= 20 + 3 * 20 * passed, taken
             assert peak < 8 * 1024 * 1024, peak
             async with dial(listener, "CP-2") as other:
                 assert (await said(other, HEARTBEAT))[0] == 3
@@ -545,12 +549,12 @@ def test_who_dials_and_says_nothing_is_hung_up_on(monkeypatch):
             drip, dripping = await asyncio.open_connection("127.0.0.1", listener.port)
 
             async def drop():
-                for letter in b"GET /CP-1 HTTP/1.1\r\nHost: x\r\n":
+                for letter in itertools.chain(b"GET /CP-1 HTTP/1.1\r\n", itertools.cycle(b"X: y\r\n")):
                     dripping.write(bytes([letter]))
                     await asyncio.sleep(0.1)
 
             dropping = asyncio.create_task(drop())
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(20):
                 assert await reader.read() == b""
                 with contextlib.suppress(ConnectionError):
                     await drip.read()
@@ -570,7 +574,7 @@ def test_a_frame_that_drips_is_hung_up_on(monkeypatch):
             reader, writer = await handshake(listener)
             writer.write(b"\x81\xfe\x40\x00\0\0\0\0")  # a text of 16 KiB begins
             with contextlib.suppress(ConnectionError):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(20):
                     while not reader.at_eof() and not writer.transport.is_closing():
                         writer.write(b"x")
                         await writer.drain()
@@ -601,7 +605,7 @@ def test_a_charger_that_does_not_read_is_hung_up_on(monkeypatch):
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(0.5):
                                 await writer.drain()
-            await until(lambda: ears.now["CP-1", "reachable"] is False, 10)
+            await until(lambda: ears.now["CP-1", "reachable"] is False)
             writer.transport.abort()
 
     asyncio.run(scenario())
@@ -617,7 +621,7 @@ def test_connections_are_bounded(monkeypatch):
             with pytest.raises((websockets.WebSocketException, OSError, EOFError)):
                 await stack.enter_async_context(dial(listener, "CP-9"))
             await stack.aclose()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while True:
                     with contextlib.suppress(websockets.WebSocketException, OSError, EOFError):
                         async with dial(listener, "CP-9") as socket:
@@ -638,7 +642,7 @@ def test_a_port_that_is_taken_is_tried_again(monkeypatch):
             await asyncio.sleep(0.2)
             taken.close()
             await taken.wait_closed()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while True:
                     with contextlib.suppress(OSError, websockets.WebSocketException):
                         async with dial(listener) as socket:
