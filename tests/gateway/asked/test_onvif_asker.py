@@ -23,7 +23,7 @@ INFORMATION = ("maker", "model", "firmware", "serial")
 
 
 @contextlib.asynccontextmanager
-async def scene(*, password=PASSWORD, known=PASSWORD, basic=False, wait=2.0):
+async def scene(*, password=PASSWORD, known=PASSWORD, basic=False, wait=10.0):
     device = EmulatedDevice(profile=PROFILE, pole="P1", name="camera-1")
     asker = OnvifAsker(user="admin", password=known, basic=basic, wait=wait)
     async with OnvifCamera(device=device, password=password) as camera:
@@ -49,7 +49,7 @@ def test_every_item_is_the_cameras_truth():
             assert said[item] == truth[item]
         assert abs(said["clock_skew_s"] - truth["clock_skew_s"]) <= 1
         for item in ("answer_ms", "stream_ms"):
-            assert truth[item] - 5 <= said[item] < truth[item] + 1500
+            assert truth[item] - 5 <= said[item] < truth[item] + 10_000
         assert camera.dates[0].endswith(" GMT")
 
     play(part)

@@ -13,7 +13,7 @@ from tests.parts.sipp import SippServer
 ITEMS = ["alive", "status_code", "round_trip_ms"]
 
 
-def ask(address, *, wait=2.0):
+def ask(address, *, wait=20.0):
     return asyncio.run(SipAsker(wait=wait).ask(address, ITEMS))
 
 
@@ -25,12 +25,12 @@ def test_what_sipp_answers(tmp_path, status, alive):
     with SippServer(folder=tmp_path, status=status) as server:
         answer = ask(server.address)
     assert (answer["alive"], answer["status_code"]) == (alive, int(status[:3]))
-    assert 0 <= answer["round_trip_ms"] < 1000
+    assert 0 <= answer["round_trip_ms"] < 20_000
 
 
 def test_twenty_questions_at_once_find_their_own_answers(tmp_path):
     async def scene(address):
-        asker = SipAsker(wait=5.0)
+        asker = SipAsker(wait=20.0)
         return await asyncio.gather(*(asker.ask(address, ITEMS) for _ in range(20)))
 
     with SippServer(folder=tmp_path) as server:
