@@ -10,7 +10,7 @@ from pole.broker import free_port
 from tests.edge.broken_network import BrokenNetwork, Fault
 from tests.edge.certificate_files import DAY, Authority
 from tests.edge.conftest import HEAP, Interpreter
-from tests.edge.test_mqtt import Companion
+from tests.edge.test_mqtt import Companion, eventually
 
 NODES = ("cpython", *HEAP)  # each interpreter is a node of its name
 HERE = "127.0.0.1"
@@ -118,14 +118,18 @@ def test_tls(broker, compiled, listeners, tmp_path):
             finally:
                 process.kill()
             assert process.returncode == 0, f"{node}:\n{output}"
-            heard = [(topic.split("/")[4], payload) for topic, payload, _ in companion.heard if f"/{node}/" in topic]
             after = [f"after {name}" for name, *_ in NETWORKS]
             trusted = [name for name, *_, whys in TRUST if whys is None]
-            assert [payload.decode() for channel, payload in heard if channel == "event"] == [*after, *trusted]
-            piece = bytes(range(250))
-            assert [payload for channel, payload in heard if channel == "telemetry" and payload[1:2] == b"\1"] == [
-                piece * count for count in (1, 4, 100, 800)
-            ]
+            wanted = [*after, *trusted]
+            eventually(lambda: len(heard(companion, node, "event")) >= len(wanted))  # noqa: B023
+            assert [payload.decode() for payload in heard(companion, node, "event")] == wanted
+            pieces = [bytes(range(250)) * count for count in (1, 4, 100, 800)]
+            eventually(lambda: pieces[-1] in heard(companion, node, "telemetry"))  # noqa: B023
+            assert [each for each in heard(companion, node, "telemetry") if each[1:2] == b"\1"] == pieces
+
+
+def heard(companion, node, channel):
+    return [payload for topic, payload, _ in list(companion.heard) if topic.endswith(f"/{node}/up/{channel}")]
 
 
 def start(stack, node, compiled, ports, files):
