@@ -377,6 +377,6 @@ def test_a_city_of_ten_thousand_devices_is_read_in_seconds(tmp_path: Path) -> No
         for unit in range(1, 101)
     )
     path = written(tmp_path, f"{head}buses:\n{buses}devices:\n{devices}")
-    start = time.perf_counter()
+    start = time.process_time()  # others may want the machine, too
     assert len(site.load(path).devices) == 10_000
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30

@@ -70,7 +70,7 @@ class PoleBus:
         assert process.returncode == 0, output
         return output
 
-    async def until(self, condition, seconds=30.0):
+    async def until(self, condition, seconds=90.0):
         """Waits until condition() holds."""
         async with asyncio.timeout(seconds):
             while not condition():
@@ -81,7 +81,7 @@ class PoleBus:
 def _end(process):
     """What it printed; it ends by itself."""
     try:
-        return process.communicate(timeout=20)[0]
+        return process.communicate(timeout=60)[0]
     finally:
         process.kill()
         process.wait()

@@ -46,7 +46,7 @@ class Controller:
 
     def boot(self):
         command = [*self._interpreter.command, self.root / "main.py"]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd="/")
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd="/")
         assert "guard.py" not in run.stderr, run.stderr  # nothing of a slot may break the guard itself
         return run.stdout.partition("starts ")[2][:1]
 

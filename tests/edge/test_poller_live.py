@@ -57,7 +57,7 @@ async def told_by_a_gateway(bus):
     )  # fmt: skip
     async with bus.port:
         task = asyncio.create_task(poller.run())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while told.keys() != bus.points:
                 await asyncio.sleep(0.02)
         task.cancel()
