@@ -39,12 +39,12 @@ async def test_a_server_is_believed(args):
     for kind in ("good", "version 3", "guessing"):
         told = await asked(args, kind)
         assert isinstance(told, int), (kind, told)
-        assert abs(told - utc_ms()) < 2000, kind
+        assert abs(told - utc_ms()) < 5000, kind
 
 
 async def test_the_era_after_2036_is_known(args):
     told = await asked(args, "of 2040")
-    assert 2_208_988_800_000 <= told < 2_208_988_803_000
+    assert 2_208_988_800_000 <= told < 2_208_988_810_000
 
 
 async def test_what_cannot_be_is_not_believed(args):
