@@ -15,7 +15,7 @@ from pole.broker import free_port
 from pole.edge.held import held
 from tests.promise.conftest import Process
 
-TOLERANCE_MS = 1500
+TOLERANCE_MS = 5000  # a process may stand still between the answer and its time
 
 
 class AgentCity:
