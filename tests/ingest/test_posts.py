@@ -144,7 +144,8 @@ def test_an_answer_is_read_in_each_of_its_forms(answer, text):
     ],
 )
 def test_what_is_no_answer_is_told_with_the_name(monkeypatch, answers, said):
-    monkeypatch.setattr(posts, "ANSWER_S", 0.3)
+    if answers == [None]:  # the others are told as what they are, however slow the machine is
+        monkeypatch.setattr(posts, "ANSWER_S", 0.3)
 
     async def work():
         async with Server(*answers) as server:

@@ -94,7 +94,7 @@ def run(tmp_path):
             desk = Desk(tmp_path)
             task = asyncio.create_task(desk.writer.run())
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     await test(desk)
             finally:
                 task.cancel()
