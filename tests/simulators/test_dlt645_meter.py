@@ -21,12 +21,14 @@ def port_of(tmp_path, baud=19200):
 
 
 async def exchange(port, frame, *, wait=0.3):
-    def talk():
-        with serial.Serial(str(port.path), port.line.baud, timeout=wait) as line:  # a pty has no parity
-            line.write(frame)
-            return line.read(256)
-
-    return await asyncio.to_thread(talk)
+    """What comes within `wait` seconds, each a hundred turns of the loop that the meter answers in."""
+    answer = b""
+    with serial.Serial(str(port.path), port.line.baud, timeout=0) as line:  # a pty has no parity
+        line.write(frame)
+        for _ in range(round(100 * wait)):
+            await asyncio.sleep(0.01)
+            answer += line.read(256)
+    return answer
 
 
 def run(tmp_path, play, **options):

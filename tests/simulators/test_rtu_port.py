@@ -10,6 +10,7 @@ from pymodbus.exceptions import ModbusIOException
 from pymodbus.framer import FramerRTU
 
 from device_profiles import registers
+from simulators import rtu_port
 from simulators.device import EmulatedDevice
 from simulators.rtu_port import RtuPort
 
@@ -23,8 +24,8 @@ def port_of(tmp_path, meter, *, baud: int = BAUD, tick_ms: int = 3_600_000) -> R
     return RtuPort(path=tmp_path / "rs485-1", devices=devices, baud=baud)
 
 
-async def master(port: RtuPort, patience: float = 1.0) -> AsyncModbusSerialClient:
-    client = AsyncModbusSerialClient(str(port.path), baudrate=port.line.baud, timeout=patience, retries=0)
+async def master(port: RtuPort) -> AsyncModbusSerialClient:
+    client = AsyncModbusSerialClient(str(port.path), baudrate=port.line.baud, timeout=20, retries=0)
     assert await client.connect()
     return client
 
@@ -35,12 +36,14 @@ def framed(text: str) -> bytes:
 
 
 async def exchange(port: RtuPort, frame: bytes, *, wait: float) -> bytes:
-    def talk() -> bytes:
-        with serial.Serial(str(port.path), port.line.baud, timeout=wait) as line:
-            line.write(frame)
-            return line.read(256)
-
-    return await asyncio.to_thread(talk)
+    """What comes within `wait` seconds, each a hundred turns of the loop that the units answer in."""
+    answer = b""
+    with serial.Serial(str(port.path), port.line.baud, timeout=0) as line:
+        line.write(frame)
+        for _ in range(round(100 * wait)):
+            await asyncio.sleep(0.01)
+            answer += line.read(256)
+    return answer
 
 
 def test_every_table_reads_as_the_device_holds_it(tmp_path, meter):
@@ -132,12 +135,14 @@ def test_other_units_and_broken_frames_get_no_answer(tmp_path, meter):
     asyncio.run(scenario())
 
 
-def test_a_frame_may_come_in_pieces(tmp_path, meter):
+def test_a_frame_may_come_in_pieces(tmp_path, meter, monkeypatch):
+    monkeypatch.setattr(rtu_port, "_QUIET", 20.0)
+
     async def scenario() -> bytes:
         async with port_of(tmp_path, meter) as port:
 
             def talk() -> bytes:
-                with serial.Serial(str(port.path), BAUD, timeout=0.5) as line:
+                with serial.Serial(str(port.path), BAUD, timeout=20) as line:
                     for byte in framed("010400000001"):
                         line.write(bytes([byte]))
                         time.sleep(0.002)
@@ -166,7 +171,7 @@ def test_an_exchange_takes_at_least_the_time_of_the_wire(tmp_path, meter, baud):
 def test_faults_come_and_go(tmp_path, meter):
     async def scenario() -> None:
         async with port_of(tmp_path, meter) as port:
-            client = await master(port, patience=0.3)
+            client = await master(port)
             unit = port.unit(1)
 
             async def read(number: int = 1) -> object:
@@ -174,8 +179,9 @@ def test_faults_come_and_go(tmp_path, meter):
 
             for name, value in {"silent": True, "corrupt": True, "garbage": True, "slow": 0.5}.items():
                 setattr(unit.faults, name, value)
-                with pytest.raises(ModbusIOException):
-                    await read()
+                with pytest.raises((TimeoutError, ModbusIOException)):
+                    async with asyncio.timeout(0.3):
+                        await read()
                 await asyncio.sleep(0.6)  # a late answer is over
                 assert not (await read(2)).isError()
                 unit.heal()
@@ -236,25 +242,35 @@ def test_an_adapter_echoes_and_a_line_is_noisy(tmp_path, meter):
     asyncio.run(scenario())
 
 
-def impatient(port: RtuPort, pause: float, count: int = 2) -> bytes:
-    """Several requests, each `pause` seconds after the answer before it."""
-    request = framed("010400000001")
-    with serial.Serial(str(port.path), port.line.baud, timeout=0.3) as line:
-        for _ in range(count):
-            line.write(request)
-            answer = line.read(7)
-            time.sleep(pause)
-    return answer
+async def impatient(port: RtuPort, pause: float) -> None:
+    """Two requests, the second one `pause` seconds after the first answer.
+
+    From the port's own loop: on a loaded machine another thread would come late, and keep the silence.
+    """
+    loop, request, answers = asyncio.get_running_loop(), framed("010400000001"), []
+
+    def hear(answer: bytes) -> None:
+        answers.append(answer)
+        if len(answers) == 1 and pause:
+            loop.call_later(pause, port._heard, request)
+        elif len(answers) == 1:
+            port._heard(request)
+
+    port._pty.write = hear
+    port._heard(request)
+    async with asyncio.timeout(20):
+        while port.account.answered + port.account.broken < 2 or len(answers) < port.account.answered:
+            await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize(("strict", "pause", "understood"), [(True, 0, 1), (False, 0, 2), (True, 0.02, 2)])
+@pytest.mark.parametrize(("strict", "pause", "understood"), [(True, 0, 1), (False, 0, 2), (True, 0.2, 2)])
 def test_what_comes_before_the_silence_is_counted_and_a_strict_device_does_not_understand_it(
     tmp_path, meter, strict, pause, understood
 ):
     async def scenario() -> None:
-        async with port_of(tmp_path, meter, baud=2400) as port:  # 3.5 characters: 15 ms
+        async with port_of(tmp_path, meter, baud=300) as port:  # 3.5 characters: 117 ms
             port.strict = strict
-            await asyncio.to_thread(impatient, port, pause)
+            await impatient(port, pause)
             assert port.account.answered == understood
             assert port.account.violations == (0 if pause else 1)
 
@@ -265,17 +281,17 @@ def test_a_late_answer_runs_into_the_next_request(tmp_path, meter):
     async def scenario() -> None:
         async with port_of(tmp_path, meter, baud=1200) as port:
             port.unit(1).faults.slow = 0.3
-
-            def talk() -> bytes:
-                with serial.Serial(str(port.path), 1200, timeout=0.4) as line:
-                    line.write(framed("010400000001"))
-                    time.sleep(0.33)  # 67 ms request, then 310 ms: the first answer begins within the second request
-                    line.write(framed("020400000001"))
-                    return line.read(64)
-
-            heard = await asyncio.to_thread(talk)
+            answers = []
+            port._pty.write = answers.append
+            port._heard(framed("010400000001"))
+            # 67 ms request, then 310 ms: the first answer begins within the second request
+            asyncio.get_running_loop().call_later(0.33, port._heard, framed("020400000001"))
+            async with asyncio.timeout(20):
+                while not (answers and port.account.broken):
+                    await asyncio.sleep(0.01)
             assert port.account.collisions == 1
             assert port.account.broken == 1  # the second request
+            (heard,) = answers
             assert not FramerRTU.check_CRC(heard[:-2], int.from_bytes(heard[-2:], "big"))
 
     asyncio.run(scenario())
