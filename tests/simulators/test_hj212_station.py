@@ -54,7 +54,7 @@ class Centre:
     def say(self, body):
         self._writers[-1].write(wrap(body.encode()))
 
-    async def until(self, condition, seconds=5.0):
+    async def until(self, condition, seconds=20.0):
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.01)
@@ -179,7 +179,7 @@ def test_on_a_serial_port(tmp_path):
         async with Hj212Station(devices=[device], path=tmp_path / "station", every={"2011": 0.1}, over_time=0.3) as own:
 
             def talk():
-                with serial.Serial(str(tmp_path / "station"), 9600, timeout=2) as line:
+                with serial.Serial(str(tmp_path / "station"), 9600, timeout=20) as line:
                     body = FRAME.search(line.read_until(b"\r\n")).group(2)
                     line.write(wrap(hj212.reply(hj212.parse(body), 2017)))
                     return body.decode()

@@ -20,7 +20,7 @@ async def scene():
         for each in (1, 2)
     ]
     async with MultivisionScreen(devices=devices) as computer:
-        handler = TCPHandler(host="127.0.0.1", port=computer.port, timeout=0.5)
+        handler = TCPHandler(host="127.0.0.1", port=computer.port, timeout=20)
         try:
             yield computer, handler
         finally:

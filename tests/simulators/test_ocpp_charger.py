@@ -22,7 +22,7 @@ class Central(ChargePoint):
     def __init__(self, socket, address):
         quiet = logging.getLogger("tests.central")
         quiet.setLevel(logging.CRITICAL)
-        super().__init__(address, socket, response_timeout=5, logger=quiet)
+        super().__init__(address, socket, response_timeout=20, logger=quiet)
         self.said = []
         self.broken = []
 
@@ -84,7 +84,7 @@ def emulated(profile="ocpp16"):
     return EmulatedDevice(profile=loader.profiles()[profile], pole="P1", name="charger-1", address="CP-1")
 
 
-async def until(true, seconds=5.0):
+async def until(true, seconds=20.0):
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.01)

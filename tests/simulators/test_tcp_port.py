@@ -17,7 +17,7 @@ def lamps(lamp, *channels: int) -> list[EmulatedDevice]:
     ]
 
 
-async def master(port: TcpPort, patience: float = 1.0) -> AsyncModbusTcpClient:
+async def master(port: TcpPort, patience: float = 20.0) -> AsyncModbusTcpClient:
     client = AsyncModbusTcpClient(port.host, port=port.port, timeout=patience, retries=0, reconnect_delay=0)
     assert await client.connect()
     return client
@@ -93,7 +93,7 @@ def test_a_request_without_a_frame_ends_the_connection(lamp):
             reader, writer = await asyncio.open_connection(port.host, port.port)
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             try:
-                return await asyncio.wait_for(reader.read(), 2)
+                return await asyncio.wait_for(reader.read(), 20)
             except ConnectionError:
                 return b""
             finally:
