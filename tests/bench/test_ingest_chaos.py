@@ -45,7 +45,8 @@ def test_some_faults_and_nothing_is_lost(monkeypatch, capsys, store):
     assert (result["lost"], result["wrong"], result["false"], result["twice"], result["kept"]) == (0, 0, 0, 0, True)
     assert list(result["gaps"]) == ["nothing", "ingest killed"]
     killed = result["gaps"]["ingest killed"]
-    assert 0.1 < killed["silence_s"] <= killed["wait_s"] + 0.05  # both are looked at now and then
+    # both are looked at now and then, and on a loaded machine the first pack of the silence is made late
+    assert 0.1 < killed["silence_s"] <= killed["wait_s"] + 0.5
     ingest_chaos.show(result)
     told = capsys.readouterr().out
     assert "kept" in told
@@ -118,7 +119,7 @@ async def asked(port, body, headers=b""):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST /write HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b" % (headers, len(body), body))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return (await reader.readuntil(b"\r\n\r\n")).decode()
     except (EOFError, OSError):
         return ""
