@@ -13,7 +13,7 @@ from pole.broker import Broker, BrokerError, substitute
 UP, DOWN = "poles/wuhou/gw-1/up/telemetry", "poles/wuhou/gw-1/down/command"
 
 
-def client(broker, user, timeout=5):
+def client(broker, user, timeout=20):
     return aiomqtt.Client(
         "127.0.0.1",
         broker.port,
@@ -33,7 +33,7 @@ async def heard(broker, *, listener, subscribed, sender, topics):
             with contextlib.suppress(aiomqtt.MqttError):  # MQTT 5: the PUBACK says "not authorized"
                 await mouth.publish(topic, b"x", qos=1)
         while topics[-1] not in got:
-            got.append(str((await asyncio.wait_for(anext(ear.messages), 5)).topic))
+            got.append(str((await asyncio.wait_for(anext(ear.messages), 20)).topic))
     return got
 
 
@@ -86,7 +86,7 @@ def test_what_a_lorawan_server_tells_is_heard_by_nodes_and_nobody_speaks_for_it(
                 await node.publish(forged, b"x", qos=1)
             await lora.publish(event, b"x", qos=1)
             while event not in got:
-                got.append(str((await asyncio.wait_for(anext(ear.messages), 5)).topic))
+                got.append(str((await asyncio.wait_for(anext(ear.messages), 20)).topic))
         return got
 
     assert asyncio.run(scene()) == [event]
@@ -103,7 +103,7 @@ def test_a_lorawan_server_cannot_speak_as_a_node(broker):
             with contextlib.suppress(aiomqtt.MqttError):
                 await lora.publish(UP, b"forged", qos=1)
             await node.publish(UP, b"true", qos=1)
-            return (await asyncio.wait_for(anext(ear.messages), 5)).payload
+            return (await asyncio.wait_for(anext(ear.messages), 20)).payload
 
     assert asyncio.run(scene()) == b"true"
 
@@ -111,7 +111,7 @@ def test_a_lorawan_server_cannot_speak_as_a_node(broker):
 @pytest.mark.parametrize(("user", "password"), [(None, None), ("gw-1", "wrong"), ("stranger", "x")])
 def test_nobody_connects_without_an_identity(broker, user, password):
     async def connect():
-        async with aiomqtt.Client("127.0.0.1", broker.port, username=user, password=password, timeout=5):
+        async with aiomqtt.Client("127.0.0.1", broker.port, username=user, password=password, timeout=20):
             pass
 
     with pytest.raises(aiomqtt.MqttError, match=r"[Nn]ot authori[sz]ed"):
@@ -119,13 +119,13 @@ def test_nobody_connects_without_an_identity(broker, user, password):
 
 
 def test_largest_birth_passes_and_a_larger_packet_does_not(broker):
-    async def publish(size):
-        async with client(broker, "gw-1", timeout=1) as node:
+    async def publish(size, patience=20):
+        async with client(broker, "gw-1", timeout=patience) as node:
             await node.publish("poles/wuhou/gw-1/up/birth", b"x" * size, qos=1)
 
     asyncio.run(publish(256 * 1024))
     with pytest.raises(aiomqtt.MqttError):
-        asyncio.run(publish(310_000))
+        asyncio.run(publish(310_000, patience=1))
 
 
 def test_retained_birth_survives_a_stop_and_the_port_a_kill(broker):
@@ -138,7 +138,7 @@ def test_retained_birth_survives_a_stop_and_the_port_a_kill(broker):
     async def read():
         async with client(broker, "operator") as ear:
             await ear.subscribe("poles/+/+/up/birth")
-            return (await asyncio.wait_for(anext(ear.messages), 5)).payload
+            return (await asyncio.wait_for(anext(ear.messages), 20)).payload
 
     asyncio.run(publish())
     port, first = broker.port, broker.pid

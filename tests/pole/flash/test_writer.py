@@ -34,7 +34,8 @@ def chip(tmp_path):
 
 def drive(folder, board="RPI-RP2"):
     folder.mkdir()
-    (folder / "INFO_UF2.TXT").write_text(INFO.format(board))
+    (folder / "new").write_text(INFO.format(board))
+    (folder / "new").rename(folder / "INFO_UF2.TXT")  # whole at once: somebody may be waiting for it
     return folder
 
 
