@@ -33,14 +33,14 @@ assert len(ALARMS) == 5
 
 
 def page(service):
-    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=20) as answer:
         return answer.read()
 
 
 def keep(victoria, text, at_s):
     """A page as Prometheus' scrape of that time would have it."""
     told = urllib.parse.urlencode({"timestamp": int(at_s * 1000), "extra_label": f"job={promql.JOB}"})
-    urllib.request.urlopen(f"{victoria.url}/api/v1/import/prometheus?{told}", text, timeout=10).close()
+    urllib.request.urlopen(f"{victoria.url}/api/v1/import/prometheus?{told}", text, timeout=60).close()
 
 
 def answered(victoria, query, at_s):
@@ -56,7 +56,7 @@ def answered(victoria, query, at_s):
 @pytest.fixture
 def told(broker, victoria, tmp_path):
     """The time of the second page."""
-    node, now = Node(broker), int(time.time())
+    node, now = Node(broker, again_s=600.0), int(time.time())  # each pack is counted once, however slow it is stored
     with Service(tmp_path / "ingest", broker) as service:
         node.birth()
         node.status(pending=5)
@@ -64,7 +64,7 @@ def told(broker, victoria, tmp_path):
             for _ in range(count):
                 node.pack(readings(len(node.sent) + 1))
             node.pack([("P0001/air-9", "temperature", now * 1000, 1, None)])
-            node.wait_confirmed()
+            node.wait_confirmed(seconds=60)
             wait_until(lambda: service.metric("nodes ") == 1, what="the status")
             keep(victoria, page(service), now + index * STEP_S)
         service.stop()

@@ -27,7 +27,7 @@ SWAPS = {
     "air-1": ("xy-md03", "louvre-box"),
 }
 LEAST = {"meter-1": 6, "meter-2": 4, "weather-1": 8, "air-1": 2}  # points that both makers tell
-SECONDS = 30.0
+SECONDS = 90.0
 STEP_MS = 1000  # of the graph
 
 

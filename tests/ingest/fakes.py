@@ -81,13 +81,14 @@ class Node:
         self._resender.start()
 
     def publish(self, channel, body, qos=1, retain=False):
-        self._client.publish(topics.up(self.area, self.user, channel), body, qos=qos, retain=retain)
+        return self._client.publish(topics.up(self.area, self.user, channel), body, qos=qos, retain=retain)
 
     def birth(self, *args, **kwargs):
         self.publish("birth", birth(*args, **kwargs), retain=True)
 
     def status(self, **changed):
-        self.publish("status", messages.encode(status(**changed), messages.STATUS), retain=True)
+        """The broker has it when this returns."""
+        self.publish("status", messages.encode(status(**changed), messages.STATUS), retain=True).wait_for_publish(20)
 
     def pack(self, readings, *, number=None, channel="telemetry"):
         """Sends readings as the next pack; returns its number."""
@@ -192,7 +193,7 @@ class Service:
     def stop(self):
         """SIGTERM; returns the exit code."""
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(15)
+        return self._process.wait(60)
 
     def pole(self, *arguments):
         """Runs another verb on the same configuration; returns the finished process."""
@@ -210,6 +211,6 @@ class Service:
 
     def metric(self, name):
         """The sum over a metric's labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=20) as answer:
             lines = answer.read().decode().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("multipole_ingest_" + name))
