@@ -27,7 +27,7 @@ def serve(*calls, waiting_for=()):
 def get(path, method="GET"):
     def call(url):
         try:
-            with urllib.request.urlopen(urllib.request.Request(url + path, method=method), timeout=5) as answer:
+            with urllib.request.urlopen(urllib.request.Request(url + path, method=method), timeout=20) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()

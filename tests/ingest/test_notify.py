@@ -1,6 +1,7 @@
 """What a service manager hears, on a socket of its kind."""
 
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,11 +12,12 @@ from ingest.notify import Notify
 def heard(tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(str(tmp_path / "notify"))
-        ear.settimeout(5)
+        ear.settimeout(20)
         yield ear
 
 
-def test_started_alive_and_stopping_are_told(heard):
+def test_started_alive_and_stopping_are_told(heard, monkeypatch):
+    monkeypatch.setattr("ingest.notify.time", SimpleNamespace(monotonic=lambda: 1000.0))
     notify = Notify(heard.getsockname())
     notify.ready()
     notify.alive(["store: down", "broker:\nnot there"])
@@ -35,7 +37,7 @@ def test_nobody_who_listens_is_no_error(tmp_path, monkeypatch):
 def test_an_abstract_socket_is_reached_too(monkeypatch):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind("")  # the kernel picks an abstract name, unix(7)
-        ear.settimeout(5)
+        ear.settimeout(20)
         monkeypatch.setenv("NOTIFY_SOCKET", "@" + ear.getsockname()[1:].decode())
         Notify().ready()
         assert ear.recv(100) == b"READY=1"

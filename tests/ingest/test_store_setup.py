@@ -197,7 +197,7 @@ def test_victoria_gives_back_what_it_was_given(victoria):
     for _ in range(2):
         run(url, lambda store: store.write(FRESH, [LEDGER]))
     other = urllib.request.Request(f"{victoria.url}/write", b"air,host=a value=1 1790000000000")
-    urllib.request.urlopen(other, timeout=5).close()  # somebody else's
+    urllib.request.urlopen(other, timeout=20).close()  # somebody else's
     victoria.request("/internal/force_flush")
     found, air, none, counts, packs = run(
         url,

@@ -42,7 +42,7 @@ def test_what_waits_is_bounded_and_read_on_when_one_is_taken(tmp_path):
             queue.put(SimpleNamespace(topic="poles/a/n/up/status", body=b"", packet_id=None, stale=True))
         assert not connection._room()
         running = asyncio.create_task(queue.run())
-        await asyncio.wait_for(connection.room_made.wait(), 5)
+        await asyncio.wait_for(connection.room_made.wait(), 20)
         assert connection._room()
         running.cancel()
 

@@ -44,7 +44,7 @@ def test_only_one_that_is_silent_while_others_are_not_is_killed(several, heard, 
     several._end_the_silent()
     for worker, ends in zip(several.workers, killed, strict=True):
         if ends:
-            assert worker._process.wait(10) == -9
+            assert worker._process.wait(60) == -9
         else:
             assert worker.pid is not None
 

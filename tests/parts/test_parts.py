@@ -9,7 +9,7 @@ from tests.parts.servers import missing
 
 
 def write(url, line):
-    with urllib.request.urlopen(url, line.encode(), timeout=10) as answer:
+    with urllib.request.urlopen(url, line.encode(), timeout=60) as answer:
         assert answer.status == 204
 
 
