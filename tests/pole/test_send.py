@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 
+import aiomqtt
 import pytest
 
 from device_profiles import loader
@@ -34,7 +35,8 @@ async def pole(*words):
 
 
 @contextlib.asynccontextmanager
-async def gateway(folder):
+async def gateway(folder, broker):
+    """It runs, and the broker has its birth."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pole", "gateway", "run", str(folder / "site.yaml"), "--json",
         stderr=asyncio.subprocess.PIPE,
@@ -44,6 +46,10 @@ async def gateway(folder):
             while b"broker: connected" not in await process.stderr.readline():
                 assert process.returncode is None
         drain = asyncio.create_task(process.stderr.read())
+        login = {"username": "operator", "password": broker.passwords["operator"]}
+        async with aiomqtt.Client("127.0.0.1", broker.port, **login) as client:
+            await client.subscribe("poles/+/gw-1/up/birth", qos=1)
+            await asyncio.wait_for(anext(client.messages), 30)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
@@ -60,7 +66,7 @@ def test_a_lamp_is_dimmed_once_and_the_operator_is_told(broker, tmp_path):
     lamp = EmulatedDevice(profile=profile, pole="P0001", name="lamp-1", unit=1, channel=3)
 
     async def play():
-        async with RtuPort(path=tmp_path / "bus", devices=[lamp], baud=9600), gateway(tmp_path):
+        async with RtuPort(path=tmp_path / "bus", devices=[lamp], baud=9600), gateway(tmp_path, broker):
             code, out, err = await pole(
                 "send", "P0001", "lamp-1", "set_level", "level=40", "--id", "x1", "--json", *reach
             )
