@@ -17,7 +17,15 @@ import pytest
 
 from tests.parts.servers import missing
 from tests.promise.conftest import AREA, Process
-from tests.promise.test_kills import READ_MS, assert_nothing_lost, assert_values_are_true, everybody_sends, settle
+from tests.promise.test_kills import (
+    LATE_MS,
+    READ_MS,
+    assert_few_are_late,
+    assert_nothing_lost,
+    assert_values_are_true,
+    everybody_sends,
+    settle,
+)
 from wire import topics
 
 DAY_S, HOUR_S = 86_400, 3600
@@ -66,7 +74,7 @@ class FakedProcess(Process):
     def stop(self):
         if self.running:
             self._process.terminate()
-            assert self._process.wait(20) == 0, self.log.read_text()[-3000:]
+            assert self._process.wait(60) == 0, self.log.read_text()[-3000:]
 
 
 @pytest.fixture
@@ -85,7 +93,7 @@ def unclocked(city):
 async def status(city, **wanted):
     """The gateway's status, once it says so."""
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(60),
         aiomqtt.Client(
             "127.0.0.1", city.broker.port, username="operator", password=city.passwords["operator"],
             protocol=aiomqtt.ProtocolVersion.V5,
@@ -151,7 +159,7 @@ def test_a_clock_that_drifts_and_is_set_while_the_gateway_runs_costs_no_reading(
         gateway.wall(0, " x1.01")
         async with city:
             city.start()
-            await settle(city, 20)
+            await settle(city)
             await asyncio.sleep(2)
             said = await status(city, clock="ok", online=True)
             assert said["clock_steps"] == 0
@@ -169,7 +177,7 @@ def test_a_clock_that_drifts_and_is_set_while_the_gateway_runs_costs_no_reading(
     asyncio.run(scenario())
 
 
-async def stored_near(city, off_s, seconds=30.0):
+async def stored_near(city, off_s, seconds=60.0):
     """Until a reading is in the database that was stamped by so wrong a clock; what is in memory moves on."""
     deadline = time.monotonic() + seconds
     near = "SELECT 1 FROM readings WHERE abs(time - ?) < 120000 LIMIT 1"
@@ -180,9 +188,16 @@ async def stored_near(city, off_s, seconds=30.0):
 
 def assert_values_are_true_at(city, steps):
     """As assert_values_are_true, by one of the clocks that the gateway had."""
+    checked, late = 0, []
     for time_ms, pole, device, point, value in city.rows("SELECT time, pole, device, point, value FROM readings"):
         emulated = city.devices.get(f"{pole}/{device}")
         if emulated is None or value is None:
             continue
-        held = [each for step in steps for each in emulated.held(point, time_ms - step * 1000, READ_MS)]
-        assert any(abs(value - each) <= abs(value) * 1e-3 + 1 for each in held), (device, point, time_ms, value, held)
+        times = [time_ms - step * 1000 for step in steps]
+        held = [each for at in times for each in emulated.held(point, at, READ_MS)]
+        before = [each for at in times for each in emulated.held(point, at - LATE_MS // 2, LATE_MS // 2)]
+        if not any(abs(value - each) <= abs(value) * 1e-3 + 1 for each in held):
+            late.append((device, point, time_ms, value, held))
+            assert any(abs(value - each) <= abs(value) * 1e-3 + 1 for each in before), late[-1]
+        checked += 1
+    assert_few_are_late(late, checked)
