@@ -70,7 +70,7 @@ class Process:
             while self.log.stat().st_size == self._said and self.running:  # it has not yet come to its signal handlers
                 time.sleep(0.02)
             self._process.terminate()
-            self._process.join(20)
+            self._process.join(60)
             assert self._process.exitcode == 0, f"{self.name} did not stop in order:\n{self.log.read_text()[-3000:]}"
 
 
@@ -120,9 +120,9 @@ class Chain:
         with contextlib.closing(sqlite3.connect(self.store / "readings.db", timeout=20)) as db:
             return db.execute(query, arguments).fetchall()
 
-    async def drained(self, seconds: float = 60.0) -> None:
-        """Ends every gateway in order and starts it again until nothing is left in its spool."""
-        deadline = time.monotonic() + seconds
+    async def drained(self, seconds: float = 120.0) -> None:
+        """Ends every gateway in order and starts it again, each time for longer, until nothing is left in its spool."""
+        deadline, pause = time.monotonic() + seconds, 3.0
         while True:
             for gateway in self.gateways.values():
                 await asyncio.to_thread(gateway.stop)
@@ -131,7 +131,8 @@ class Chain:
             assert time.monotonic() < deadline, {node: self.spool(node) for node in self.nodes}
             for gateway in self.gateways.values():
                 gateway.start()
-            await asyncio.sleep(3)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 24.0)  # on a slow machine it has just come up after three seconds
 
     async def __aenter__(self) -> "Chain":
         for port in self.ports:

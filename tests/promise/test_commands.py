@@ -22,20 +22,20 @@ def test_a_gateway_that_dies_in_the_middle_of_a_command_says_so_when_it_is_back(
             while not network.unit(1).requests:
                 await asyncio.sleep(0.05)
             network.unit(1).faults.silent = True
-            words = ("P0001", "lamp-1", "set_level", "level=40", "--id", "k1", "--expires", "60s", "--wait", "30s")
+            words = ("P0001", "lamp-1", "set_level", "level=40", "--id", "k1", "--expires", "120s", "--wait", "90s")
             sending = await send(tmp_path, city.broker, *words)
-            first = json.loads(await asyncio.wait_for(sending.stdout.readline(), 30))
+            first = json.loads(await asyncio.wait_for(sending.stdout.readline(), 90))
             assert first["state"] == "accepted"
             await asyncio.to_thread(gateway.kill)
             network.unit(1).faults.silent = False
             lamp.hold("level", 90)
             gateway.start()
-            last = json.loads(await asyncio.wait_for(sending.stdout.readline(), 30))
+            last = json.loads(await asyncio.wait_for(sending.stdout.readline(), 90))
             assert last["state"] == "failed"
             assert "interrupted" in last["reason"]
             assert await sending.wait() == 1
             again = await send(tmp_path, city.broker, *words)
-            out, _ = await asyncio.wait_for(again.communicate(), 30)
+            out, _ = await asyncio.wait_for(again.communicate(), 90)
             assert "nothing was done again" in json.loads(out.splitlines()[-1])["reason"]
             assert abs(lamp.value("level") - 90) < 0.5
 

@@ -193,7 +193,7 @@ def life(tmp_path_factory):
     return folder, steps
 
 
-@pytest.mark.timeout(3600 if ALL else 120)
+@pytest.mark.timeout(3600 if ALL else 300)
 def test_a_power_cut_at_any_write_loses_nothing_and_invents_nothing(life, monkeypatch):
     for name, value in SMALL.items():
         monkeypatch.setattr(spool_file, name, value)

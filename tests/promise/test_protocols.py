@@ -31,7 +31,7 @@ COMMANDS = [
 ]  # fmt: skip
 # A reading is stamped when its answer is in, and what a device sends by itself may be some seconds old.
 TOLERANCE_MS = 2500
-ENOUGH_S = 60.0
+ENOUGH_S = 120.0
 
 
 def passwords(folder):
