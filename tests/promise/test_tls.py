@@ -6,6 +6,7 @@ import yaml
 
 from pole.broker import CONFIGURATION, free_port
 from tests.parts import certificates
+from tests.promise.test_kills import settle
 
 DIRECTIVES = ("cafile", "certfile", "keyfile", "tls_version", "require_certificate", "use_identity_as_username")
 
@@ -39,12 +40,10 @@ def test_a_gateway_with_its_certificate_is_read_and_one_with_anothers_is_not(cha
         (tmp_path / "site.yaml").write_text(yaml.safe_dump(site))
         async with city:
             city.start()
-            for _ in range(100):
-                await asyncio.sleep(0.1)
-                if (city.store / "readings.db").exists() and city.rows(
-                    "SELECT 1 FROM sqlite_master WHERE name = 'packs'"
-                ):
-                    break
+            await settle(city, nodes=["gw-1"])
+            async with asyncio.timeout(60):
+                while "refused a message" not in city.gateways["gw-2"].log.read_text():
+                    await asyncio.sleep(0.1)
             await asyncio.sleep(4)
             assert city.rows("SELECT DISTINCT node FROM packs") == [("gw-1",)]
             for gateway in city.gateways.values():
