@@ -127,8 +127,15 @@ def running(tmp_path_factory):
         demo.communicate(timeout=120)
 
 
+def tells(folder: Path, pole: str, device: str) -> bool:
+    """Whether a value of the device is in the database: its node has been born, and it has dialled in."""
+    with contextlib.closing(sqlite3.connect(folder / "readings.db", timeout=20)) as db:
+        wanted = "SELECT 1 FROM readings WHERE pole = ? AND device = ? AND value IS NOT NULL LIMIT 1"
+        return bool(db.execute(wanted, (pole, device)).fetchall())
+
+
 def test_the_commands_that_it_prints_work(running):
-    demo, _ = running
+    demo, folder = running
     commands = dict(text.strip().split(": ", 1) for text in demo.told if " -m pole " in text)
     told = {"dim a lamp", "dim by a controller", "write on a screen", "limit a charger", "turn a camera"}
     assert set(commands) == {"readings of a pole", "what is stored"} | told
@@ -138,11 +145,14 @@ def test_the_commands_that_it_prints_work(running):
         assert done.returncode == 0, f"{commands[what]}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    wait_until(lambda: "voltage" in run("readings of a pole"), 30, "no reading of the pole is in the database")
+    wait_until(lambda: "voltage" in run("readings of a pole"), 60, "no reading of the pole is in the database")
     for what in told:
+        words = shlex.split(commands[what])
+        pole, device = words[words.index("send") + 1 :][:2]
+        wait_until(lambda at=(pole, device): tells(folder, *at), 60, f"nothing of {pole}/{device} is in the database")
         assert "done" in run(what)
     assert "gw-3" in run("what is stored")
-    wait_until(lambda: " 20.07" in run("readings of a pole"), 30, "the dimmed level is not in the database")
+    wait_until(lambda: " 20.07" in run("readings of a pole"), 60, "the dimmed level is not in the database")
 
 
 def test_two_demos_do_not_share_a_folder(running):
@@ -168,8 +178,8 @@ def test_nothing_outlives_a_demo_that_is_killed(tmp_path):
     folder = tmp_path / "run"
     demo = started(folder)
     demo.kill()
-    demo.communicate(timeout=10)
-    wait_until(lambda: not children(folder, " demo "), 10, f"still there: {children(folder, ' demo ')}")
+    demo.communicate(timeout=60)
+    wait_until(lambda: not children(folder, " demo "), 60, f"still there: {children(folder, ' demo ')}")
 
 
 def test_parts_that_are_killed_from_outside_are_started_again(tmp_path):
@@ -179,7 +189,7 @@ def test_parts_that_are_killed_from_outside_are_started_again(tmp_path):
         for name in ("gw-2", str(folder / "ctl-1" / "main.py")):
             (pid,) = processes(folder, name)
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda name=name, pid=pid: processes(folder, name) - {pid}, 10, f"{name} was not started again")
+            wait_until(lambda name=name, pid=pid: processes(folder, name) - {pid}, 60, f"{name} was not started again")
     finally:
         demo.send_signal(signal.SIGINT)
         text, _ = demo.communicate(timeout=120)
