@@ -46,24 +46,34 @@ def frozen(folder):
     return bus
 
 
+def is_told(bus, told):
+    """Every point, and nobody is silent but who is to be: on a loaded machine an answer may come too late once."""
+    silent = {device for (device, _), value in told.items() if value == ("no value", "timeout")}
+    return told.keys() == bus.points and silent == {"P0001/wp8028adam-3"}
+
+
 async def told_by_a_gateway(bus):
     """(device, point) -> what a gateway's poller told last, when it has told every point."""
     told = {}
     on = Bus(name=BUS, line=SerialLine(port=str(bus.path), baud=bus.line.baud))
     poller = GatewayPoller(
         bus=on, devices=bus.devices, profiles=bus.profiles, dead_share=0.05, learned=Learned(),
-        on_readings=lambda readings, event: told.update({each[:2]: each[3:] for each in readings}),
+        on_readings=lambda readings, event: told.update({each[:2]: shown(*each[3:5]) for each in readings}),
         now_ms=lambda: NOON_MS, log=structlog.wrap_logger(None, processors=[structlog.testing.LogCapture()]),
     )  # fmt: skip
     async with bus.port:
         task = asyncio.create_task(poller.run())
         async with asyncio.timeout(90):
-            while told.keys() != bus.points:
+            while not is_told(bus, told):
                 await asyncio.sleep(0.02)
         task.cancel()
         await asyncio.wait([task])
         await on.close()
-    return {key: ("no value", quality) if quality else value for key, (value, quality) in told.items()}
+    return told
+
+
+def shown(value, quality):
+    return ("no value", quality) if quality else value
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +83,7 @@ def theirs(tmp_path_factory):
 
 def test_a_gateway_and_a_controller_tell_the_same(interpreter, tmp_path, theirs):
     bus = frozen(tmp_path)
-    asyncio.run(bus.run(interpreter, lambda bus: bus.until(lambda: bus.last().keys() == bus.points)))
+    asyncio.run(bus.run(interpreter, lambda bus: bus.until(lambda: is_told(bus, bus.last()))))
     assert bus.last() == theirs
     kinds = {type(value) for value in theirs.values()}
     assert kinds >= {bool, float, tuple}

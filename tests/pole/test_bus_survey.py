@@ -74,16 +74,16 @@ def test_most_devices_are_recognised_as_themselves_alone(alone):
 
 @pytest.fixture(scope="module")
 def full_bus(tmp_path_factory) -> Survey:
-    """32 devices of all kinds among 99 unit ids that are asked."""
-    devices = [device(name, 3 + 3 * index) for index, name in enumerate((MODBUS * 2)[:32])]
+    """32 devices of all kinds among 66 unit ids that are asked."""
+    devices = [device(name, 2 + 2 * index) for index, name in enumerate((MODBUS * 2)[:32])]
     path = tmp_path_factory.mktemp("full") / "rs485"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "LATE_S", 0.05)  # nobody here is late
-        return asyncio.run(surveyed(path, *devices, units=list(range(1, 100)), wait=0.05))
+        return asyncio.run(surveyed(path, *devices, units=list(range(1, 67)), wait=0.15))
 
 
 def test_a_full_bus_is_found_whole(full_bus):
-    assert [present.unit for present in full_bus.presents] == [3 + 3 * index for index in range(32)]
+    assert [present.unit for present in full_bus.presents] == [2 + 2 * index for index in range(32)]
     wanted = (MODBUS * 2)[:32]
     for present, name in zip(full_bus.presents, wanted, strict=True):
         assert name in [each.profile for each in present.verdict.candidates[: present.verdict.ties]]
