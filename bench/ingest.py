@@ -25,6 +25,7 @@ SHARE_OF_DIRECT = 0.7
 FLAT = 0.15
 P99_MS = 250.0
 LEAST_BIRTHS = 1_000
+ALONE = "nowhere"  # the store beside which ingest's own cost is told
 Told = Callable[[str], None]
 Case = tuple[str, str, str]  # consumer, store, mix
 
@@ -76,7 +77,7 @@ def _parts(size: Size, consumers: dict[str, Consumer], told: Told) -> dict[str, 
         "poles": POLES, "floods": floods,
         "direct": [_direct(row["store"], row["mix"], size, told) for row in floods if row["name"] == "ours"],
         "latency": [_latency(ours, row, size, told) for row in floods if row["name"] == "ours"],
-        "scale": _scale(ours, size, told),
+        "scale": [row for store in (size.stores[0], ALONE) for row in _scale(ours, store, size, told)],
     }  # fmt: skip
 
 
@@ -175,15 +176,15 @@ def _latency(ours: Consumer, flood: dict[str, Any], size: Size, told: Told) -> d
     return {"store": store, "mix": mix, "readings_per_s": round(rate), **answer, "load_average": load_average()}
 
 
-def _scale(ours: Consumer, size: Size, told: Told) -> list[dict[str, Any]]:
+def _scale(ours: Consumer, store: str, size: Size, told: Told) -> list[dict[str, Any]]:
     """Each round all numbers of poles in turn, as with the floods."""
     packs, readings = size.packs(USUAL), int(USUAL)
     floods: dict[int, list[Run]] = {poles: [] for poles in size.scale}
     births: dict[int, list[float]] = {poles: [] for poles in size.scale}
     for number in range(size.rounds):
         for poles in size.scale:
-            told(f"round {number + 1} of {size.rounds}: {poles} poles, {packs} packs")
-            with rig(ours, size.stores[0], nodes=poles) as running:
+            told(f"round {number + 1} of {size.rounds}: {poles} poles into {store}, {packs} packs")
+            with rig(ours, store, nodes=poles) as running:
                 first = running.warm()
                 floods[poles].append(running.flood(packs))
             births[poles].append(running.births_s + first.cpu["ingest"])
@@ -191,7 +192,7 @@ def _scale(ours: Consumer, size: Size, told: Told) -> list[dict[str, Any]]:
     for poles in size.scale:
         steady_us = statistics.median(flood.us("ingest") for flood in floods[poles]) * readings
         births_us = 1e6 * statistics.median(births[poles]) / poles - steady_us
-        row = _median((ours.name, size.stores[0], USUAL), [flood.told() for flood in floods[poles]])
+        row = _median((ours.name, store, USUAL), [flood.told() for flood in floods[poles]])
         # a hundred births are over within the clock's ticks
         told_birth = round(births_us, 1) if poles >= LEAST_BIRTHS else None
         rows.append({**row, "poles": poles, "series": poles * readings, "birth_us": told_birth})
@@ -236,10 +237,13 @@ def _in_time(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _flat(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for what, parts in (("ingest", ("ingest",)), ("ingest, broker and store", ("ingest", "broker", "store"))):
-        costs = [sum(row["cpu_us"].get(part, 0.0) for part in parts) for row in rows]
-        grows = max(costs) / costs[0] - 1 if costs[0] else None
-        yield _verdict(f"CPU a reading of {what} grows from {rows[0]['poles']} poles on", FLAT, grows, most=True)
+    for store in dict.fromkeys(row["store"] for row in rows):
+        own = [row["cpu_us"] for row in rows if row["store"] == store]
+        for what, parts in (("ingest", ("ingest",)), ("ingest, broker and store", ("ingest", "broker", "store"))):
+            costs = [sum(cpu.get(part, 0.0) for part in parts) for cpu in own]
+            grows = max(costs) / costs[0] - 1 if costs[0] else None
+            told = f"{store}: CPU a reading of {what} grows from {rows[0]['poles']} poles on"
+            yield _verdict(told, FLAT, grows, most=True)
 
 
 def _where(row: dict[str, Any]) -> str:

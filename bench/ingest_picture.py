@@ -43,7 +43,7 @@ def _scale(rows: list[dict[str, Any]]) -> Iterator[Part]:
     most = max(row["cpu_us"]["ingest"] for row in rows) or 1
     for row in rows:
         spent = row["cpu_us"]["ingest"]
-        yield "ours", f"{row['poles']:,} poles, {row['series']:,} series", f"{spent:.2f}", ROOM * spent / most, None
+        yield "ours", f"{row['poles']:,} poles, {row['store']}", f"{spent:.2f}", ROOM * spent / most, None
 
 
 def _kind(row: dict[str, Any]) -> str:

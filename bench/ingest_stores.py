@@ -6,6 +6,7 @@
 import json
 import re
 import shutil
+import sys
 import urllib.parse
 from pathlib import Path
 from typing import Protocol
@@ -89,6 +90,25 @@ class Victoria(Server):
         return sum(len(json.loads(line)["values"]) for line in self.request(f"/api/v1/export?{match}").splitlines())
 
 
+class Nowhere(Server):
+    """It keeps nothing, and does the same however many series there are: written counts lines."""
+
+    name = "nowhere"
+
+    @property
+    def url(self) -> str:
+        return f"influx1:{self.http}/{DATABASE}"
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "bench.ingest_nowhere", str(self.port)]
+
+    def written(self) -> int:
+        return int(self.request("/lines"))
+
+    def readings(self) -> int:
+        return int(self.request("/readings"))
+
+
 class Sqlite:
     """Our embedded store: its work is done in ingest's own process. written counts packs."""
 
@@ -122,7 +142,9 @@ class Sqlite:
             return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
-STORES: dict[str, type[Influx1 | Victoria | Sqlite]] = {"influx1": Influx1, "victoria": Victoria, "sqlite": Sqlite}
+STORES: dict[str, type[Influx1 | Victoria | Sqlite | Nowhere]] = {
+    "influx1": Influx1, "victoria": Victoria, "sqlite": Sqlite, "nowhere": Nowhere,
+}  # fmt: skip
 
 
 def _program(name: str) -> str:

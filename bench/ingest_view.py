@@ -78,15 +78,16 @@ def _latency(rows: list[dict[str, Any]]) -> Table:
 def _scale(rows: list[dict[str, Any]]) -> Table:
     table = _table(
         "More poles, the same number of packs; CPU in µs a reading",
-        "poles", "series", "readings/s", *PARTS, "µs a birth", "MB", "for 100,000 series",
+        "store", "poles", "series", "readings/s", *PARTS, "µs a birth", "MB", "for 100,000 series",
     )  # fmt: skip
     for row in rows:
+        first = next(each for each in rows if each["store"] == row["store"])
         cpu = [f"{row['cpu_us'].get(part, 0):.2f}" for part in PARTS]
-        more = row["series"] - rows[0]["series"]
-        memory = f"{(row['peak_mb'] - rows[0]['peak_mb']) / more * 100_000:.1f}" if more else ""
+        more = row["series"] - first["series"]
+        memory = f"{(row['peak_mb'] - first['peak_mb']) / more * 100_000:.1f}" if more else ""
         birth = "" if row["birth_us"] is None else f"{row['birth_us']:.0f}"
-        table.add_row(f"{row['poles']:,}", f"{row['series']:,}", f"{row['readings_per_s']:,}", *cpu, birth,
-                      f"{row['peak_mb']:.0f}", memory)  # fmt: skip
+        table.add_row(row["store"], f"{row['poles']:,}", f"{row['series']:,}", f"{row['readings_per_s']:,}", *cpu,
+                      birth, f"{row['peak_mb']:.0f}", memory)  # fmt: skip
     return table
 
 

@@ -15,7 +15,6 @@ import pytest
 from bench import ingest, ingest_consumers, ingest_load, ingest_peers, ingest_picture, ingest_rig
 from bench.ingest_consumers import Place
 from bench.ingest_packs import CITY
-from bench.ingest_stores import Influx1
 from device_profiles import loader
 from ingest import lines
 from ingest.accept import accept
@@ -42,8 +41,8 @@ def test_every_reading_is_in_the_store_and_what_it_cost_is_known(measured):
     assert flood["peak_mb"] >= flood["rss_mb"] > 10
     (direct,) = measured["direct"]
     assert direct["readings_per_s"] > 0
-    (scale,) = measured["scale"]
-    assert (scale["poles"], scale["series"], scale["missing"]) == (20, 200, 0)
+    told = [(row["store"], row["poles"], row["series"], row["missing"]) for row in measured["scale"]]
+    assert told == [("sqlite", 20, 200, 0), ("nowhere", 20, 200, 0)]
 
 
 def test_latencies_are_of_every_pack_and_from_when_it_was_due(measured):
@@ -105,11 +104,18 @@ def test_each_mix_is_compared_with_its_own(measured):
 
 
 def test_a_cost_is_flat_by_itself_and_with_broker_and_store(measured):
-    def row(ingest_us, store_us):
-        return {**measured["scale"][0], "cpu_us": {"ingest": ingest_us, "broker": 2.0, "store": store_us, "load": 1.0}}
+    def row(store, ingest_us, store_us):
+        cpu_us = {"ingest": ingest_us, "broker": 2.0, "store": store_us, "load": 1.0}
+        return {**measured["scale"][0], "store": store, "cpu_us": cpu_us}
 
-    found = ingest.verdicts({**measured, "scale": [row(2.0, 3.0), row(2.2, 5.8)]})
-    assert [(each["got"], each["kept"]) for each in found if "grows" in each["what"]] == [(0.1, True), (0.429, False)]
+    rows = [row("influx1", 2.0, 3.0), row("influx1", 2.2, 5.8), row("nowhere", 1.0, 1.0), row("nowhere", 1.2, 0.8)]
+    found = {each["what"]: (each["got"], each["kept"]) for each in ingest.verdicts({**measured, "scale": rows})}
+    assert {what: told for what, told in found.items() if "grows" in what} == {
+        "influx1: CPU a reading of ingest grows from 20 poles on": (0.1, True),
+        "influx1: CPU a reading of ingest, broker and store grows from 20 poles on": (0.429, False),
+        "nowhere: CPU a reading of ingest grows from 20 poles on": (0.2, False),
+        "nowhere: CPU a reading of ingest, broker and store grows from 20 poles on": (0.0, True),
+    }
 
 
 def test_what_is_not_confirmed_is_in_no_time(measured):
@@ -123,12 +129,12 @@ def test_what_is_lost_on_the_way_is_told(measured):
     assert ingest.verdicts(result)[-1] | {"what": ""} == {"what": "", "wanted": 0, "got": 3, "kept": False}
 
 
-@pytest.mark.parametrize("name", ["ours", "paho-mqtt"])
-def test_the_store_of_the_bench_counts_lines_and_readings(name):
-    program("influxd")
+@pytest.mark.parametrize(("name", "store"), [("ours", "influx1"), ("paho-mqtt", "influx1"), ("ours", "nowhere")])
+def test_the_store_of_the_bench_counts_lines_and_readings(name, store):
+    if store == "influx1":
+        program("influxd")
     consumer = ingest_consumers.known(None)[name]
-    with ingest_rig.rig(consumer, "influx1", nodes=5, mix=CITY if name == "ours" else "3") as running:
-        assert isinstance(running.store, Influx1)
+    with ingest_rig.rig(consumer, store, nodes=5, mix=CITY if name == "ours" else "3") as running:
         warm = running.warm()
         run = running.flood(200)  # each of a city's packs is among them
         assert run.packs == 200
