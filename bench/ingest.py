@@ -168,12 +168,26 @@ def _direct(store: str, mix: str, size: Size, told: Told) -> dict[str, Any]:
 def _latency(ours: Consumer, flood: dict[str, Any], size: Size, told: Told) -> dict[str, Any]:
     rate = flood["readings_per_s"] / 2
     store, mix = flood["store"], flood["mix"]
-    told(f"into {store}, {named(mix)}, at half of the maximum rate, {rate:.0f} readings a second")
-    with rig(ours, store, nodes=POLES, mix=mix) as running:
-        running.warm()
-        packs_per_s = rate * flood["packs"] / flood["readings"]
-        answer = running.load.ask("rate", packs_per_s=packs_per_s, seconds=size.rate_s)
-    return {"store": store, "mix": mix, "readings_per_s": round(rate), **answer, "load_average": load_average()}
+    found: list[dict[str, Any]] = []
+    for number in range(size.rounds):
+        what = f"into {store}, {named(mix)}, at half of the maximum rate, {rate:.0f} readings a second"
+        told(f"round {number + 1} of {size.rounds}: {what}")
+        with rig(ours, store, nodes=POLES, mix=mix) as running:
+            running.warm()
+            packs_per_s = rate * flood["packs"] / flood["readings"]
+            found.append(running.load.ask("rate", packs_per_s=packs_per_s, seconds=size.rate_s))
+    return {
+        "store": store, "mix": mix, "readings_per_s": round(rate), "packs": found[0]["packs"],
+        "readings": found[0]["readings"], "unconfirmed": sum(run["unconfirmed"] for run in found),
+        "stored": _middles([run["stored"] for run in found]), "late": _middles([run["late"] for run in found]),
+        "p99s": [run["stored"].get("p99") for run in found], "load_average": load_average(),
+    }  # fmt: skip
+
+
+def _middles(runs: list[dict[str, float]]) -> dict[str, float]:
+    """The median of each share; none where a run has none."""
+    shares = set.intersection(*(set(run) for run in runs))
+    return {share: statistics.median(run[share] for run in runs) for share in sorted(shares)}
 
 
 def _scale(ours: Consumer, store: str, size: Size, told: Told) -> list[dict[str, Any]]:

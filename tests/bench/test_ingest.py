@@ -118,6 +118,12 @@ def test_a_cost_is_flat_by_itself_and_with_broker_and_store(measured):
     }
 
 
+def test_latencies_are_the_middle_of_the_rounds_and_a_round_without_any_leaves_none():
+    rounds = [{"p50": 1.0, "p99": 9.0}, {"p50": 3.0, "p99": 5.0}, {"p50": 2.0, "p99": 7.0}]
+    assert ingest._middles(rounds) == {"p50": 2.0, "p99": 7.0}
+    assert ingest._middles([*rounds, {}]) == {}
+
+
 def test_what_is_not_confirmed_is_in_no_time(measured):
     slow = {**measured["latency"][0], "unconfirmed": 1}
     found = ingest.verdicts({**measured, "latency": [slow]})
