@@ -44,7 +44,7 @@ def once_sending(act):
 
 @with_nodes
 def test_a_broker_that_stands_still_shows_in_every_pack_that_was_due_meanwhile(broker, monkeypatch):
-    rate, stopped = 200, []
+    rate, seconds, stopped, until_s = 200, 4.0, [], []
 
     def told(moment):
         """Stops the broker, and lets it go on a second later: here, as a thread of its own may wait for its turn."""
@@ -52,20 +52,21 @@ def test_a_broker_that_stands_still_shows_in_every_pack_that_was_due_meanwhile(b
             return
         if not stopped:
             os.kill(broker.pid, signal.SIGSTOP)
+            until_s.append(seconds - moment.at_s)  # on a loaded machine the last pack may be due soon
         stopped.append(time.monotonic())
         if len(stopped) == 2:
             os.kill(broker.pid, signal.SIGCONT)
 
     monkeypatch.setattr(generator, "DRAIN_QUIET_S", 20.0)  # a broker on a loaded machine
-    result = made(broker, schedule.steps([rate], 3.0), told=told).run()
+    result = made(broker, schedule.steps([rate], seconds), told=told).run()
     (account,) = result.accounts
     still = stopped[1] - stopped[0]
-    assert account.sent == account.to_puback.count == account.due == 3 * rate
+    assert account.sent == account.to_puback.count == account.due == seconds * rate
     # what was due in the first half of the stop waits for more than half of it. A generator that waits for a receipt
     # before it sends again would have one such pack a node
-    assert account.to_puback.above(0.49 * still) >= 0.5 * still * rate - 2 > len(NODES)
+    assert account.to_puback.above(0.49 * still) >= min(0.5 * still, until_s[0]) * rate - 2 > len(NODES)
     assert account.to_puback.largest_us / 1e6 >= still - 2 / rate
-    assert account.to_puback.percentile(0.99) >= still - 8 / rate
+    assert account.to_puback.percentile(0.99) >= still - (0.01 * seconds * rate + 2) / rate
 
 
 @with_nodes
