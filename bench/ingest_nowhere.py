@@ -12,7 +12,6 @@ import sys
 
 import h11
 
-READ_BYTES = 1 << 18
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')  # which may hold anything
 _LINE = re.compile(rb"(?m)^([^,]+)\S* (\S+) \d+$")  # measurement and fields
 
