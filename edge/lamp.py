@@ -6,7 +6,8 @@ in minutes of the day, 1 minutes after dawn, 2 after dusk; level: percent from t
 millionths of a degree; config["utc_offset"]: minutes.
 
 It fails lit: before the time is known, and whenever the level cannot be told, it is `fail` (100). What it says of a
-lamp at a pin: `level` and `on` when they change, and every _REPORT_MS. A lamp on a bus is read by its profile.
+lamp at a pin: `level` and `on` at the start, when they change, and every _REPORT_MS. A lamp on a bus is read by its
+profile.
 """
 
 import asyncio
@@ -33,7 +34,8 @@ class Lamp:
         self._day = -1
         self._steps: list = []  # of that local day: (minute, level), ascending
         self._override = -1
-        self._until = self._told = 0
+        self._until = 0
+        self._told = -_REPORT_MS  # where it starts at the level that it is to have, that is told too
         kind = lamp["output"][0]
         self._write = write if kind == "modbus" else None
         self._pwm = board.pwm(lamp["output"][1]) if kind == "pwm" else None

@@ -84,6 +84,14 @@ async def test_a_relay_and_what_is_told(args):
     assert len(collector.got) == 4, "told again after five minutes"
 
 
+async def test_a_level_that_it_starts_with_is_told(args):
+    it, board, clock, collector = made()
+    at(clock, 20)
+    await it.show(it.wanted())
+    await it.show(it.wanted())
+    assert collector.got == [("P1/lamp-1", "level", '"v":100'), ("P1/lamp-1", "on", '"vb":true')]
+
+
 async def test_a_dimmer_with_a_supply(args):
     it, board, _, _ = made(("pwm", "dim", "supply"))
     await it.show(60)

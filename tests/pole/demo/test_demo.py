@@ -182,7 +182,7 @@ def test_the_commands_that_it_prints_work(running):
     for what in told:
         words = shlex.split(commands[what])
         pole, device = words[words.index("send") + 1 :][:2]
-        wait_until(lambda at=(pole, device): tells(folder, *at), 240, f"nothing of {pole}/{device} is in the database")
+        wait_until(lambda at=(pole, device): tells(folder, *at), 60, f"nothing of {pole}/{device} is in the database")
         assert "done" in run(what)
     assert "gw-3" in run("what is stored")
     wait_until(lambda: " 20.07" in run("readings of a pole"), 60, "the dimmed level is not in the database")
