@@ -45,9 +45,8 @@ class Agent:
         self.journal = Journal(board, config, self.clock)
         self._feed = board.watchdog()  # a long journal takes longer to open than an RP2040's watchdog waits
         self.collector = Collector(board, self.clock, self.journal)
-        self.collector.own = config["self"]
         # where nothing hangs on it there is nothing to read before a release has proved itself
-        self.collector.sensed = not (config["buses"] or config["inputs"] or config["sensors"] or config["lamp"])
+        self.collector.sensed = not (config["buses"] or config["inputs"] or config["sensors"])
         kind = "edge.mqtt" if config["uplink"]["kind"] == "mqtt" else "edge.serial_link"
         __import__(kind)
         self.link = sys.modules[kind].Client(config, board, self._received)
@@ -166,7 +165,7 @@ class Agent:
             ("resets", self.clock.boot),
             ("memory_free", self.board.memory_free()),
         ):
-            self.collector.add(self._own_name, point, '"v":%d' % value)
+            self.collector.add(self._own_name, point, '"v":%d' % value, read=False)
 
     async def _write_lamp(self, level: int) -> None:
         # Raises OSError while the lamp does not take it

@@ -9,11 +9,10 @@ _HOLD_MS = 1000
 
 
 class Collector:
-    """own: the controller's own device. sensed: another one has had a value since the start."""
+    """sensed: a value of a device has been read since the start."""
 
     def __init__(self, board, clock, journal) -> None:
         self.unspooled = 0
-        self.own = ""
         self.sensed = False
         self._board = board
         self._clock = clock
@@ -23,9 +22,12 @@ class Collector:
         self._device = ""
         self._base = self._boot = self._since = 0
 
-    def add(self, device: str, point: str, field: str, event: bool = False) -> None:
-        """device: pole/device. field: '"v":35.2', '"vb":true', '"vs":"x"' or '"q":"timeout"'."""
-        if device != self.own and field[1] == "v":
+    def add(self, device: str, point: str, field: str, event: bool = False, read: bool = True) -> None:
+        """device: pole/device. field: '"v":35.2', '"vb":true', '"vs":"x"' or '"q":"timeout"'.
+
+        read: by a device; not what the controller knows of itself, or set.
+        """
+        if read and field[1] == "v":
             self.sensed = True
         time_ms, boot = self._clock.now(), 0
         if time_ms is None:

@@ -92,8 +92,9 @@ class Lamp:
             self.level = level
         else:
             self._set(level)
-            self._collector.add(self._lamp["device"], "level", '"v":%d' % level)
-            self._collector.add(self._lamp["device"], "on", '"vb":true' if level else '"vb":false')
+            device, on = self._lamp["device"], '"vb":true' if level else '"vb":false'
+            self._collector.add(device, "level", '"v":%d' % level, read=False)
+            self._collector.add(device, "on", on, read=False)
         self._told = now
 
     def _set(self, level: int) -> None:

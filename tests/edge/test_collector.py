@@ -7,7 +7,7 @@ from wire import packs
 
 
 def test_collector(interpreter):
-    assert "ran 7" in interpreter.run("collector")
+    assert "ran 8" in interpreter.run("collector")
 
 
 def test_what_it_writes_is_a_pack_of_the_contract():

@@ -56,6 +56,15 @@ def test_base_name_and_time_stand_once(args):
     ]  # fmt: skip
 
 
+def test_only_what_was_read_of_a_device_proves_that_a_release_can_read(args):
+    it, _, _, _ = made()
+    it.add("P0001/lamp-1", "level", '"v":40', read=False)
+    it.add("P0001/air-1", "pm2_5", '"q":"timeout"')
+    assert not it.sensed
+    it.add("P0001/air-1", "pm2_5", '"v":35.2')
+    assert it.sensed
+
+
 def test_a_clock_that_is_set_back_gives_a_negative_offset(args):
     it, clock, board, journal = made()
     it.add("P/d", "a", '"v":1')

@@ -32,7 +32,8 @@ class Collector:
     def __init__(self):
         self.got = []
 
-    def add(self, *reading):
+    def add(self, *reading, read=True):
+        assert not read, "what it was set to proves no release"
         self.got.append(reading)
 
 
