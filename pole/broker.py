@@ -12,6 +12,7 @@ import random
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 from pole import signals
 
 CONFIGURATION = Path(__file__).resolve().parent.parent / "mosquitto.conf"
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 OWN_PORTS = (10_000, 32_000)  # below what Linux (from 32768) and macOS (from 49152) give to outgoing connections
 # Debian keeps mosquitto where an ordinary user's PATH does not look; Homebrew links it into its own sbin
@@ -92,6 +93,7 @@ class Broker:
         self.log = folder / "broker.log"
         self._more = more
         self._process: subprocess.Popen[bytes] | None = None
+        self._turn = threading.RLock()  # a start in a thread goes on when its task is cancelled
         self._configuration = self._write()
 
     def url(self, user: str) -> str:
@@ -105,34 +107,37 @@ class Broker:
         return self._process.pid if running and self._process else None
 
     def start(self) -> None:
-        """Start, and return when it accepts connections (within 10 s). Blocks: coroutines use asyncio.to_thread."""
-        if self.pid is not None:
-            return
-        with self.log.open("ab") as log:
-            began = log.tell()
-            self._process = subprocess.Popen(
-                [find_program("mosquitto"), "-c", self._configuration],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        deadline = time.monotonic() + START_SECONDS
-        while not (self._says_it_runs(began) and self._accepts()):
-            if self.pid is None or time.monotonic() > deadline:
-                self.kill()
-                raise BrokerError(
-                    f"mosquitto did not start on port {self.port}. The end of its log:\n{self._log_end()}"
-                )
-            time.sleep(0.02)
+        """Start, and return when it accepts connections (within 30 s). Blocks: coroutines use asyncio.to_thread."""
+        with self._turn:
+            if self.pid is not None:
+                return
+            with self.log.open("ab") as log:
+                began = log.tell()
+                self._process = subprocess.Popen(
+                    [find_program("mosquitto"), "-c", self._configuration],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                )  # fmt: skip
+            deadline = time.monotonic() + START_SECONDS
+            while not (self._says_it_runs(began) and self._accepts()):
+                if self.pid is None or time.monotonic() > deadline:
+                    self.kill()
+                    raise BrokerError(
+                        f"mosquitto did not start on port {self.port}. The end of its log:\n{self._log_end()}"
+                    )
+                time.sleep(0.02)
 
     def stop(self) -> None:
         """End it as an operator does (SIGTERM): it saves its sessions and retained messages."""
-        if self._process is not None:
-            signals.end(self._process, seconds=STOP_SECONDS)
+        with self._turn:
+            if self._process is not None:
+                signals.end(self._process, seconds=STOP_SECONDS)
 
     def kill(self) -> None:
         """End it as a power cut does (SIGKILL)."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        with self._turn:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
 
     def restart(self) -> None:
         """Kill it, and start it again on the same port with the same files."""

@@ -30,7 +30,7 @@ from simulators.device import EmulatedDevice, Value
 MOST_CHECKED = 100_000  # the newest; more would take minutes after a run of days
 # A reading is stamped when its answer is in; the device held the value when it answered, an exchange earlier.
 TOLERANCE_MS = 1500
-LATE_MS = 5000  # a gateway that gets no processor between an answer and its stamp is this late at most
+LATE_MS = 10_000  # a gateway that gets no processor between an answer and its stamp is this late at most
 SHOWN = 10  # mismatches that are told one by one
 FAR_MS, STEP_MS = 60_000, 100  # how far, and how finely, their values are looked for at other times
 
@@ -65,7 +65,8 @@ class Spool:
 class Mismatch:
     """A stored value that its device did not hold within TOLERANCE_MS of time_ms.
 
-    off_ms: how far from time_ms it did, negative before; None where it was not found.
+    off_ms: how far from time_ms it did, negative before (up to LATE_MS before, or else the nearest); None where it was
+    not found.
     """
 
     device: str  # pole/device
@@ -233,11 +234,10 @@ def read_journal(root: Path) -> Spool:
 
 
 def _off_ms(device: EmulatedDevice, point: str, time_ms: int, value: Value, far_ms: int) -> int | None:
-    for distance in range(TOLERANCE_MS, far_ms + 1, STEP_MS):
-        for off in (-distance, distance):
-            if value in device.held(point, time_ms + off):
-                return off
-    return None
+    # a value that comes and goes was held before and later: a gateway that stood still explains it
+    late = [-distance for distance in range(TOLERANCE_MS, LATE_MS + 1, STEP_MS)]
+    nearest = [sign * distance for distance in range(TOLERANCE_MS, far_ms + 1, STEP_MS) for sign in (-1, 1)]
+    return next((off for off in late + nearest if value in device.held(point, time_ms + off)), None)
 
 
 def _is_measured(device: EmulatedDevice, point: str) -> bool:

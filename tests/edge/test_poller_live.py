@@ -13,25 +13,25 @@ from gateway.modbus.serial_line import SerialLine
 from tests.edge.pole_bus import BUS, PoleBus
 
 
+def is_told(bus, told, silent):
+    """Every point, and nobody is silent but who is to be: on a loaded machine an answer may come too late once."""
+    found = {device for (device, _), value in told.items() if value == ("no value", "timeout")}
+    return told.keys() == bus.points and found == silent
+
+
 def test_it_tells_what_the_devices_hold(interpreter, tmp_path):
     """Each value that is told is one that the device held then, and every point is told."""
     bus = PoleBus(tmp_path)
-
-    asyncio.run(bus.run(interpreter, lambda bus: bus.until(lambda: bus.last().keys() == bus.points)))
+    asyncio.run(bus.run(interpreter, lambda bus: bus.until(lambda: is_told(bus, bus.last(), silent=set()))))
     held = {each.name: each for each in bus.emulated}
     for time_ms, device, point, value, _ in bus.told():
-        assert value in held[device].held(point, time_ms, 5000), (device, point)
+        late = value == ("no value", "timeout")
+        assert late or value in held[device].held(point, time_ms, 5000), (device, point, value)
     assert len(bus.points) >= 60
-    print(
-        bus.port.account.violations,
-        bus.port.account.collisions,
-        bus.port.account.broken,
-        len(bus.port.account.journal),
-        len(bus.plan),
-    )
 
 
 NOON_MS = 1_795_262_400_000
+SILENT = {"P0001/wp8028adam-3"}
 PINNED = (("P0001/sdm120-1", "voltage", 800.0), ("P0001/weather-8in1-2", "humidity", 500.0))  # outside of their ranges
 
 
@@ -46,12 +46,6 @@ def frozen(folder):
     return bus
 
 
-def is_told(bus, told):
-    """Every point, and nobody is silent but who is to be: on a loaded machine an answer may come too late once."""
-    silent = {device for (device, _), value in told.items() if value == ("no value", "timeout")}
-    return told.keys() == bus.points and silent == {"P0001/wp8028adam-3"}
-
-
 async def told_by_a_gateway(bus):
     """(device, point) -> what a gateway's poller told last, when it has told every point."""
     told = {}
@@ -64,7 +58,7 @@ async def told_by_a_gateway(bus):
     async with bus.port:
         task = asyncio.create_task(poller.run())
         async with asyncio.timeout(90):
-            while not is_told(bus, told):
+            while not is_told(bus, told, SILENT):
                 await asyncio.sleep(0.02)
         task.cancel()
         await asyncio.wait([task])
@@ -83,7 +77,7 @@ def theirs(tmp_path_factory):
 
 def test_a_gateway_and_a_controller_tell_the_same(interpreter, tmp_path, theirs):
     bus = frozen(tmp_path)
-    asyncio.run(bus.run(interpreter, lambda bus: bus.until(lambda: is_told(bus, bus.last()))))
+    asyncio.run(bus.run(interpreter, lambda bus: bus.until(lambda: is_told(bus, bus.last(), SILENT))))
     assert bus.last() == theirs
     kinds = {type(value) for value in theirs.values()}
     assert kinds >= {bool, float, tuple}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import aiomqtt
 import pytest
@@ -181,6 +182,14 @@ def test_substitution_refuses_a_directive_that_is_not_there_once(text):
 
 def test_substitution_leaves_comments_and_other_lines_alone():
     assert substitute("# listener 1\nlistener 1\nuser x\n", {"listener": "5"}) == "# listener 1\nlistener 5\nuser x\n"
+
+
+def test_several_that_start_it_at_once_start_one(broker):
+    broker.kill()
+    with ThreadPoolExecutor(4) as threads:
+        for started in [threads.submit(broker.start) for _ in range(4)]:
+            started.result()
+    assert broker.log.read_text().count(" running") == 2, "before, and now"
 
 
 def test_a_port_that_another_broker_has_is_an_error_and_not_mistaken_for_ours(broker, tmp_path):

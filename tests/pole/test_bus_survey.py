@@ -52,7 +52,7 @@ def alone(tmp_path_factory) -> dict[str, Survey]:
 
     async def scenario() -> list[Survey]:
         return await asyncio.gather(
-            *(surveyed(folder / name, device(name, UNIT), units=[UNIT], wait=0.3) for name in MODBUS)
+            *(surveyed(folder / name, device(name, UNIT), units=[UNIT], wait=3.0) for name in MODBUS)
         )
 
     return dict(zip(MODBUS, asyncio.run(scenario()), strict=True))

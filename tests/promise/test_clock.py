@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import os
+import platform
 import signal
 import sqlite3
 import subprocess
@@ -32,7 +33,7 @@ DAY_S, HOUR_S = 86_400, 3600
 
 
 def library():
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    found = sorted(Path("/usr/lib").glob(f"{platform.machine()}-*/faketime/libfaketimeMT.so.1"))
     if not found:
         missing("libfaketime is not installed: apt-get install faketime")
     return str(found[0])

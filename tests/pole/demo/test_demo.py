@@ -97,7 +97,7 @@ def test_a_short_run_stores_everything_and_is_continued(tmp_path):
     done, second = answer_of(["--for", "8s"], folder)
     assert done.returncode == 0, f"{second}\n{done.stderr[-3000:]}"
     assert "continued" in done.stderr
-    assert 8 <= second["seconds"] < 100
+    assert second["seconds"] >= 8
     assert_stored(second)
     assert second["readings_stored"] >= first["readings_stored"]
     assert second["lost"] == second["duplicated"] == 0
