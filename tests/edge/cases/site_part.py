@@ -14,7 +14,7 @@ class Told:
     def __init__(self):
         self.readings = {}
 
-    def add(self, device, point, field, event=False):
+    def add(self, device, point, field, event=False, read=True):
         self.readings[device + "/" + point] = field
 
     def now(self):
