@@ -7,8 +7,9 @@ from collections import deque
 from simulators.tcp_server import TcpServer
 
 # Beside the lines that are really written: a text into a field of numbers. The real server stores the others and
-# answers 400 "partial write: field type conflict … dropped=1".
-POISON = b'\nair,area=load,pole=POISON,device=air-1 wind_speed="x" 1763683200000'
+# answers 400 "partial write: field type conflict … dropped=1". It is of now, as they are: types are of a shard's time.
+POISON = b'\nair,area=load,pole=POISON,device=air-1 wind_speed="x"'
+PARTIAL = b"partial write"
 
 ANSWERS = {
     "429": (429, {"Retry-After": "1"}, b'{"error":"too many requests"}'),
@@ -23,7 +24,10 @@ HANG_S = 2.0
 
 
 class BadStore(TcpServer):
-    """An HTTP proxy before InfluxDB. faults: kinds for the next writes, one each; met counts those that happened."""
+    """An HTTP proxy before InfluxDB. faults: kinds for the next writes, one each; met counts those that happened.
+
+    A partial write has happened when the store says so: one that was down took nothing in part.
+    """
 
     def __init__(self, *, to: int) -> None:
         super().__init__()
@@ -44,7 +48,7 @@ class BadStore(TcpServer):
         # an empty write asks only whether the store is there
         if head.startswith(b"POST /write") and body and self.faults:
             fault = self.faults.popleft()
-            self.met[fault] += 1
+            self.met[fault] += fault != "partial"
         if fault in ANSWERS:
             writer.write(_answer(fault))
             return True
@@ -58,6 +62,7 @@ class BadStore(TcpServer):
         answer = await self._forward(head, body[: len(body) // 2] if fault == "cut-inside" else body, fault)
         if (fault is not None and fault.startswith("cut")) or answer is None:
             return False
+        self.met["partial"] += fault == "partial" and PARTIAL in answer
         writer.write(answer)
         return True
 

@@ -3,8 +3,10 @@
 import asyncio
 import gzip
 import json
+import time
 
 import pytest
+import urllib3
 
 from bench import ingest_chaos, ingest_chaos_gaps, ingest_soak
 from bench.ingest_chaos_disk import Disk
@@ -86,8 +88,6 @@ def written(store, nodes, folder):
 
 
 def post(store, text):
-    import urllib3
-
     answer = urllib3.PoolManager().request("POST", f"{store.http}/write?db={DATABASE}&precision=ns", body=text)
     assert answer.status == 204, answer.data
 
@@ -132,7 +132,7 @@ async def asked(port, body, headers=b""):
     [
         ("429", "Retry-After: 1", b""), ("503", "HTTP/1.1 503", b""), ("500", "HTTP/1.1 500", b""),
         ("cut-before", "", b""), ("cut-inside", "", b"ai"), ("cut-after", "", b"air "),
-        ("partial", "HTTP/1.1 204", b"air " + POISON),
+        ("partial", "HTTP/1.1 400", b"air " + POISON),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("packed", [False, True])
@@ -147,7 +147,9 @@ def test_a_store_goes_wrong_in_every_way(kind, said, reached, packed):
             while len(body) < size and (more := await reader.read(100)):
                 body += more
             heard.append(body)
-            writer.write(b"HTTP/1.1 204 x\r\nContent-Length: 0\r\n\r\n")
+            text = gzip.decompress(body) if packed and kind == "partial" else body
+            told = b"partial write: dropped=1" if text.endswith(POISON) else b""
+            writer.write(b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n%b" % (400 if told else 204, len(told), told))
             writer.close()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -168,6 +170,23 @@ def test_a_store_goes_wrong_in_every_way(kind, said, reached, packed):
     elif packed:
         reached = body[: len(body) * len(reached) // 4]
     assert heard == reached
+
+
+def test_a_real_store_takes_a_write_in_part(store, tmp_path):
+    async def scene():
+        async with BadStore(to=store.port) as bad:
+            url = f"http://127.0.0.1:{bad.port}/write?db={DATABASE}&precision=ns"
+            bad.faults.append("partial")
+            answer = await asyncio.to_thread(urllib3.request, "POST", url, body=f"air,pole=P1 wind_speed=2 {now + 1}")
+            assert answer.status == 400
+            assert "partial write: field type conflict" in answer.data.decode()
+            assert "dropped=1" in answer.data.decode()
+            assert bad.met["partial"] == 1
+
+    now = time.time_ns()
+    post(store, f"air,pole=P1 wind_speed=1 {now}")  # of which type it is
+    asyncio.run(scene())
+    assert store.readings() == 2
 
 
 def test_every_kind_of_answer_is_known():
