@@ -30,7 +30,7 @@ from simulators.device import EmulatedDevice, Value
 MOST_CHECKED = 100_000  # the newest; more would take minutes after a run of days
 # A reading is stamped when its answer is in; the device held the value when it answered, an exchange earlier.
 TOLERANCE_MS = 1500
-LATE_MS = 10_000  # a gateway that gets no processor between an answer and its stamp is this late at most
+LATE_MS = 5000  # a gateway that gets no processor between an answer and its stamp is this late at most
 SHOWN = 10  # mismatches that are told one by one
 FAR_MS, STEP_MS = 60_000, 100  # how far, and how finely, their values are looked for at other times
 

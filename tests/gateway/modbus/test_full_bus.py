@@ -75,7 +75,9 @@ def test_an_input_with_events_does_not_wait_for_what_another_unit_reads_besides_
     asyncio.run(scene())
 
 
-def test_groups_that_fall_due_together_are_read_together(tmp_path):
+def test_groups_that_fall_due_together_are_read_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(bus_time, "ANSWER_S", 1.0)  # nobody is to be late, on a loaded machine either
+
     async def scene():
         points = {"a": point(0), "b": point(1, poll="slow")}
         model = profile(points=points, polls={"fast": {"every": "300ms"}, "slow": {"every": "600ms"}})
@@ -85,7 +87,7 @@ def test_groups_that_fall_due_together_are_read_together(tmp_path):
                 await watch.until(lambda: asked(emulated).count((1, 3, 0, 2)) >= 5)
             reads = asked(emulated)
             assert reads[0] == (1, 3, 0, 2)
-            assert reads.count((1, 3, 1, 1)) <= 1, "on a loaded machine an answer may come too late once"
+            assert (1, 3, 1, 1) not in reads
             assert reads.count((1, 3, 0, 1)) >= 3
 
     asyncio.run(scene())
